@@ -1,0 +1,8 @@
+"""Retrieval, robustness and failure analysis of CLIP-style models, with honest statistics."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("clipbench")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"

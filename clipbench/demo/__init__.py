@@ -1,0 +1,1 @@
+"""The bundled tiny CLIP and the script that trained it."""

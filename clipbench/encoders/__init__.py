@@ -1,0 +1,1 @@
+"""Models that turn strings and images into vectors, behind one small protocol."""

@@ -1,0 +1,1 @@
+"""Taxonomy, sampling, label normalisation and merge policies of retrieval failures. Pure."""

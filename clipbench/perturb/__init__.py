@@ -1,0 +1,1 @@
+"""Corruptions of captions and photographs: seeded per item, audited, registered. Pure."""

@@ -1,0 +1,7 @@
+"""Files on disk to Dataset records: one module per format, plus the drawn demo scenes."""
+
+if __name__ == "datasets":
+    raise ImportError(
+        "this folder installs as clipbench.datasets; imported as 'datasets' it would hide the "
+        "Hugging Face package of that name. Write: import clipbench.datasets"
+    )

@@ -1,0 +1,105 @@
+"""The house: packages listed are packages on disk, links are in place, imports point one way."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OUTER = ("datasets", "store", "migrations")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+# What each package may import of clipbench, besides itself. Siblings never import one another.
+NOUNS = {"records", "keys", "errors", "home"}
+PURE = {"metrics", "statistics", "perturb", "failures"}
+SIBLINGS = {"datasets", "store", "encoders", "demo"}
+ALLOWED = {
+    **{noun: NOUNS for noun in NOUNS},
+    "metrics": NOUNS,
+    "statistics": NOUNS,
+    "perturb": NOUNS,
+    "failures": NOUNS,
+    "datasets": NOUNS | PURE,
+    "encoders": NOUNS | PURE,
+    "store": NOUNS | PURE | {"migrations"},
+    "migrations": {"store"},
+    "demo": NOUNS | PURE | {"datasets"},  # the training script draws its own scenes
+    "study": NOUNS | PURE | SIBLINGS,
+    "reports": NOUNS | PURE | {"store", "study"},
+    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports"},
+}
+
+
+def modules() -> list[Path]:
+    found = [p for p in (ROOT / "clipbench").rglob("*.py") if not p.is_symlink()]
+    for name in OUTER:
+        found += (ROOT / name).rglob("*.py")
+    return sorted(set(found))
+
+
+def part(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    if parts[0] == "clipbench":
+        parts = parts[1:]
+    return parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {n.split(".")[1] for n in names if n.startswith("clipbench.")}
+
+
+def test_packages_listed_are_packages_on_disk() -> None:
+    on_disk = {
+        ".".join(("clipbench", *init.parent.relative_to(ROOT / "clipbench").parts))
+        for init in (ROOT / "clipbench").rglob("__init__.py")
+    }
+    for name in OUTER:
+        for init in (ROOT / name).rglob("__init__.py"):
+            on_disk.add(".".join(("clipbench", *init.parent.relative_to(ROOT).parts)))
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == on_disk
+
+
+@pytest.mark.parametrize("name", OUTER)
+def test_links_show_the_outer_folders_inside_the_package(name: str) -> None:
+    link = ROOT / "clipbench" / name
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    home = part(path)
+    if home in {"__init__", "__main__"}:
+        return
+    assert imports(path) - {home} - {"__version__"} <= ALLOWED[home]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_holds_one_idea(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_the_bare_name_datasets_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import datasets"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "clipbench.datasets" in done.stderr
+
+
+HEAVY = ("torch", "open_clip", "sqlmodel", "sqlalchemy", "matplotlib", "scipy", "h5py", "pandas")
+
+
+def test_the_command_line_starts_without_heavy_imports() -> None:
+    code = f"import sys, clipbench.cli.app; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
