@@ -34,7 +34,7 @@ class Problem:
         return f"{place}: {self.message}"
 
 
-class InputProblems(ClipbenchError):
+class InputError(ClipbenchError):
     """All problems of an input at once; nothing of the input was taken."""
 
     def __init__(self, what: str, problems: Sequence[Problem], hint: str | None = None) -> None:
