@@ -59,3 +59,7 @@ class StoreError(ClipbenchError):
 
 class CompareError(ClipbenchError):
     """Runs that are not comparable."""
+
+
+class Interrupted(ClipbenchError):
+    """Work the user stopped with Ctrl-C. What was finished is stored; the message says how to go on."""

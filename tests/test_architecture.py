@@ -17,7 +17,7 @@ NOUNS = {"records", "keys", "errors", "home"}
 PURE = {"metrics", "statistics", "perturb", "failures"}
 SIBLINGS = {"datasets", "store", "encoders", "demo"}
 ALLOWED = {
-    **{noun: NOUNS for noun in NOUNS},
+    **dict.fromkeys(NOUNS, NOUNS),
     "metrics": NOUNS,
     "statistics": NOUNS,
     "perturb": NOUNS,
@@ -28,7 +28,7 @@ ALLOWED = {
     "migrations": {"store"},
     "demo": NOUNS | PURE | {"datasets"},  # the training script draws its own scenes
     "study": NOUNS | PURE | SIBLINGS,
-    "reports": NOUNS | PURE | {"store", "study"},
+    "reports": NOUNS | PURE | {"store", "datasets", "study"},
     "cli": NOUNS | PURE | SIBLINGS | {"study", "reports"},
 }
 

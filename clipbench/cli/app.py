@@ -1,0 +1,74 @@
+"""The `clipbench` command: puts the groups together and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 a failure the user can mend (told in one line with the next command), 2 wrong
+usage, 130 interrupted. Heavy libraries are imported inside commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from clipbench.cli import dataset, demo, doctor, embed, evaluate, report, runs, store
+from clipbench.cli.console import print_error
+from clipbench.errors import ClipbenchError, Interrupted
+
+app = typer.Typer(
+    name="clipbench",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""How well does a CLIP-style model retrieve, how fast does it break, why does it fail, and is the
+    difference real?
+
+    New here? `clipbench demo` shows the whole tour offline in under two minutes.""",
+)
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(embed.app, name="embed")
+app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
+app.add_typer(runs.app, name="runs")
+app.add_typer(store.app, name="store")
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from clipbench import __version__
+
+        typer.echo(f"clipbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except Interrupted as stop:
+        print_error(stop)
+        sys.exit(130)
+    except ClipbenchError as error:
+        print_error(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) went away; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

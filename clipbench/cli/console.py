@@ -1,0 +1,81 @@
+"""What people see: results on stdout, progress and notes on stderr, errors in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from clipbench.errors import ClipbenchError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clipbench.study.progress import Progress
+
+SHOWN_PROBLEMS = 20
+
+
+def stderr() -> Console:
+    """Return the console for notes and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def note(message: str) -> None:
+    """Print one note on stderr."""
+    stderr().print(message, markup=False, style="dim", soft_wrap=True)
+
+
+def notes(messages: Iterable[str]) -> None:
+    """Print notes on stderr, one a line."""
+    for message in messages:
+        note(f"note: {message}")
+
+
+def print_error(error: ClipbenchError) -> None:
+    """Print an error and, on a line of its own, what to type next."""
+    console = stderr()
+    console.print(f"error: {error.message}", style="bold red", markup=False, soft_wrap=True)
+    if isinstance(error, InputError):
+        for problem in error.problems[:SHOWN_PROBLEMS]:
+            console.print(f"  {problem}", markup=False, soft_wrap=True)
+        hidden = len(error.problems) - SHOWN_PROBLEMS
+        if hidden > 0:
+            console.print(f"  ... and {hidden:,} more", markup=False)
+    if error.hint:
+        console.print(f"  try: {error.hint}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """Yield a progress display with rate and remaining time; silent where stderr is no terminal."""
+    from clipbench.study.progress import Silent
+
+    if quiet or not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    from clipbench.cli.bars import RateColumn, RichProgress
+
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=stderr()) as bars:
+        yield RichProgress(bars)

@@ -1,0 +1,217 @@
+"""One table, five ways to write it: terminal, CSV, Markdown, LaTeX, JSON.
+
+CSV and JSON carry full precision; the others show sensible digits. Cells are data: CSV cells that a
+spreadsheet would take for a formula are neutralised, LaTeX and Markdown specials escaped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+Cell: TypeAlias = str | int | float | None
+"""None is a value that does not exist; it is written as an empty cell or a dash, never as zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, and for floats the number of decimals people see.
+
+    `name` is the heading in CSV and JSON (stable), `label` the one people read.
+    """
+
+    name: str
+    label: str = ""
+    digits: int = 4
+
+    @property
+    def heading(self) -> str:
+        """The heading people read."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, with a title and notes printed beneath."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        width = len(self.columns)
+        for number, row in enumerate(self.rows):
+            if len(row) != width:
+                raise ValueError(f"row {number} has {len(row)} cells, the table {width} columns")
+
+
+def shown(cell: Cell, digits: int) -> str:
+    """Return a cell as people read it.
+
+    >>> [shown(c, 4) for c in (0.19919999, 5000, None, "a")]
+    ['0.1992', '5,000', '-', 'a']
+    """
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(cell, float):
+        return f"{cell:.{digits}f}"
+    return cell
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def neutral(cell: Cell) -> Cell:
+    """Return a text cell that no spreadsheet takes for a formula: a quote mark goes before = + - @.
+
+    Numbers stay numbers: -0.5 is data, not a formula.
+
+    >>> neutral("=HYPERLINK(1)"), neutral(-0.5)
+    ("'=HYPERLINK(1)", -0.5)
+    """
+    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
+        return "'" + cell
+    return cell
+
+
+def to_csv(table: Table) -> str:
+    """Return RFC 4180 text with one heading line, full precision, and empty cells for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([neutral(column.name) for column in table.columns])
+    for row in table.rows:
+        writer.writerow(["" if cell is None else neutral(cell) for cell in row])
+    return text.getvalue()
+
+
+def to_json(table: Table) -> str:
+    """Return {"title", "rows": [{column: value}], "notes"} with full precision."""
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    return json.dumps({"title": table.title, "rows": rows, "notes": table.notes}, indent=2) + "\n"
+
+
+def to_markdown(table: Table) -> str:
+    """Return a GitHub pipe table, numbers to the right, notes beneath."""
+    heads = [_pipe(column.heading) for column in table.columns]
+    body = [
+        [_pipe(shown(cell, column.digits)) for cell, column in zip(row, table.columns, strict=True)]
+        for row in table.rows
+    ]
+    right = [_numeric(table, number) for number in range(len(heads))]
+    widths = [max(3, *(len(line[i]) for line in [heads, *body])) for i in range(len(heads))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True)]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = (
+        "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)) + "|"
+    )
+    parts = [line(heads), rule, *(line(cells) for cells in body)]
+    if table.notes:
+        parts += ["", *(f"{note}  " for note in table.notes)]
+    return "\n".join(parts) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """Return a booktabs table environment; the notes become the caption's second sentence on."""
+    align = "".join("r" if _numeric(table, i) else "l" for i in range(len(table.columns)))
+    heads = " & ".join(_tex(column.heading) for column in table.columns)
+    lines = [
+        " & ".join(_tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
+        for row in table.rows
+    ]
+    caption = " ".join(_tex(part.rstrip(".") + ".") for part in (table.title, *table.notes))
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{caption}}}",
+            f"  \\begin{{tabular}}{{{align}}}",
+            r"    \toprule",
+            f"    {heads} \\\\",
+            r"    \midrule",
+            *(f"    {line}" for line in lines),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def to_rich(table: Table) -> RichTable:
+    """Return the table for the terminal, title above, notes beneath."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(
+        title=Text(table.title) if table.title else None,
+        caption=Text("\n".join(table.notes)) if table.notes else None,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for number, column in enumerate(table.columns):
+        numeric = _numeric(table, number)
+        drawn.add_column(
+            Text(column.heading), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
+    for row in table.rows:
+        drawn.add_row(*(Text(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)))
+    return drawn
+
+
+RENDERERS: Mapping[str, Callable[[Table], str]] = {
+    "csv": to_csv,
+    "json": to_json,
+    "markdown": to_markdown,
+    "latex": to_latex,
+}
+"""Every text format by name; "table" is drawn by `to_rich`."""
+
+
+def _numeric(table: Table, number: int) -> bool:
+    cells = [row[number] for row in table.rows if row[number] is not None]
+    return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+
+
+def _pipe(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
+
+
+TEX_SPECIALS = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "Δ": r"$\Delta$",
+    "−": r"$-$",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(TEX_SPECIALS.get(char, char) for char in " ".join(text.split()))

@@ -1,0 +1,99 @@
+"""Brings a captioned collection into the store: read it (or draw it), then save it as one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from clipbench.datasets import selection
+from clipbench.datasets.reading import read
+from clipbench.datasets.rows import ReadRequest
+from clipbench.errors import DatasetError
+from clipbench.records import Dataset
+from clipbench.store.datasets import StoredDataset, save_dataset
+from clipbench.store.engine import Store
+from clipbench.study.progress import Progress
+
+SCENES = "scenes"
+"""The format that draws its own photographs instead of reading any."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A dataset that is in the store now, and what is worth saying about how it got there."""
+
+    dataset: Dataset
+    stored: StoredDataset
+    notes: tuple[str, ...]
+
+
+def collect(
+    store: Store, request: ReadRequest, progress: Progress, *, replace_name: bool = False
+) -> Collected:
+    """Read what `request` asks for and save it under its name.
+
+    Raises InputError with every problem of the files, DatasetError where a name already means other
+    content and `replace_name` is False. Nothing is saved unless everything could be read.
+    """
+    reading = read(request, Reporting(progress, "photographs"))
+    stored = save_dataset(store, reading.dataset, replace=replace_name)
+    return Collected(reading.dataset, stored, tuple(str(note) for note in reading.notes))
+
+
+def collect_scenes(
+    store: Store, request: ReadRequest, progress: Progress, *, replace_name: bool = False
+) -> Collected:
+    """Draw a split of the demo scenes below the store's artifacts and save it as a dataset.
+
+    Of the request, name, split (test where None), sample, seed and max_captions count.
+    """
+    from clipbench.datasets import scenes
+    from clipbench.datasets.scene_graph import SPLITS
+
+    split = request.split or "test"
+    if split not in SPLITS:
+        raise DatasetError(f"the scenes have no split {split!r}", f"--split {' | '.join(SPLITS)}")
+    folder = store.home.artifacts / "scenes"
+    scenes.draw(folder, split, progress=Reporting(progress, "scenes drawn"))
+    drawn = scenes.read(folder, split)
+    samples = drawn.samples
+    if request.sample is not None:
+        samples = selection.draw(samples, request.sample, request.seed)
+    samples = selection.first_captions(samples, request.max_captions)
+    dataset = replace(
+        drawn,
+        name=request.name or f"scenes-{split}",
+        caption_policy=request.caption_policy,
+        samples=tuple(samples),
+    )
+    return Collected(dataset, save_dataset(store, dataset, replace=replace_name), ())
+
+
+class Reporting:
+    """Turns (done, in all) calls into advances of one bar."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
+        self._label = label
+        self._bar: int | None = None
+        self._seen = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Move the bar to `done` of `total`."""
+        if self._bar is None:
+            self._bar = self._progress.start(self._label, total)
+        self._progress.advance(self._bar, done - self._seen)
+        self._seen = done
+
+
+def captions_per_image(dataset: Dataset) -> str:
+    """Return how many captions the images have, for people: "5" or "1-6".
+
+    >>> from clipbench.records import Caption, Sample
+    >>> samples = (Sample("a", (Caption("a#0", "x"),)), Sample("b", (Caption("b#0", "x"), Caption("b#1", "y"))))
+    >>> captions_per_image(Dataset("n", "csv", "all", "all", samples))
+    '1-2'
+    """
+    counts: Sequence[int] = [len(sample.captions) for sample in dataset.samples] or [0]
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}-{high}"
