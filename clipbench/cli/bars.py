@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.progress import Progress as Bars
-from rich.progress import ProgressColumn, Task
+from rich.progress import ProgressColumn, Task, TaskID
 from rich.text import Text
 
 
@@ -28,4 +28,4 @@ class RichProgress:
 
     def advance(self, bar: int, count: int = 1) -> None:
         """Move a bar on."""
-        self._bars.advance(bar, count)
+        self._bars.advance(TaskID(bar), count)

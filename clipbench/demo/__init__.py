@@ -1,1 +1,11 @@
 """The bundled tiny CLIP and the script that trained it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def model_folder() -> Path:
+    """Return the folder of the bundled model, an ordinary open_clip folder: `local-dir:<folder>`."""
+    return Path(str(files("clipbench.demo") / "model"))

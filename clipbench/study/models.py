@@ -6,12 +6,14 @@ so a command whose vectors are all stored never loads torch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clipbench.encoders.specification import ModelSpec, parse, signature
+from clipbench.errors import EncoderError
 from clipbench.records import EncoderIdentity
-from clipbench.store.encoders import find_encoder, save_encoder
+from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
 from clipbench.store.engine import Store
 
 if TYPE_CHECKING:
@@ -21,30 +23,54 @@ DEMO = "demo"
 """The word that stands for the bundled tiny model; it is loaded as `local-dir:` like any other."""
 
 
-def model_spec(
-    model: str, pretrained: str | None = None, *, precision: str = "fp32", device: str = "auto"
-) -> ModelSpec:
-    """Return the request that --model, --pretrained, --precision and --device make.
+IMPORTED = "imported:"
+"""`--model imported:WORDS` means vectors that `embed import` attached under these words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What --model, --pretrained, --precision and --device say, unparsed."""
+
+    model: str
+    pretrained: str | None = None
+    precision: str = "fp32"
+    device: str = "auto"
+
+
+def model_spec(request: ModelRequest) -> ModelSpec:
+    """Return the open_clip request behind the words.
 
     Raises EncoderError where the words contradict one another or name nothing.
     """
+    model = request.model
     if model == DEMO:
         from clipbench.demo import model_folder
 
         model = f"local-dir:{model_folder()}"
-    return parse(model, pretrained, precision=precision, device=device)
+    return parse(model, request.pretrained, precision=request.precision, device=request.device)
 
 
 class EncoderSource:
     """One requested encoder in one store: its identity at once, its weights when they are needed."""
 
-    def __init__(self, store: Store, spec: ModelSpec) -> None:
+    def __init__(self, store: Store, request: ModelRequest) -> None:
         self.store = store
-        self.spec = spec
+        self.request = request
+        self.imported = request.model.startswith(IMPORTED)
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The parsed request."""
+        return model_spec(self.request)
 
     @cached_property
     def encoder(self) -> Encoder:
         """The loaded model. Raises EncoderError where it cannot be loaded, or not with certainty."""
+        if self.imported:
+            raise EncoderError(
+                f"{self.identity.label} cannot encode: its vectors were made elsewhere",
+                "clipbench embed import attaches the side that is lacking",
+            )
         from clipbench.encoders.loading import load
 
         return load(self.spec)
@@ -52,6 +78,8 @@ class EncoderSource:
     @cached_property
     def identity(self) -> EncoderIdentity:
         """What the encoder is: remembered from an earlier load, else found by loading it."""
+        if self.imported:
+            return self._imported_identity()
         remembered = find_encoder(self.store, signature(self.spec))
         if remembered is not None:
             return remembered
@@ -64,3 +92,15 @@ class EncoderSource:
     def notes(self) -> tuple[str, ...]:
         """What the loaded encoder has to say of itself; empty while it is not loaded."""
         return self.encoder.notes if "encoder" in self.__dict__ else ()
+
+    def _imported_identity(self) -> EncoderIdentity:
+        known = {
+            e.identity.label: e.identity for e in list_encoders(self.store) if e.identity.kind == "imported"
+        }
+        if self.request.model not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise EncoderError(
+                f"no vectors were imported as {self.request.model!r}; there are: {names}",
+                "clipbench embed import DATASET --model WORDS --images FILE",
+            )
+        return known[self.request.model]

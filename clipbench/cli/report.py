@@ -1,0 +1,42 @@
+"""`clipbench report`: what the store knows, as a table for people, papers and programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption
+from clipbench.cli.output import chosen, emit
+
+
+def report(
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only models whose name holds this.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only runs of this kind, e.g. evaluate.")] = None,
+    perturbation: Annotated[str | None, typer.Option(help="Only this operation, e.g. clean.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Only runs since then, UTC."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, newest first.")] = None,
+    store: StoreOption = None,
+    form: FormatOption = Format.table,
+    json: JsonOption = False,
+) -> None:
+    """Print stored runs with their metrics; CSV and JSON hold every metric with its interval.
+
+    Reads the store only: it never loads a model.
+    """
+    from clipbench.reports.runs import run_list
+    from clipbench.store.queries import RunFilter
+    from clipbench.study.opening import open_at
+
+    moment = None if since is None else since.replace(tzinfo=UTC)
+    filters = RunFilter(
+        dataset=dataset, model=model, kind=kind, operation=perturbation, tag=tag, since=moment, limit=limit
+    )
+    asked = chosen(form, json)
+    emit(run_list(open_at(store), filters, wide=asked in {Format.csv, Format.json}), asked)

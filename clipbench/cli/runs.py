@@ -1,0 +1,118 @@
+"""`clipbench runs`: what was evaluated, one run whole, its per-query ledger, tags."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption
+from clipbench.cli.output import chosen, emit
+
+app = typer.Typer(
+    no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
+)
+
+RunArgument = Annotated[str, typer.Argument(help="Beginning of a run's key, a tag, or `latest`.")]
+
+
+class LedgerFormat(StrEnum):
+    """How a ledger is written."""
+
+    csv = "csv"
+    parquet = "parquet"
+
+
+@app.command("list")
+def list_(
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only models whose name holds this.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many, newest first.")] = None,
+    store: StoreOption = None,
+    form: FormatOption = Format.table,
+    json: JsonOption = False,
+) -> None:
+    """List runs, newest first (the same table as `clipbench report`)."""
+    from clipbench.reports.runs import run_list
+    from clipbench.store.queries import RunFilter
+    from clipbench.study.opening import open_at
+
+    filters = RunFilter(dataset=dataset, model=model, tag=tag, limit=limit)
+    asked = chosen(form, json)
+    emit(run_list(open_at(store), filters, wide=asked in {Format.csv, Format.json}), asked)
+
+
+@app.command()
+def show(
+    run: RunArgument = "latest",
+    store: StoreOption = None,
+    form: FormatOption = Format.table,
+    json: JsonOption = False,
+) -> None:
+    """Show every number of a run with its interval, and where the run comes from."""
+    from clipbench.reports.runs import run_facts, run_table
+    from clipbench.store.queries import resolve_run
+    from clipbench.study.opening import open_at
+
+    at = open_at(store)
+    found = resolve_run(at, run)
+    emit(run_table(at, found), chosen(form, json))
+    emit(run_facts(found), chosen(form, json))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; - for stdout (CSV).")] = Path("-"),
+    direction: Annotated[str, typer.Option(help="t2i, i2t, or both.")] = "both",
+    form: Annotated[LedgerFormat, typer.Option("--format", "-f", help="csv or parquet.")] = LedgerFormat.csv,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin."""
+    from clipbench.reports.ledger import write_ledger
+    from clipbench.store.queries import resolve_run
+    from clipbench.study.opening import open_at
+
+    at = open_at(store)
+    write_ledger(at, resolve_run(at, run), out, direction=direction, form=form.value, force=force)
+
+
+@app.command()
+def tag(
+    run: RunArgument,
+    words: Annotated[list[str], typer.Argument(help="Tags to hang on it; with --remove, to take off.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take the tags off.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Hang tags on a run, or take them off."""
+    from clipbench.keys import short
+    from clipbench.store.queries import resolve_run
+    from clipbench.store.runs import tag_run, untag_run
+    from clipbench.study.opening import open_at
+
+    at = open_at(store)
+    found = resolve_run(at, run)
+    for word in words:
+        (untag_run if remove else tag_run)(at, found.key, word)
+    typer.echo(f"run {short(found.key)}: {'removed' if remove else 'tagged'} {' '.join(words)}")
+
+
+@app.command()
+def delete(run: RunArgument, yes: YesOption = False, store: StoreOption = None) -> None:
+    """Delete a run with its ledger and metrics. Vectors stay until `clipbench store gc`."""
+    from clipbench.keys import short
+    from clipbench.store.queries import resolve_run
+    from clipbench.store.runs import delete_run
+    from clipbench.study.opening import open_at
+
+    at = open_at(store)
+    found = resolve_run(at, run)
+    what = f"run {short(found.key)} ({found.dataset_name} × {found.model}, {found.created_at:%Y-%m-%d %H:%M})"
+    if not yes:
+        typer.confirm(f"Delete {what}?", abort=True)
+    delete_run(at, found.key)
+    typer.echo(f"deleted {what}")

@@ -1,0 +1,99 @@
+"""`clipbench store`: look after the experiment store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption
+from clipbench.cli.output import chosen, emit
+
+app = typer.Typer(
+    no_args_is_help=True, help="Look after the store: what is in it, is it whole, copy it, tidy it."
+)
+
+
+@app.command()
+def info(store: StoreOption = None, form: FormatOption = Format.table, json: JsonOption = False) -> None:
+    """Print what is in the store, how much room it takes, and the schema's revision."""
+    from clipbench.home import locate
+    from clipbench.reports.stores import info_table
+    from clipbench.store.engine import open_store
+    from clipbench.store.maintenance import info as look
+
+    emit(info_table(look(open_store(locate(store), create=False))), chosen(form, json))
+
+
+@app.command()
+def views(form: FormatOption = Format.table, json: JsonOption = False) -> None:
+    """Describe the SQL views: every column of every view, for your own questions."""
+    from clipbench.reports.stores import view_table
+
+    emit(view_table(), chosen(form, json))
+
+
+@app.command()
+def verify(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Assemble every matrix and compare its checksum.")
+    ] = False,
+    store: StoreOption = None,
+    form: FormatOption = Format.table,
+    json: JsonOption = False,
+) -> None:
+    """Check every row, file and ledger, derive every metric again, and exit 1 if anything is wrong."""
+    from clipbench.home import locate
+    from clipbench.reports.stores import verify_table
+    from clipbench.store.engine import open_store
+    from clipbench.store.verify import verify as check
+    from clipbench.study.evaluate import derived
+
+    found = check(open_store(locate(store), create=False), deep=deep, recompute=derived)
+    emit(verify_table(found), chosen(form, json))
+    if not found.clean:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Also vectors of named datasets that no run uses.")
+    ] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Also damaged vector files, so that they are encoded again.")
+    ] = False,
+    yes: YesOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Remove what nothing refers to: left-over files, vectors of deleted runs."""
+    from clipbench.home import locate
+    from clipbench.reports.stores import garbage_lines
+    from clipbench.store.engine import open_store
+    from clipbench.store.maintenance import gc as collect
+
+    at = open_store(locate(store), create=False)
+    planned = collect(at, dry_run=True, unused=unused, damaged=damaged)
+    typer.echo("\n".join(garbage_lines(planned)))
+    if dry_run or not planned.garbage:
+        return
+    if not yes:
+        typer.confirm("Remove these?", abort=True)
+    done = collect(at, unused=unused, damaged=damaged)
+    typer.echo(f"removed {len(done.garbage):,} things")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="New folder for the copy; it is a store itself.")],
+    store: StoreOption = None,
+) -> None:
+    """Copy the store to FOLDER, consistently, even while others write to it."""
+    from clipbench.home import locate
+    from clipbench.store.engine import open_store
+    from clipbench.store.maintenance import backup as copy
+
+    done = copy(open_store(locate(store), create=False), folder)
+    typer.echo(f"{done.folder}: {done.files:,} vector files, {done.bytes / 1e6:,.1f} MB")

@@ -1,0 +1,136 @@
+"""An open_clip model as an Encoder: unit vectors from texts and prepared pixels.
+
+Runs a model that loading has built, checked and described; decides nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clipbench.encoders.batching import length_sorted, unique_texts
+from clipbench.encoders.precision import input_type
+from clipbench.encoders.preprocessing import Preprocessing
+from clipbench.encoders.protocol import TextVectors
+from clipbench.encoders.specification import Precision
+from clipbench.encoders.text_trimming import CausalTower
+from clipbench.encoders.tokenizing import Tokenizing
+from clipbench.errors import EncoderError
+from clipbench.records import EncoderIdentity
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class OpenClipEncoder:
+    """A loaded open_clip model. `tower` is None where texts must be padded to the full length."""
+
+    identity: EncoderIdentity
+    model: Any  # an open_clip CLIP, CustomTextCLIP or CoCa; open_clip has no types
+    preprocessing: Preprocessing
+    tokenizing: Tokenizing
+    tower: CausalTower | None
+    precision: Precision
+    device: str
+    channels_last: bool
+    text_batch: int
+    image_batch: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text_limit(self) -> int:
+        """Context length: the most tokens of a text that are read, start and end included."""
+        return self.tokenizing.limit
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether texts are encoded at their own length instead of padded to the limit."""
+        return self.tower is not None
+
+    def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return each text's token count with start and end, before truncation; shape (n,)."""
+        return self.tokenizing.count(texts)
+
+    def encode_texts(self, texts: Sequence[str]) -> TextVectors:
+        """Return the vectors of `texts`, each distinct string encoded once, in batches of like length."""
+        import torch
+
+        distinct, place = unique_texts(texts)
+        tokens = self.tokenizing(distinct)
+        vectors = np.empty((len(distinct), self.identity.dimension), np.float32)
+        forward = self._text_forward()
+        kept = np.minimum(tokens.counts, self.text_limit)
+        for rows in length_sorted(distinct, kept, self.text_batch):
+            ids = torch.from_numpy(tokens.ids[rows]).to(self.device)
+            vectors[rows] = self._unit(forward, ids)
+        if not np.isfinite(vectors).all():
+            first = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+            raise self._not_finite(f"the text {distinct[first][:60]!r}")
+        counts = tokens.counts[place]
+        return TextVectors(vectors[place], counts > self.text_limit, counts)
+
+    def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Return the pixels the model will see, uint8 (H, W, 3): resized, cropped, RGB, not normalised."""
+        return self.preprocessing.prepare(image)
+
+    def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the unit vectors of prepared images: uint8 (n, H, W, 3) to float32 (n, D)."""
+        import torch
+
+        wanted = (*self.preprocessing.size, 3)
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != wanted:
+            raise EncoderError(
+                f"prepared images are uint8 (n, {', '.join(map(str, wanted))}); "
+                f"got {pixels.dtype} {pixels.shape}"
+            )
+        vectors = np.empty((len(pixels), self.identity.dimension), np.float32)
+        for start in range(0, len(pixels), self.image_batch):
+            chunk = np.array(pixels[start : start + self.image_batch])  # torch needs a writable array
+            vectors[start : start + len(chunk)] = self._unit(self._image_forward, torch.from_numpy(chunk))
+        if not np.isfinite(vectors).all():
+            first = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+            raise self._not_finite(f"image {first} of the batch")
+        return vectors
+
+    def _text_forward(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        if self.tower is not None:
+            return self.tower.features
+        full: Callable[[torch.Tensor], torch.Tensor] = self.model.encode_text
+        return full
+
+    def _image_forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        numbers = self.preprocessing.numbers(pixels.to(self.device)).to(input_type(self.precision))
+        features: torch.Tensor = self.model.encode_image(numbers.contiguous(memory_format=layout))
+        return features
+
+    def _unit(
+        self, forward: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor
+    ) -> npt.NDArray[np.float32]:
+        import torch
+        from torch.nn.functional import normalize
+
+        try:
+            with torch.inference_mode():
+                vectors: npt.NDArray[np.float32] = normalize(forward(batch).float(), dim=-1).cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise EncoderError(
+                f"{self.device} ran out of memory at a batch of {len(batch)}", "use a smaller batch size"
+            ) from error
+        # normalize leaves a vector of zeros as it is; it points nowhere, so it is no vector.
+        vectors[~vectors.any(axis=1)] = np.nan
+        return vectors
+
+    def _not_finite(self, what: str) -> EncoderError:
+        return EncoderError(
+            f"{self.identity.label} in {self.precision} gave no finite unit vector for {what}",
+            "use --precision fp32" if self.precision != "fp32" else "check the weights",
+        )

@@ -1,0 +1,229 @@
+"""Ranks by counting: who is above, who is tied, who is first, for both directions in one pass.
+
+The product of images and captions is made once, block by block, and never held whole; nothing is
+sorted. Float32 decides every comparison that its rounding cannot touch, exact scores the rest (see
+`scores`), so that a ledger is the same to the bit for any block size, thread count or BLAS. Where a
+strip is full of near-ties it is done again in float64, and where that does not tell either, exactly:
+constant embeddings take seconds, not hours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbench.errors import ClipbenchError
+from clipbench.metrics.counting import LANES, Found, Strip, TooClose, scan
+from clipbench.metrics.positives import Positives
+from clipbench.metrics.products import Engine, Multiply, products
+from clipbench.metrics.scores import (
+    Floats,
+    Positions,
+    Scores,
+    Vectors,
+    band,
+    double_product,
+    pair_scores,
+    score_table,
+    unit_rows,
+)
+from clipbench.metrics.sides import Side, sides
+from clipbench.metrics.tallies import Tally
+from clipbench.records import Direction, Ledger
+
+STRIP = 32
+"""Images counted at a time: with some 8,000 captions a megabyte, about what a core's cache holds."""
+
+WIDTH = 8192
+"""Captions of a block, about: numpy compares long lines several times faster than short ones."""
+
+HEIGHT = 480
+"""Images of a block at most; a product of fewer is slower for its size."""
+
+MEMORY = 64 << 20
+"""Bytes for the blocks of all threads together."""
+
+
+def rank(
+    images: npt.NDArray[np.float32],
+    texts: npt.NDArray[np.float32],
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    *,
+    block: tuple[int, int] | None = None,
+    engine: Engine = "numpy",
+    threads: int | None = None,
+) -> dict[Direction, Ledger]:
+    """Rank every query of each direction in `positives`.
+
+    images (N, D) and texts (M, D) are float32 with rows of norm 1; owners (M,) says for each caption
+    the position of its image and becomes the ledger's cluster. `block` is the (images, captions) of
+    the product held at a time by a thread. Extra memory is about 64 MB, whatever N and M are.
+
+    >>> from clipbench.metrics.positives import own
+    >>> eye = np.eye(3, dtype=np.float32)
+    >>> ledgers = rank(eye, eye, own([0, 1, 2], images=3), [0, 1, 2])
+    >>> ledgers["t2i"].above.tolist(), ledgers["t2i"].tied.tolist()
+    ([0, 0, 0], [1, 1, 1])
+
+    Raises ValueError for vectors that are not finite float32 of norm 1, positives or owners that do
+    not fit them, or an unknown engine; ClipbenchError where the engine's product is not float32.
+    """
+    images, texts = unit_rows(images, "images"), unit_rows(texts, "texts")
+    if images.shape[1] != texts.shape[1]:
+        raise ValueError(f"images have {images.shape[1]} dimensions, texts {texts.shape[1]}")
+    if not positives:
+        raise ValueError("there is no direction to rank: positives are empty")
+    clusters = _clusters(owners, len(images), len(texts))
+    parts = sides(positives, images, texts)
+    count = threads or _cores()
+    tallies = [Tally(s, partial(_score, s, images, texts)) for s in parts]
+    blocks = _blocks(len(images), len(texts), block or _block(len(images), len(texts), count))
+    with products(engine, images, texts) as multiply, ThreadPoolExecutor(count) as pool:
+        largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in blocks)
+        work = _Work(images, texts, multiply, parts, tallies, SimpleQueue(), largest)
+        for _ in pool.map(work.block, *zip(*blocks, strict=True)):
+            pass  # an exception in a thread comes out here
+    for tally in tallies:
+        tally.finish()
+    return {s.direction: _ledger(s, t, clusters[s.direction]) for s, t in zip(parts, tallies, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the threads do: a block's product, then its strips, for every side."""
+
+    images: Vectors
+    texts: Vectors
+    multiply: Multiply
+    sides: tuple[Side, ...]
+    tallies: list[Tally]
+    buffers: SimpleQueue[Vectors]
+    largest: int
+
+    def block(self, rows: slice, columns: slice) -> None:
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        try:
+            buffer = self.buffers.get_nowait()
+        except Empty:
+            buffer = np.empty(self.largest, dtype=np.float32)
+        product = buffer[: height * width].reshape(height, width)
+        self.multiply(rows, columns, product)
+        mask = np.zeros((STRIP, -(-width // LANES) * LANES), dtype=np.bool_)
+        for start in range(0, height, STRIP):
+            part = slice(rows.start + start, min(rows.start + start + STRIP, rows.stop))
+            self.strip(product[start : start + STRIP], part, columns, mask)
+        self.buffers.put(buffer)
+
+    def strip(self, fast: Vectors, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]) -> None:
+        """Count a strip as cheaply as its near-ties allow."""
+        dimension, size = self.images.shape[1], fast.size
+        images, texts = self.images[rows], self.texts[columns]
+        steps = (
+            (lambda: fast, band(dimension, np.float32), max(STRIP * STRIP, size // 128)),
+            (lambda: double_product(images, texts), band(dimension, np.float64), size // 4),
+            (lambda: score_table(images, texts), 0.0, 0),
+        )
+        for values, width, limit in steps:
+            strip = Strip(values(), rows.start, columns.start, width, mask)
+            try:
+                found = [self.scan(s, t, strip, limit) for s, t in zip(self.sides, self.tallies, strict=True)]
+            except TooClose:
+                continue
+            for tally, part in zip(self.tallies, found, strict=True):
+                tally.add(part)
+            return
+
+    def scan(self, part: Side, tally: Tally, strip: Strip, limit: int) -> Found:
+        """Count one side with its positives out of sight, and put them back for the next."""
+        height, width = strip.values.shape
+        rows, columns = slice(strip.row, strip.row + height), slice(strip.column, strip.column + width)
+        row, column, scores = part.pairs(rows, columns)
+        hidden = strip.values[row, column]
+        _check_precision(hidden, scores, strip.band)
+        strip.values[row, column] = -np.inf
+        try:
+            return scan(part, strip, tally.floor((rows, columns)[part.axis]), limit)
+        finally:
+            strip.values[row, column] = hidden
+
+
+def _check_precision(products: Floats, scores: Scores, width: float) -> None:
+    """Every positive is a sample of the product's rounding; it must be what float32 can do."""
+    off = float(np.abs(products - scores).max(initial=0.0))
+    if not off <= width:
+        raise ClipbenchError(
+            f"the matrix product is off by {off:.2g}, float32 by {width:.2g} at most",
+            "turn off reduced precision: torch.set_float32_matmul_precision('highest')",
+        )
+
+
+def _score(part: Side, images: Vectors, texts: Vectors, queries: Positions, items: Positions) -> Scores:
+    return pair_scores(images, texts, *((queries, items) if part.axis == 0 else (items, queries)))
+
+
+def _ledger(part: Side, tally: Tally, cluster: npt.NDArray[np.int32]) -> Ledger:
+    positives = part.positives
+    starts, item = positives.offsets[:-1], positives.items
+    best = np.maximum.reduceat(part.pair_score, starts)
+    first = np.minimum.reduceat(
+        np.where(part.pair_score == best[positives.query], item, part.gallery), starts
+    )
+    rival = np.where(tally.item < 0, part.gallery, tally.item)
+    top1 = np.where(tally.best > best, rival, np.where(tally.best == best, np.minimum(first, rival), first))
+    return Ledger(
+        direction=part.direction,
+        gallery_size=part.gallery,
+        offsets=positives.offsets,
+        positive=item,
+        above=(part.pair_above + tally.above[part.pair_number]).astype(np.int32),
+        tied=(part.pair_tied + tally.tied[part.pair_number]).astype(np.int32),
+        tied_positives=part.pair_tied.astype(np.int32),
+        top1=top1.astype(np.int32),
+        positive_score=best.astype(np.float32),
+        negative_score=tally.best.astype(np.float32),
+        cluster=cluster,
+    )
+
+
+def _clusters(owners: npt.ArrayLike, images: int, texts: int) -> dict[Direction, npt.NDArray[np.int32]]:
+    owner = np.asarray(owners)
+    if owner.shape != (texts,) or owner.dtype.kind not in "iu":
+        raise ValueError(f"owners must be {texts} image positions, one for each caption")
+    if owner.min() < 0 or owner.max() >= images:
+        raise ValueError(f"owners reach from {owner.min()} to {owner.max()}, but there are {images} images")
+    return {"t2i": owner.astype(np.int32), "i2t": np.arange(images, dtype=np.int32)}
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
+    """Return the size of a block: wide for numpy, high for BLAS, small enough for the memory."""
+    blocks = max(1, texts // WIDTH)
+    width = -(-texts // blocks)
+    width = -(-width // 64) * 64  # whole cache lines
+    height = min(HEIGHT, MEMORY // (4 * width * threads), -(-images // threads))
+    return max(STRIP, -(-height // STRIP) * STRIP), width
+
+
+def _blocks(images: int, texts: int, size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Return all blocks, one column of blocks after the other, so that its captions stay in the cache."""
+    height, width = size
+    if height < 1 or width < 1:
+        raise ValueError(f"a block must hold at least one image and one caption, not {height} × {width}")
+    return [
+        (slice(row, min(row + height, images)), slice(column, min(column + width, texts)))
+        for column in range(0, texts, width)
+        for row in range(0, images, height)
+    ]

@@ -1,0 +1,87 @@
+"""Tie groups: where a query's positives stand, and what a tie policy makes of it.
+
+Gallery items of equal score form a group. A query's positives stand in one or several groups; a group
+with more items than positives leaves its order open, and the policy says how it is closed. Knows the
+ledger, no measure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbench.records import Ledger
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+TiePolicy: TypeAlias = Literal["expected", "optimistic", "pessimistic"]
+"""expected: the mean over all orders of the tied; optimistic, pessimistic: positives first, last."""
+
+POLICIES: tuple[TiePolicy, ...] = get_args(TiePolicy)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The tie groups that hold positives, in query order and best first; G groups of Q queries.
+
+    query   int64 (G,)   whose group it is
+    above   int64 (G,)   gallery items above the group
+    size    int64 (G,)   items in it, positives among them
+    hits    int64 (G,)   positives in it
+    before  int64 (G,)   positives of the query above the group
+    first   int64 (Q,)   each query's best group
+    total   int64 (Q,)   each query's positives
+    gallery              items ranked
+    """
+
+    query: Integers
+    above: Integers
+    size: Integers
+    hits: Integers
+    before: Integers
+    first: Integers
+    total: Integers
+    gallery: int
+
+    def sum(self, values: Floats) -> Floats:
+        """Add up values of groups (G,) to values of queries (Q,)."""
+        return np.add.reduceat(values, self.first)
+
+
+def groups(ledger: Ledger, policy: TiePolicy = "expected") -> Groups:
+    """Return the tie groups of a ledger as `policy` leaves them.
+
+    Under "optimistic" and "pessimistic" every positive has a rank of its own, a group of size 1.
+
+    Raises ValueError for an unknown policy.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"the tie policy is one of {', '.join(POLICIES)}, not {policy!r}")
+    total = np.diff(ledger.offsets).astype(np.int64)
+    query = np.repeat(np.arange(len(total)), total)
+    order = np.lexsort((ledger.above, query))
+    above = ledger.above[order].astype(np.int64)
+    size, hits = ledger.tied[order].astype(np.int64), ledger.tied_positives[order].astype(np.int64)
+    fresh = (np.diff(above, prepend=-1) != 0) | (np.diff(query, prepend=-1) != 0)
+    if policy != "expected":
+        starts = np.flatnonzero(fresh)
+        within = np.arange(len(above)) - np.repeat(starts, np.diff(starts, append=len(above)))
+        above += within if policy == "optimistic" else size - hits + within
+        size, hits = np.ones_like(size), np.ones_like(hits)
+        fresh = np.ones_like(fresh)
+    query, above, size, hits = query[fresh], above[fresh], size[fresh], hits[fresh]
+    first = np.flatnonzero(np.diff(query, prepend=-1))
+    running = np.cumsum(hits) - hits
+    return Groups(
+        query, above, size, hits, running - running[first][query], first, total, ledger.gallery_size
+    )
+
+
+def tied_queries(ledger: Ledger) -> int:
+    """Return how many queries have a positive tied with an item that is none: their ranks are open."""
+    open_pairs = ledger.tied > ledger.tied_positives
+    return int(np.count_nonzero(np.logical_or.reduceat(open_pairs, ledger.offsets[:-1])))

@@ -1,0 +1,111 @@
+"""The one shared random stream of the study that clipbench replicates, word for word.
+
+There a single `random.Random(42)` ran through all captions and all dropout levels in order, so a
+caption's words depend on every caption and level before it. That is kept here only to reproduce
+published numbers; every other operation draws per caption.
+
+Assumptions, where the publication leaves room: the level 0 consumes numbers like any other; captions
+are joined by single spaces at every level; the shuffle continues the dropout's generator ("shared"),
+or starts afresh from the same seed ("fresh"). A caption without words stays empty and draws nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from clipbench.errors import ClipbenchError
+from clipbench.keys import Json
+from clipbench.records import Perturbation
+
+SOURCE_RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+ShuffleStream: TypeAlias = Literal["shared", "fresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyStream:
+    """The order in which one generator serves all runs: `rates` one after another, then the shuffle.
+
+    shuffle: whether the shuffle continues that generator or has a fresh one of the same seed.
+    """
+
+    seed: int = 42
+    rates: tuple[float, ...] = SOURCE_RATES
+    shuffle: ShuffleStream = "shared"
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        """What a stored perturbation must say of it."""
+        return {"stream": "legacy", "rates": list(self.rates), "shuffle": self.shuffle}
+
+
+SOURCE_STUDY = LegacyStream()
+
+
+def legacy_texts(
+    texts: Sequence[str], operation: str, level: float, legacy: LegacyStream = SOURCE_STUDY
+) -> tuple[str, ...]:
+    """Return all captions under one of the two operations that the stream covers, by its name.
+
+    Raises ClipbenchError for any other operation, and for a level that the stream does not have.
+    """
+    if operation == "word-dropout":
+        return legacy_dropout(texts, level, legacy)
+    if operation == "word-shuffle":
+        return legacy_shuffle(texts, legacy)
+    raise ClipbenchError(
+        f"the legacy stream covers word-dropout and word-shuffle, not {operation}",
+        "run without the legacy stream",
+    )
+
+
+def legacy_perturbation(operation: str, level: float, legacy: LegacyStream = SOURCE_STUDY) -> Perturbation:
+    """Return the record of one setting of the legacy stream."""
+    return Perturbation(operation, "text", level, legacy.seed, legacy.parameters)
+
+
+def legacy_dropout(texts: Sequence[str], rate: float, legacy: LegacyStream = SOURCE_STUDY) -> tuple[str, ...]:
+    """Return all captions at one rate, after the rates before it were drawn.
+
+    `texts` are all captions of the split in their order. Raises ClipbenchError for a rate that is not
+    in the list.
+    """
+    if rate not in legacy.rates:
+        listed = ", ".join(map(str, legacy.rates))
+        raise ClipbenchError(
+            f"the legacy stream has the rates {listed}, not {rate}: each depends on those before it",
+            "run without the legacy stream, where every rate stands alone",
+        )
+    generator = random.Random(legacy.seed)  # noqa: S311 - reproduces published corruptions, no secret
+    kept: tuple[str, ...] = ()
+    for one in legacy.rates[: legacy.rates.index(rate) + 1]:
+        kept = tuple(_dropped(text, one, generator) for text in texts)
+    return kept
+
+
+def legacy_shuffle(texts: Sequence[str], legacy: LegacyStream = SOURCE_STUDY) -> tuple[str, ...]:
+    """Return all captions shuffled; those of two words or fewer stay as they are and draw nothing."""
+    generator = random.Random(legacy.seed)  # noqa: S311 - reproduces published corruptions, no secret
+    if legacy.shuffle == "shared":
+        for rate in legacy.rates:
+            for text in texts:
+                _dropped(text, rate, generator)
+    return tuple(_shuffled(text, generator) for text in texts)
+
+
+def _dropped(text: str, rate: float, generator: random.Random) -> str:
+    words = text.split()
+    kept = [word for word in words if generator.random() > rate]
+    if words and not kept:
+        kept = [generator.choice(words)]
+    return " ".join(kept)
+
+
+def _shuffled(text: str, generator: random.Random) -> str:
+    words = text.split()
+    if len(words) <= 2:
+        return text
+    generator.shuffle(words)
+    return " ".join(words)

@@ -1,0 +1,95 @@
+"""Edits of single words: dropout, swap, insertion, synonyms, punctuation. Words in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipbench.perturb.resources import SynonymSource
+from clipbench.perturb.streams import Stream
+from clipbench.perturb.word_lists import STOP_WORDS
+from clipbench.perturb.words import core, replace_at, target_count, targets
+
+PUNCTUATION_MARKS = (".", ";", "?", ":", "!", ",")
+"""The six marks of AEDA (Karimi et al. 2021, arXiv 2108.13230)."""
+
+FILLER_WORDS = ("really", "just", "quite", "actually", "maybe", "even", "simply", "rather")
+"""Inserted where no word of the caption has a synonym."""
+
+
+def dropout(words: Sequence[str], rate: float, stream: Stream) -> list[str]:
+    """Keep a word where its uniform number u > rate; where none is kept, the one with the largest u.
+
+    The achieved share is therefore random, `rate` its mean. One number per word serves all rates, so a
+    word dropped at .1 is dropped at .2, and the survivor of a high rate is a survivor of a lower one.
+    """
+    drawn = stream.uniforms(len(words))
+    kept = [word for word, u in zip(words, drawn, strict=True) if u > rate]
+    return kept or [words[max(range(len(words)), key=drawn.__getitem__)]]
+
+
+def swap(words: Sequence[str], rate: float, stream: Stream) -> list[str]:
+    """Exchange round(rate·n) pairs of words; no word moves twice, so no exchange undoes another.
+
+    The words of a pair differ (case aside), so the order really changes where two words differ at all.
+    There are at most n/2 pairs. A swap at a lower rate is also made at a higher one.
+    """
+    order = list(range(len(words)))
+    stream.shuffle(order)
+    swapped = list(words)
+    for _ in range(target_count(rate, len(words))):
+        pair = _differing_pair(words, order)
+        if pair is None:
+            break
+        a, b = pair
+        swapped[a], swapped[b] = words[b], words[a]
+        order = [position for position in order if position not in pair]
+    return swapped
+
+
+def _differing_pair(words: Sequence[str], order: Sequence[int]) -> tuple[int, int] | None:
+    """Return the first position and the next one that holds another word; None where all are equal."""
+    for other in order[1:]:
+        if words[other].lower() != words[order[0]].lower():
+            return order[0], other
+    return None
+
+
+def insert(words: Sequence[str], rate: float, stream: Stream, synonyms: SynonymSource) -> list[str]:
+    """Insert round(rate·n) words, each next to a word of its own: a synonym of a random word.
+
+    Where no word of the caption has a synonym, a filler word. EDA's random insertion.
+    """
+    known = _with_synonyms(words, synonyms)
+    result = [[word] for word in words]
+    for position, own in targets(range(len(words)), rate, stream):
+        if known:
+            new = own.choice(synonyms.lookup(core(words[own.choice(known)])))
+        else:
+            new = own.choice(FILLER_WORDS)
+        result[position].insert(own.below(2), new)
+    return [word for group in result for word in group]
+
+
+def replace_synonyms(words: Sequence[str], rate: float, stream: Stream, synonyms: SynonymSource) -> list[str]:
+    """Replace round(rate·n) of the n words that have a synonym by one of their synonyms."""
+    places = _with_synonyms(words, synonyms)
+    return replace_at(words, places, rate, stream, lambda old, own: own.choice(synonyms.lookup(old)))
+
+
+def _with_synonyms(words: Sequence[str], synonyms: SynonymSource) -> list[int]:
+    return [
+        position
+        for position, word in enumerate(words)
+        if (one := core(word)) not in STOP_WORDS and synonyms.lookup(one)
+    ]
+
+
+def insert_punctuation(words: Sequence[str], rate: float, stream: Stream) -> list[str]:
+    """Insert a punctuation mark, as a word of its own, after round(rate·n) words."""
+    marks = {at: own.choice(PUNCTUATION_MARKS) for at, own in targets(range(len(words)), rate, stream)}
+    result: list[str] = []
+    for position, word in enumerate(words):
+        result.append(word)
+        if position in marks:
+            result.append(marks[position])
+    return result

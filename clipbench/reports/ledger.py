@@ -1,0 +1,114 @@
+"""A run's ledger as a file: one row per query, for the questions that no summary answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clipbench.errors import ClipbenchError, StoreError
+from clipbench.metrics.measures import best_ranks
+from clipbench.records import DIRECTIONS, Caption, Direction, Ledger, Sample
+from clipbench.reports.tables import Cell, Column, Table, to_csv
+from clipbench.store.datasets import load_dataset
+from clipbench.store.embeddings import find_set
+from clipbench.store.engine import Store
+from clipbench.store.runs import StoredRun, load_ledgers
+from clipbench.study.galleries import Gallery, gallery_of
+
+COLUMNS = (
+    "direction",
+    "query",
+    "caption",
+    "own image",
+    "rank",
+    "above",
+    "tied",
+    "positives",
+    "top1",
+    "top1 right",
+    "positive score",
+    "other score",
+    "margin",
+)
+
+
+def write_ledger(store: Store, run: StoredRun, out: Path, *, direction: str, form: str, force: bool) -> None:
+    """Write a run's ledger to `out` ("-": stdout) as "csv" or "parquet".
+
+    rank is the best positive's (expected value where tied), margin its score less the best other's.
+    Raises ClipbenchError for a direction the run has not, or a file that exists and `force` is False.
+    """
+    if str(out) != "-" and out.exists() and not force:
+        raise ClipbenchError(f"{out} exists", "--force overwrites it, --out names another file")
+    table = ledger_table(store, run, direction)
+    if form == "parquet":
+        _write_parquet(table, out)
+    elif str(out) == "-":
+        sys.stdout.write(to_csv(table))
+    else:
+        out.write_text(to_csv(table), encoding="utf-8")
+
+
+def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table:
+    """Return the ledger of one direction or both as a table, a row per query."""
+    ledgers = load_ledgers(store, run.key)
+    wanted = [d for d in DIRECTIONS if direction in {d, "both"} and d in ledgers]
+    if not wanted:
+        raise ClipbenchError(
+            f"the run has no direction {direction!r}; it has {', '.join(ledgers)}", "--direction both"
+        )
+    gallery = stored_gallery(store, run)
+    rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery)]
+    return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
+
+
+def stored_gallery(store: Store, run: StoredRun) -> Gallery:
+    """Return the images and captions that a stored run ranked; its ledgers' positions count these."""
+    images = find_set(store, run.spec.images)
+    if images is None:
+        raise StoreError(
+            f"the image set {run.spec.images} of run {run.key} is gone", "clipbench store verify"
+        )
+    return gallery_of(load_dataset(store, run.spec.dataset), images.unreadable)
+
+
+def _rows(direction: Direction, ledger: Ledger, gallery: Gallery) -> Iterator[tuple[Cell, ...]]:
+    queries: Sequence[Caption | Sample] = gallery.captions
+    items: Sequence[Caption | Sample] = gallery.samples
+    if direction == "i2t":
+        queries, items = items, queries
+    ranks = best_ranks(ledger)
+    for q, query in enumerate(queries):
+        pairs = slice(int(ledger.offsets[q]), int(ledger.offsets[q + 1]))
+        best = int(np.argmin(ledger.above[pairs])) + pairs.start
+        score, other = float(ledger.positive_score[q]), float(ledger.negative_score[q])
+        yield (
+            direction,
+            query.id,
+            query.text if isinstance(query, Caption) else None,
+            gallery.samples[int(ledger.cluster[q])].id,
+            float(ranks[q]),
+            int(ledger.above[best]),
+            int(ledger.tied[best]),
+            pairs.stop - pairs.start,
+            items[int(ledger.top1[q])].id,
+            int(int(ledger.top1[q]) in ledger.positive[pairs]),
+            score,
+            other,
+            score - other,
+        )
+
+
+def _write_parquet(table: Table, out: Path) -> None:
+    if str(out) == "-":
+        raise ClipbenchError("Parquet cannot go to stdout", "--out ledger.parquet")
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise ClipbenchError("writing Parquet needs pyarrow", "pip install 'clipbench[parquet]'") from None
+    columns = {c.name: [row[i] for row in table.rows] for i, c in enumerate(table.columns)}
+    parquet.write_table(pa.table(columns), out)

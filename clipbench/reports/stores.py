@@ -1,0 +1,56 @@
+"""Tables about the store itself: contents, health, what could be tidied, and its SQL views."""
+
+from __future__ import annotations
+
+from clipbench.keys import short
+from clipbench.reports.tables import Column, Table
+from clipbench.store.maintenance import Collected, StoreInfo, Verification
+from clipbench.store.views import VIEWS
+
+SHOWN = 20
+
+
+def info_table(info: StoreInfo) -> Table:
+    """Return counts and sizes of a store."""
+    sizes = {
+        "database": info.database_bytes,
+        "embeddings": info.embedding_bytes,
+        "artifacts": info.artifact_bytes,
+    }
+    rows = (
+        ("schema revision", info.revision),
+        *((name, f"{count:,}") for name, count in info.counts.items()),
+        ("vectors", f"{info.vectors:,}"),
+        *((f"{name} on disk", f"{size / 1e6:,.1f} MB") for name, size in sizes.items()),
+    )
+    return Table(f"Store {info.root}", (Column("what"), Column("value")), rows)
+
+
+def verify_table(found: Verification) -> Table:
+    """Return what was checked, and beneath it everything that is wrong."""
+    rows = tuple((name, count) for name, count in found.checked.items())
+    verdict = "all of it is right" if found.clean else f"{len(found.problems):,} problems:"
+    notes = (verdict, *found.problems, *(f"untidy: {note} (clipbench store gc)" for note in found.notes))
+    return Table("Verified", (Column("what"), Column("checked")), rows, notes)
+
+
+def garbage_lines(found: Collected) -> list[str]:
+    """Return what gc would remove: a line a kind, the first names, and the bytes it frees."""
+    if not found.garbage:
+        return ["nothing to remove"]
+    lines = [
+        f"{item.kind}: {short(item.name) if ':' in item.name else item.name}"
+        for item in found.garbage[:SHOWN]
+    ]
+    if len(found.garbage) > SHOWN:
+        lines.append(f"... and {len(found.garbage) - SHOWN:,} more")
+    return [*lines, f"{len(found.garbage):,} things, {found.bytes / 1e6:,.1f} MB"]
+
+
+def view_table() -> Table:
+    """Return every column of every SQL view with its meaning."""
+    rows = tuple(
+        (name, column, meaning) for name, view in VIEWS.items() for column, meaning in view.columns.items()
+    )
+    notes = tuple(f"{name}: {view.description}" for name, view in VIEWS.items())
+    return Table("Views of clipbench.db", (Column("view"), Column("column"), Column("meaning")), rows, notes)

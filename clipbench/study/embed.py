@@ -1,0 +1,161 @@
+"""Embedding sets: the vectors of one modality of a dataset under one perturbation, made or found.
+
+The same request finds the stored set and touches neither photographs nor model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clipbench.errors import DatasetError
+from clipbench.keys import Json
+from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
+from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, save_set, set_key
+from clipbench.store.engine import Store
+from clipbench.store.vectors import Pool
+from clipbench.study.encode import Picture, Transform, encode_images, encode_texts
+from clipbench.study.models import EncoderSource
+from clipbench.study.progress import Progress
+
+SHOWN = 5
+"""Unreadable photographs an error names; the store keeps all of them."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An embedding set, whether it was there before, and how many items had to be encoded for it."""
+
+    set: EmbeddingSet
+    found: bool
+    encoded: int
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The texts of a text set where they are not the dataset's own: one per caption, in order.
+
+    audit: what the perturbation that made them did, as counted.
+    """
+
+    texts: Sequence[str]
+    audit: Mapping[str, Json] | None = None
+
+
+def stored_set(
+    store: Store, dataset: Dataset, source: EncoderSource, side: tuple[Modality, Perturbation]
+) -> EmbeddingSet | None:
+    """Return the embedding set of one modality under one perturbation, None while there is none."""
+    modality, perturbation = side
+    return find_set(store, set_key(dataset.key, source.identity.key, perturbation.key, modality))
+
+
+def embed_texts(
+    store: Store,
+    dataset: Dataset,
+    source: EncoderSource,
+    progress: Progress,
+    perturbation: Perturbation = CLEAN,
+    wording: Wording | None = None,
+) -> Embedded:
+    """Return the text side of a dataset as vectors, encoding what the store lacks.
+
+    Raises EncoderError where the model cannot be loaded, Interrupted on Ctrl-C (finished shards stay).
+    """
+    found = stored_set(store, dataset, source, ("text", perturbation))
+    if found is not None:
+        return Embedded(found, found=True, encoded=0)
+    began = time.monotonic()
+    texts = wording.texts if wording else [caption.text for caption in dataset.captions]
+    pool = Pool(store, source.identity.key, "text")
+    encoded = encode_texts(pool, texts, source.encoder, progress)
+    encoding = Encoding(
+        dataset=dataset.key,
+        encoder=source.identity.key,
+        perturbation=perturbation,
+        modality="text",
+        items=[text_key(text) for text in texts],
+        truncated=int((source.encoder.count_tokens(texts) > source.encoder.text_limit).sum()),
+        seconds=time.monotonic() - began,
+        audit=wording.audit if wording else None,
+    )
+    return Embedded(save_set(store, encoding), found=False, encoded=encoded)
+
+
+def embed_images(
+    store: Store,
+    dataset: Dataset,
+    source: EncoderSource,
+    progress: Progress,
+    perturbation: Perturbation = CLEAN,
+    *,
+    transform: Transform | None = None,
+    allow_missing: float = 0.0,
+) -> Embedded:
+    """Return the image side of a dataset as vectors, encoding what the store lacks.
+
+    allow_missing: share in 0..1 of the images that may lack a usable photograph; they have no row in the
+    set and are named in it. Raises DatasetError above that share.
+    """
+    found = stored_set(store, dataset, source, ("image", perturbation))
+    if found is not None:
+        _refuse_missing(dataset, found.unreadable, allow_missing)
+        return Embedded(found, found=True, encoded=0)
+    began = time.monotonic()
+    pictures, unusable = photographs(dataset)
+    _refuse_missing(dataset, unusable, allow_missing)
+    pool = Pool(store, source.identity.key, "image")
+    done = encode_images(pool, pictures, source.encoder, progress, perturbation, transform)
+    unreadable = {
+        s.id: reason for s in dataset.samples if (reason := {**unusable, **done.unreadable}.get(s.id))
+    }
+    _refuse_missing(dataset, unreadable, allow_missing)
+    encoding = Encoding(
+        dataset=dataset.key,
+        encoder=source.identity.key,
+        perturbation=perturbation,
+        modality="image",
+        items=[image_key(p.digest, perturbation, p.id) for p in pictures if p.id not in unreadable],
+        unreadable=unreadable,
+        seconds=time.monotonic() - began,
+    )
+    return Embedded(save_set(store, encoding), found=False, encoded=done.encoded)
+
+
+def photographs(dataset: Dataset) -> tuple[list[Picture], dict[str, str]]:
+    """Return the photographs that were readable when the dataset was added, and why the others are not.
+
+    Raises DatasetError for a dataset that came without photographs.
+    """
+    folder = dataset.image_folder
+    if folder is None:
+        raise DatasetError(
+            f"{dataset.name} has no photographs to embed",
+            f"clipbench embed import {dataset.name} --images VECTORS.npy --image-ids IDS.txt, "
+            "or add it again with --images FOLDER",
+        )
+    usable: list[Picture] = []
+    unusable: dict[str, str] = {}
+    for sample in dataset.samples:
+        if sample.problem is None and sample.path is not None and sample.digest is not None:
+            usable.append(Picture(sample.id, folder / sample.path, sample.digest))
+        else:
+            unusable[sample.id] = sample.problem or "missing"
+    return usable, unusable
+
+
+def _refuse_missing(dataset: Dataset, unusable: Mapping[str, str], allowed: float) -> None:
+    total = len(dataset.samples)
+    if len(unusable) <= allowed * total and len(unusable) < total:
+        return
+    named = "; ".join(f"{id_}: {reason}" for id_, reason in list(unusable.items())[:SHOWN])
+    more = f"; and {len(unusable) - SHOWN:,} more" if len(unusable) > SHOWN else ""
+    share = min(1.0, -(-len(unusable) * 1000 // total) / 1000)
+    raise DatasetError(
+        f"{len(unusable):,} of {total:,} photographs of {dataset.name} cannot be used "
+        f"({allowed:.1%} may be missing): {named}{more}",
+        f"mend the files, or leave them out with --allow-missing {share:g}"
+        if len(unusable) < total
+        else None,
+    )

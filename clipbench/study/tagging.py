@@ -1,0 +1,15 @@
+"""Hangs tags on a run that was just made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipbench.store.engine import Store
+from clipbench.store.runs import StoredRun, find_run, tag_run
+
+
+def tagged(store: Store, run: StoredRun, words: Sequence[str]) -> StoredRun:
+    """Return the run with the tags on it. Raises StoreError for a word that cannot be a tag."""
+    for word in words:
+        tag_run(store, run.key, word)
+    return find_run(store, run.key) or run

@@ -1,0 +1,145 @@
+"""Values of JSON fields and table cells to ids, texts and rows, with a plain word for whatever is wrong.
+
+Knows the well-known column names. Knows neither files nor lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from clipbench.datasets.rows import Columns, Row
+
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "image": ("image_path", "image", "file_name", "filename", "filepath", "image_file", "img", "image_name"),
+    "caption": ("caption", "captions", "text", "comment", "sentence"),
+    "image_id": ("image_id", "imgid", "img_id"),
+    "caption_id": ("caption_id", "sentid", "caption_number", "comment_number"),
+    "split": ("split",),
+}
+"""Role of a column -> names it has in files people have, the first one present wins."""
+
+
+class FieldError(ValueError):
+    """A value that is no id, no text, or missing. The message completes "line 3: ..."."""
+
+
+def identifier(value: object, what: str) -> str:
+    """Return an id as text: a non-empty string or a whole number. Raises FieldError."""
+    if isinstance(value, bool) or value is None:
+        raise FieldError(f"{what} is {'missing' if value is None else 'true/false'}")
+    if isinstance(value, float) and value.is_integer():  # tables with gaps turn whole numbers into floats
+        value = int(value)
+    if isinstance(value, int):
+        if abs(value) >= 10**30:
+            raise FieldError(f"{what} is a number of more than 30 digits")
+        return str(value)
+    if not isinstance(value, str):
+        raise FieldError(f"{what} is a {type(value).__name__}, not text or a whole number")
+    name = clean(value, what).strip()
+    if not name:
+        raise FieldError(f"{what} is empty")
+    return name
+
+
+def clean(value: object, what: str) -> str:
+    """Return a text exactly as it is. Raises FieldError where it is none, or holds half a surrogate pair."""
+    if value is None:
+        raise FieldError(f"{what} is missing")
+    if not isinstance(value, str):
+        raise FieldError(f"{what} is a {type(value).__name__}, not text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise FieldError(f"{what} holds half a surrogate pair at character {error.start}") from error
+    return value
+
+
+def posix(path: str) -> str:
+    r"""Return a path with forward slashes and no leading "./", as Dataset records hold it.
+
+    >>> posix(".\\images\\a.jpg")
+    'images/a.jpg'
+    """
+    path = path.replace("\\", "/")
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which column plays which role; `image` or `image_id` and `caption` are always there."""
+
+    image: str | None
+    caption: str
+    image_id: str | None
+    caption_id: str | None
+    split: str | None
+
+
+def roles(columns: Columns, present: Iterable[str]) -> Roles:
+    """Return the columns to use of those present: the named ones, else the well-known names.
+
+    Raises FieldError for a named column that is absent, and where no image or no caption column is found.
+    """
+    names = list(present)
+    chosen: dict[str, str | None] = {}
+    for role in fields(columns):
+        asked = getattr(columns, role.name)
+        if asked is not None and asked not in names:
+            raise FieldError(f"there is no column {asked!r}; found: {', '.join(names) or 'none'}")
+        chosen[role.name] = asked or next((known for known in KNOWN[role.name] if known in names), None)
+    caption = chosen["caption"]
+    if caption is None:
+        raise FieldError(f"no caption column among: {', '.join(names) or 'none'}")
+    if chosen["image"] is None and chosen["image_id"] is None:
+        raise FieldError(f"no image column among: {', '.join(names) or 'none'}")
+    return Roles(chosen["image"], caption, chosen["image_id"], chosen["caption_id"], chosen["split"])
+
+
+def rows_of(record: Mapping[str, object], names: Roles, line: int) -> list[Row]:
+    """Return the rows of one record: one, or one for each caption where the caption field is a list.
+
+    An empty list is an image without captions. Raises FieldError.
+    """
+    path = None
+    if names.image is not None:
+        path = posix(identifier(record.get(names.image), names.image))
+    image = path if names.image_id is None else identifier(record.get(names.image_id), names.image_id)
+    if image is None:
+        raise FieldError("the image is missing")
+    split = None
+    if names.split is not None and record.get(names.split) not in (None, ""):
+        split = identifier(record[names.split], names.split)
+    given = record.get(names.caption)
+    numbers = None if names.caption_id is None else record.get(names.caption_id)
+    if not isinstance(given, list):
+        number = None if numbers is None else identifier(numbers, "caption id")
+        return [Row(image, path, clean(given, names.caption), number, split, line)]
+    if not given:
+        return [Row(image, path, None, None, split, line)]
+    if numbers is not None and not (isinstance(numbers, list) and len(numbers) == len(given)):
+        raise FieldError(f"{len(given)} captions need a list of {len(given)} caption ids")
+    ids = [identifier(n, "caption id") for n in numbers] if isinstance(numbers, list) else [None] * len(given)
+    texts = [clean(text, f"{names.caption}[{place}]") for place, text in enumerate(given)]
+    return [Row(image, path, text, number, split, line) for text, number in zip(texts, ids, strict=True)]
+
+
+def own_numbers(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, with caption ids that only count within each image turned into `<image>#<number>`.
+
+    They do where every image numbers its captions 0, 1, 2 ... or every image 1, 2, 3 ..., repeats allowed.
+    """
+    numbers: dict[str, set[str]] = {}
+    for row in rows:
+        if row.caption_id is not None:
+            numbers.setdefault(row.image, set()).add(row.caption_id)
+    for first in (0, 1):
+        if numbers and all(own == {str(n + first) for n in range(len(own))} for own in numbers.values()):
+            return [
+                row if row.caption_id is None else replace(row, caption_id=f"{row.image}#{row.caption_id}")
+                for row in rows
+            ]
+    return list(rows)

@@ -1,0 +1,297 @@
+"""Reads a captioned image collection: a ReadRequest in, a Dataset with notes out, or one error with every problem.
+
+The order of work: parse, number captions, choose the split, draw, cut captions, look at the photographs. Nothing
+is written anywhere, so nothing can be half imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from clipbench.datasets import flickr8k, selection
+from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
+from clipbench.datasets.photographs import inside, inspect
+from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, note, plural
+from clipbench.errors import DatasetError, InputError, Problem
+from clipbench.keys import Json, file_digest
+from clipbench.records import Dataset, Sample
+
+__all__ = ["FORMATS", "Progress", "ReadRequest", "Reading", "read"]
+
+Progress = Callable[[int, int], None]
+"""Called with (photographs done, photographs in all)."""
+
+PROBE = 200
+"""How many image paths are tried to find out which folder they start from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A dataset and what is worth saying about how it was read."""
+
+    dataset: Dataset
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What the split, the draw and the caption policy leave."""
+
+    samples: tuple[Sample, ...]
+    label: str
+    unknown: tuple[selection.Listed, ...]
+    listed: int
+    split_list: Path | None
+    notes: tuple[Note, ...]
+    problems: tuple[Problem, ...]
+
+
+def read(request: ReadRequest, on_progress: Progress | None = None) -> Reading:
+    """Read a dataset.
+
+    Samples come in the order of the split list where there is one, else of first occurrence in the source;
+    captions in the order of the source, their texts exactly as it holds them.
+
+    Raises InputError with every problem at once (file and line), DatasetError where a file is absent, the
+    format cannot be told, or an option does not fit the format.
+    """
+    try:
+        return _read(request, on_progress)
+    except OSError as error:
+        message = f"cannot read {error.filename or request.captions}: {error.strerror or error}"
+        raise DatasetError(message, "check the path and its permissions") from error
+
+
+def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
+    form, notes = _format(request)
+    _check(request, form)
+    parsed = form.parse(request)
+    file = str(request.captions)
+    rows, own, clashes = selection.number(parsed.rows, file)
+    notes += parsed.notes + own
+    problems = parsed.problems + clashes
+    if not rows:
+        raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")])
+    choice = _choose(request, form, _file_names_only(request, rows))
+    notes += choice.notes
+    problems += choice.problems
+    folder, found = _images_folder(request, form, choice.samples)
+    notes += found
+    samples, missing, found = _photographs(request, folder, choice.samples, rows, on_progress)
+    notes += found
+    uncaptioned, found = _uncaptioned(request, choice, rows)
+    problems += missing + uncaptioned
+    if problems:
+        raise InputError(f"cannot read {file}", problems, _hint(missing, uncaptioned, folder))
+    dataset = Dataset(
+        name=request.name or request.captions.resolve().stem,
+        format=form.name,
+        split=choice.label,
+        caption_policy=request.caption_policy,
+        samples=samples,
+        image_folder=folder,
+        source=_source(request, choice),
+    )
+    return Reading(dataset, notes + found)
+
+
+def _format(request: ReadRequest) -> tuple[Format, tuple[Note, ...]]:
+    if request.format is not None:
+        return format_named(request.format), ()
+    found = recognise(request.captions)
+    message = f"{request.captions.name} was taken for {found.name}: {found.reason}"
+    return FORMATS[found.name], (Note("format", 1, message),)
+
+
+def _check(request: ReadRequest, form: Format) -> None:
+    """Refuse options that mean nothing, or nothing to this format."""
+    if request.max_captions is not None and request.max_captions < 1:
+        raise DatasetError(
+            f"at most {request.max_captions} captions per image leave none", "--max-captions 1 or more"
+        )
+    if request.sample is not None and request.sample < 1:
+        raise DatasetError(f"a sample of {request.sample} images is none", "--sample 1 or more")
+    if not 0.0 <= request.allow_missing <= 1.0:
+        raise DatasetError(
+            f"allowed missing share {request.allow_missing} is not within 0..1", "--allow-missing 0.05"
+        )
+    if request.captions_only and request.images is not None:
+        raise DatasetError(
+            "an images folder was given together with --captions-only", "leave one of them out"
+        )
+    given = {
+        "columns": request.columns != Columns(),
+        "quoting": request.quoting != "csv",
+        "meta": request.meta is not None,
+    }
+    for option, present in given.items():
+        if present and option not in form.options:
+            users = ", ".join(f.name for f in FORMATS.values() if option in f.options)
+            raise DatasetError(f"the format {form.name} knows no {option}", f"{option} is for: {users}")
+
+
+def _file_names_only(request: ReadRequest, rows: Sequence[Row]) -> Sequence[Row]:
+    if not request.file_names_only:
+        return rows
+    return [row if row.path is None else replace(row, path=PurePosixPath(row.path).name) for row in rows]
+
+
+def _choose(request: ReadRequest, form: Format, rows: Sequence[Row]) -> _Choice:
+    split_list, split = request.split_file, request.split
+    if split_list is None and split is not None and form.split_list is not None:
+        split_list = form.split_list(request.captions, split)
+        split = "dev" if split == "val" else split
+        if split_list is None:
+            message = f"no official list of split {split!r} lies beside {request.captions.name}"
+            raise DatasetError(message, "--split-file LIST names the images of a split, one per line")
+    notes: tuple[Note, ...] = ()
+    unknown: tuple[selection.Listed, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    if split_list is None:
+        kept, label = selection.of_split(rows, split)
+        samples = selection.group(kept)
+        if split is not None:
+            notes += _in_two_splits(rows, {s.id for s in samples}, split.split("+"))
+    else:
+        names, problems = selection.read_list(split_list)
+        samples, unknown = selection.of_list(selection.group(rows), names)
+        label = split or selection.list_label(split_list)
+        notes += flickr8k.list_note(split_list, len(names))
+    listed = len(samples) + len(unknown)
+    if request.sample is not None and (request.sample <= len(samples) or not (unknown or problems)):
+        samples = selection.draw(samples, request.sample, request.seed)
+    samples = selection.first_captions(samples, request.max_captions)
+    return _Choice(samples, label, unknown, listed, split_list, notes, problems)
+
+
+def _in_two_splits(rows: Sequence[Row], chosen: set[str], wanted: Sequence[str]) -> tuple[Note, ...]:
+    other = dict.fromkeys(row.image for row in rows if row.image in chosen and row.split not in wanted)
+    message = f"{plural(len(other), 'image')} of this split also has captions in another split"
+    return note("image-in-two-splits", message, other)
+
+
+def _images_folder(
+    request: ReadRequest, form: Format, samples: Sequence[Sample]
+) -> tuple[Path | None, tuple[Note, ...]]:
+    """Return the folder that image paths start from: the one asked, else the likeliest that holds some of them."""
+    if request.images is not None:
+        if not request.images.is_dir():
+            raise DatasetError(
+                f"{request.images} is no folder", "--images FOLDER names the folder of the photographs"
+            )
+        return request.images.absolute(), ()
+    paths = [s.path for s in samples if s.path is not None]
+    if request.captions_only or not paths:
+        message = (
+            "photographs were not asked for" if request.captions_only else "the source names no photographs"
+        )
+        return None, (Note("captions-only", len(samples), message),)
+    folders = [folder for folder in form.image_folders(request.captions.absolute()) if folder.is_dir()]
+    probes = [path for path in paths[:PROBE] if inside(path)]
+    for folder in folders:
+        if any(_is_file(folder / path) for path in probes):
+            return folder, (Note("images-folder", 1, f"photographs are taken from {folder}"),)
+    if folders:
+        return folders[0], (Note("images-folder", 1, f"photographs were looked for in {folders[0]}"),)
+    message = f"no folder of photographs was found beside {request.captions.name}"
+    raise DatasetError(message, "--images FOLDER, or --captions-only to do without photographs")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system takes
+        return False
+
+
+def _photographs(
+    request: ReadRequest,
+    folder: Path | None,
+    samples: tuple[Sample, ...],
+    rows: Sequence[Row],
+    on_progress: Progress | None,
+) -> tuple[tuple[Sample, ...], tuple[Problem, ...], tuple[Note, ...]]:
+    """Return the samples with digests, and their missing photographs as problems or, where allowed, as a note."""
+    if folder is None:
+        return tuple(replace(sample, path=None) for sample in samples), (), ()
+    paths = [sample.path for sample in samples if sample.path is not None]
+    looked = iter(inspect(folder, paths, on_progress))
+    lines = {row.image: row.line for row in reversed(rows)}
+    file = str(request.captions)
+    out: list[Sample] = []
+    problems: list[Problem] = []
+    for sample in samples:
+        if sample.path is None:
+            out.append(replace(sample, problem="missing"))
+            problems.append(Problem(file, lines[sample.id], f"image {sample.id} names no photograph"))
+            continue
+        found = next(looked)
+        usable = found.path if inside(found.path) else None
+        out.append(replace(sample, path=usable, digest=found.digest, problem=found.problem))
+        if found.problem is not None:
+            near = f" (there is {found.near})" if found.near else ""
+            problems.append(
+                Problem(file, lines[sample.id], f"photograph {found.path}: {found.problem}{near}")
+            )
+    if len(problems) > request.allow_missing * len(samples):
+        return tuple(out), tuple(problems), ()
+    message = f"{len(problems):,} of {plural(len(samples), 'photograph')} missing or unreadable"
+    return tuple(out), (), note("missing-photographs", message, (p.message for p in problems))
+
+
+def _uncaptioned(
+    request: ReadRequest, choice: _Choice, rows: Sequence[Row]
+) -> tuple[tuple[Problem, ...], tuple[Note, ...]]:
+    """Return images without captions, and listed names the source does not have, as problems or as notes."""
+    if not choice.samples and not choice.unknown:
+        return (Problem(str(choice.split_list or request.captions), 0, "names no image"),), ()
+    lines = {row.image: row.line for row in reversed(rows)}
+    bare = [sample.id for sample in choice.samples if not sample.captions]
+    problems = [Problem(str(request.captions), lines[name], f"image {name} has no captions") for name in bare]
+    if len(bare) <= request.allow_missing * len(choice.samples):
+        problems = []
+    if not choice.samples or len(choice.unknown) > request.allow_missing * choice.listed:
+        problems += [
+            Problem(
+                str(choice.split_list),
+                listed.line,
+                f"{listed.name} has no captions in {request.captions.name}",
+            )
+            for listed in choice.unknown
+        ]
+    unknown = [listed.name for listed in choice.unknown]
+    message = f"{plural(len(unknown), 'name')} of the split list without captions left out"
+    kept = note("images-without-captions", f"{plural(len(bare), 'image')} without captions", bare)
+    return tuple(problems), note("names-without-captions", message, unknown) + kept
+
+
+def _hint(missing: Sequence[Problem], uncaptioned: Sequence[Problem], folder: Path | None) -> str:
+    if missing:
+        return (
+            f"the photographs were looked for in {folder}; --images FOLDER looks elsewhere, --file-names-only drops "
+            f"folders from paths, --allow-missing 1 records them as missing"
+        )
+    if uncaptioned:
+        return "--allow-missing 1 reads the rest and names these in the notes"
+    return "mend the file and run the command again"
+
+
+def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
+    """Return how the dataset was read: provenance, no part of its identity."""
+    captions = request.captions.absolute()
+    source: dict[str, Json] = {"captions": str(captions)}
+    if captions.is_file():
+        source["captions_sha256"] = file_digest(captions)
+    if choice.split_list is not None:
+        source |= {
+            "split_file": str(choice.split_list.absolute()),
+            "split_sha256": file_digest(choice.split_list),
+        }
+    if request.sample is not None:
+        source |= {"sample": request.sample, "seed": request.seed}
+    if request.allow_missing:
+        source["allow_missing"] = request.allow_missing
+        source["listed_without_captions"] = [listed.name for listed in choice.unknown]
+    return source

@@ -1,0 +1,17 @@
+"""Alembic's entry: runs the revisions on the connection that `clipbench.store.upgrade` hands over.
+
+There is no database of its own to find here, so that nothing upgrades a store without a backup and a
+lock. The metadata is there for a developer's `alembic check`; nothing is generated at run time.
+"""
+
+from alembic import context
+
+from clipbench.store.tables import Row
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise RuntimeError("a store is upgraded by opening it: clipbench.store.engine.open_store")
+
+context.configure(connection=connection, target_metadata=Row.metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,167 @@
+"""What nothing refers to: finding it, and removing it while others write.
+
+Knows who refers to whom: names and runs to datasets, runs to embedding sets, sets to shards. Rows go
+first and files after them, each under the write lock, so a row never stands without its file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection, select, text
+
+from clipbench.records import Modality
+from clipbench.store import clock, tables
+from clipbench.store.columns import items_from
+from clipbench.store.engine import Store, writing
+from clipbench.store.rows import delete_final
+from clipbench.store.vectors import Pool
+from clipbench.store.verify import damaged_shards
+
+GRACE = timedelta(days=1)
+"""What is younger stays: another process may be about to refer to it, or to go on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """One thing that is not needed: "embedding set", "dataset", "vector shard" or "file", and its size."""
+
+    kind: str
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or would be."""
+
+    garbage: tuple[Garbage, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of files that are freed; the database gives its pages to later rows."""
+        return sum(item.bytes for item in self.garbage)
+
+
+def gc(
+    store: Store,
+    *,
+    dry_run: bool = False,
+    unused: bool = False,
+    damaged: bool = False,
+    grace: timedelta = GRACE,
+) -> Collected:
+    """Remove what nothing refers to and is older than `grace`; with `dry_run` only tell what that is.
+
+    Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without name
+    and run, with their embedding sets. unused: embedding sets without a run too. damaged: shards whose
+    file is gone or damaged too, whatever their age, so that their items are encoded again.
+    """
+    broken = [row for row, problem in damaged_shards(store) if problem is not None] if damaged else []
+    before = clock.stamp(clock.now() - grace)
+    with writing(store) as connection:
+        rows = [
+            *_shards(store, connection, broken),
+            *_sets(connection, before, unused=unused),
+            *_datasets(connection, before),
+            *_shards(store, connection, _unreferenced(store, connection, before)),
+        ]
+        known = _paths(connection)
+        if dry_run:
+            connection.rollback()
+    shards = {item.name for item in rows if item.kind == "vector shard"}
+    if dry_run:
+        files = [item for item in _files(store, known, shards, grace) if item.name not in shards]
+        return Collected((*rows, *files))
+    with writing(store) as connection:  # a shard may have been stored again since
+        files = list(_files(store, _paths(connection), shards, grace))
+        for item in files:
+            (store.home.embeddings / item.name).unlink(missing_ok=True)
+    return Collected((*rows, *(item for item in files if item.name not in shards)))
+
+
+def _paths(connection: Connection) -> set[str]:
+    return set(connection.execute(select(tables.vector_shard.c.path)).scalars())
+
+
+def _sets(connection: Connection, before: str, *, unused: bool) -> Iterator[Garbage]:
+    """Remove sets that no run uses, of datasets that have no name (of all, where `unused`)."""
+    query = """SELECT id, key FROM embedding_set
+      WHERE created_at < :before
+        AND NOT EXISTS (SELECT 1 FROM run WHERE image_set_id = embedding_set.id OR text_set_id = embedding_set.id)
+        AND (:unused OR NOT EXISTS
+          (SELECT 1 FROM dataset_name WHERE dataset_name.dataset_id = embedding_set.dataset_id))
+      ORDER BY id"""
+    for row in connection.execute(text(query), {"before": before, "unused": unused}).all():
+        delete_final(connection, tables.embedding_set, row.id)
+        yield Garbage("embedding set", row.key, 0)
+
+
+def _datasets(connection: Connection, before: str) -> Iterator[Garbage]:
+    query = """SELECT id, key FROM dataset
+      WHERE created_at < :before
+        AND NOT EXISTS (SELECT 1 FROM dataset_name WHERE dataset_id = dataset.id)
+        AND NOT EXISTS (SELECT 1 FROM embedding_set WHERE dataset_id = dataset.id)
+        AND NOT EXISTS (SELECT 1 FROM run WHERE dataset_id = dataset.id)
+      ORDER BY id"""
+    for row in connection.execute(text(query), {"before": before}).all():
+        delete_final(connection, tables.dataset, row.id)
+        yield Garbage("dataset", row.key, 0)
+
+
+def _unreferenced(store: Store, connection: Connection, before: str) -> list[int]:
+    """Return the ids of shards that serve no row of any embedding set."""
+    shard = tables.vector_shard.c
+    groups = connection.execute(
+        select(tables.encoder.c.id, tables.encoder.c.key, shard.modality)
+        .join(tables.encoder, tables.encoder.c.id == shard.encoder_id)
+        .distinct()
+    ).all()
+    young = set(connection.execute(select(shard.id).where(shard.created_at >= before)).scalars())
+    found: list[int] = []
+    for encoder_id, key, modality in groups:
+        index = Pool(store, key, modality).index_in(connection)
+        used = np.zeros(len(index.shards), dtype=bool)
+        for items in _items_of(connection, encoder_id, modality):
+            rows = index.find(items_from(items))
+            used[np.unique(np.searchsorted(index.starts, rows[rows >= 0], side="right") - 1)] = True
+        found += [s.id for s, needed in zip(index.shards, used, strict=True) if not needed]
+    return sorted(set(found) - young)
+
+
+def _items_of(connection: Connection, encoder_id: int, modality: Modality) -> Iterator[bytes]:
+    query = (
+        select(tables.embedding_order.c["items"])
+        .join(tables.embedding_set, tables.embedding_set.c.id == tables.embedding_order.c.embedding_set_id)
+        .where(tables.embedding_set.c.encoder_id == encoder_id, tables.embedding_set.c.modality == modality)
+    )
+    yield from connection.execute(query).scalars()
+
+
+def _shards(store: Store, connection: Connection, ids: list[int]) -> Iterator[Garbage]:
+    for row in ids:
+        found = connection.execute(select(tables.vector_shard.c.path).filter_by(id=row)).scalar_one_or_none()
+        if found is not None:
+            delete_final(connection, tables.vector_shard, row)
+            yield Garbage("vector shard", found, _size(store.home.embeddings / found))
+
+
+def _files(store: Store, known: set[str], shards: set[str], grace: timedelta) -> Iterator[Garbage]:
+    """Yield the files that no row names: of shards just removed, and old ones left by killed processes."""
+    folder = store.home.embeddings
+    oldest = time.time() - grace.total_seconds()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name in known or not path.is_file():
+            continue
+        if name in shards or path.stat().st_mtime <= oldest:
+            yield Garbage("file", name, _size(path))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,50 @@
+"""Ledgers as blobs: a million ranks are written in a hundredth of a second. Knows no metric."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Row
+
+from clipbench.records import Ledger
+from clipbench.store.columns import float_array, float_blob, int_array, int_blob
+
+FLOATS = ("positive_score", "negative_score")
+PER_QUERY = ("top1", "cluster", *FLOATS)
+PER_PAIR = ("positive", "above", "tied", "tied_positives")
+ARRAYS = tuple(f.name for f in fields(Ledger) if f.name not in ("direction", "gallery_size"))
+"""The arrays of a Ledger, which are also the names of the columns."""
+
+
+def check_ledger(ledger: Ledger) -> None:
+    """Raise ValueError where a ledger's arrays do not belong together, or hold what 32 bits cannot."""
+    lengths = {name: len(getattr(ledger, name)) for name in ARRAYS}
+    pairs = int(ledger.offsets[-1]) if len(ledger.offsets) else 0
+    expected = dict.fromkeys(PER_QUERY, ledger.queries) | dict.fromkeys(PER_PAIR, pairs)
+    expected["offsets"] = ledger.queries + 1
+    wrong = sorted(name for name in ARRAYS if lengths[name] != expected[name])
+    if wrong or (np.diff(ledger.offsets) < 0).any():
+        raise ValueError(
+            f"the {ledger.direction} ledger of {ledger.queries} queries and {pairs} pairs does not fit "
+            f"together: {', '.join(f'{name} has {lengths[name]}' for name in wrong) or 'offsets go down'}"
+        )
+
+
+def ledger_values(ledger: Ledger) -> Mapping[str, Any]:
+    """Return the columns of a ledger's row, without its run. Raises ValueError as `check_ledger` does."""
+    check_ledger(ledger)
+    blobs = {name: (float_blob if name in FLOATS else int_blob)(getattr(ledger, name)) for name in ARRAYS}
+    sizes = {"queries": ledger.queries, "pairs": len(ledger.positive)}
+    return {"direction": ledger.direction, "gallery_size": ledger.gallery_size, **sizes, **blobs}
+
+
+def ledger_of(row: Row[Any]) -> Ledger:
+    """Return the ledger of a row."""
+    columns = row._mapping  # noqa: SLF001, SQLAlchemy's public name for access by column
+    arrays: dict[str, Any] = {
+        name: (float_array if name in FLOATS else int_array)(columns[name]) for name in ARRAYS
+    }
+    ledger = Ledger(direction=row.direction, gallery_size=row.gallery_size, **arrays)
+    check_ledger(ledger)
+    return ledger

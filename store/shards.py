@@ -1,0 +1,174 @@
+"""One shard of vectors as an HDF5 file: its bytes, its checks, its place. Knows no database.
+
+A file holds `keys` (n, 16) uint8 and `vectors` (n, D) float32, both contiguous, and attributes that say
+whose they are. Equal content gives equal bytes. The image is built in memory and written in one go, so
+HDF5 never has a half-written file open, and a full disk is an ordinary OSError. The default `libver` is
+used: files of the newest one that were not closed well do not open again.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbench.errors import StoreError
+from clipbench.keys import ITEM_BYTES, short
+from clipbench.records import Modality
+from clipbench.store.columns import Items
+
+FORMAT = 1
+"""Version of the file format."""
+
+UNIT = 1e-3
+"""How far a vector's norm may be from 1: fp16 towers round by a few 1e-4, an unnormalised one is far off."""
+
+TEMPORARY = ".tmp-"
+"""In the name of every file that is still being written."""
+
+Vectors = npt.NDArray[np.float32]
+
+_MEND = "clipbench store verify names all such files; bring them back from a backup, or clipbench store gc --damaged"
+
+
+def relative_path(encoder: str, modality: Modality, key: str) -> str:
+    """Return where a shard lies inside the embeddings folder, POSIX."""
+    return f"{short(encoder, 16)}/{modality}-{short(key, 40)}.h5"
+
+
+def check_vectors(vectors: Vectors, rows: int, dimension: int) -> Vectors:
+    """Return `vectors` as they are stored: float32 of unit norm, shape (rows, dimension).
+
+    Raises StoreError for another shape or type, a NaN or infinity, or a norm that is not 1.
+    """
+    if vectors.shape != (rows, dimension) or vectors.dtype != np.float32:
+        raise StoreError(
+            f"vectors of shape {vectors.shape} and type {vectors.dtype} were to be stored, "
+            f"expected ({rows}, {dimension}) float32"
+        )
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise StoreError(
+            f"{int((~finite).sum())} of {rows} vectors hold NaN or infinity, first in row {finite.argmin()}"
+        )
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    wrong = np.abs(norms - 1) > UNIT
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise StoreError(
+            f"{int(wrong.sum())} of {rows} vectors are not of norm 1, first row {row}: {norms[row]:.4g}"
+        )
+    return np.ascontiguousarray(vectors, dtype="<f4")
+
+
+def content(items: Items, vectors: Vectors) -> str:
+    """Return the SHA-256 of the keys' and the vectors' bytes, which the file carries as `content`."""
+    hasher = hashlib.sha256(np.ascontiguousarray(items).data)
+    hasher.update(np.ascontiguousarray(vectors, dtype="<f4").data)
+    return hasher.hexdigest()
+
+
+def file_bytes(encoder: str, modality: Modality, items: Items, vectors: Vectors) -> bytes:
+    """Return the bytes of a shard's file."""
+    import h5py
+
+    with h5py.File("shard.h5", "w", driver="core", backing_store=False) as file:
+        file.attrs.update(
+            format=FORMAT,
+            encoder=encoder,
+            modality=modality,
+            dimension=vectors.shape[1],
+            created_by="clipbench",
+            content=content(items, vectors),
+        )
+        file.create_dataset("keys", data=items, dtype="u1")
+        file.create_dataset("vectors", data=vectors, dtype="<f4")
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import h5py
+
+    try:
+        # Finished files never change, so no lock is needed (and some network folders have none).
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except FileNotFoundError:
+        raise StoreError(f"the vector file {path} is gone", _MEND) from None
+    except PermissionError as error:
+        raise StoreError(
+            f"the vector file {path} may not be read ({error})", "check its permissions"
+        ) from None
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise StoreError(f"the vector file {path} is damaged ({error})", _MEND) from error
+
+
+def read_items(path: Path, rows: int) -> Items:
+    """Return the item keys of a shard, shape (rows, 16). Raises StoreError for a damaged file."""
+    with _opened(path) as file:
+        items: Items = file["keys"][...]
+        if items.shape != (rows, ITEM_BYTES) or items.dtype != np.uint8:
+            raise ValueError(f"keys of shape {items.shape}, expected ({rows}, {ITEM_BYTES})")
+    return items
+
+
+def read_vectors(path: Path, rows: int, dimension: int) -> Vectors:
+    """Return the vectors of a shard, shape (rows, dimension). Raises StoreError for a damaged file."""
+    with _opened(path) as file:
+        vectors: Vectors = file["vectors"][...]
+        if vectors.shape != (rows, dimension) or vectors.dtype != np.float32:
+            raise ValueError(f"vectors of shape {vectors.shape}, expected ({rows}, {dimension})")
+    return vectors
+
+
+def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimension: int) -> bool:
+    """Whether the file is there, whole, and holds unit vectors of just these items."""
+    try:
+        with _opened(path) as file:
+            told = {name: file.attrs[name] for name in ("format", "encoder", "modality", "content")}
+        if told["format"] != FORMAT or (told["encoder"], told["modality"]) != (encoder, modality):
+            return False
+        kept = read_items(path, len(items))
+        vectors = check_vectors(read_vectors(path, len(items), dimension), len(items), dimension)
+    except StoreError:
+        return False
+    return bool(np.array_equal(kept, items)) and told["content"] == content(kept, vectors)
+
+
+@contextmanager
+def temporary(final: Path, data: bytes) -> Iterator[Path]:
+    """Write `data` beside `final` under a temporary name, synced; it is removed unless it was renamed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    path = final.with_name(f".{final.name}{TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def rename(path: Path, final: Path) -> None:
+    """Give a synced file its final name, and sync the folder so that the name outlives a power cut."""
+    path.replace(final)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable."""
+    if os.name == "nt":  # Windows opens no folder, and keeps names by itself
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

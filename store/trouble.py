@@ -1,0 +1,75 @@
+"""Failures of SQLite, HDF5 and the operating system, said in words a user can act on.
+
+Knows error numbers and nothing of tables. Whatever it does not know goes through unchanged.
+"""
+
+import errno
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from clipbench.errors import StoreError
+
+_FULL = ("the disk is full", "make room, then run the same command again; what was finished is kept")
+_READ_ONLY = ("nothing may be written there", "choose a folder you can write to with --store")
+_DAMAGED = ("the database is damaged", "clipbench store verify")
+_LOCKED = ("another process kept it locked for too long", "wait for it to end, then run again")
+
+_SQLITE = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: (
+        "reading or writing failed (a full or failing disk, or a file size limit)",
+        "check the disk, then clipbench store verify",
+    ),
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: (
+        "the database cannot be opened (permissions, or a folder that is gone or read-only)",
+        "choose a folder you can write to with --store",
+    ),
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+_SYSTEM = {
+    errno.ENOSPC: _FULL,
+    getattr(errno, "EDQUOT", -1): ("your disk quota is used up", _FULL[1]),
+    errno.EFBIG: ("a file would pass the size limit", "raise the limit (ulimit -f), then run again"),
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+}
+
+
+@contextmanager
+def translated(place: Path) -> Iterator[None]:
+    """Raise StoreError naming `place` for a failure a user can mend; anything else goes through."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _from_sqlite(place, error.orig) or error from error
+    except sqlite3.Error as error:
+        raise _from_sqlite(place, error) or error from error
+    except OSError as error:
+        raise _from_system(place, error) or error from error
+
+
+def _from_sqlite(place: Path, error: BaseException | None) -> StoreError | None:
+    if not isinstance(error, sqlite3.Error):
+        return None
+    # The low byte is the family; the rest says which of its cases, as in SQLITE_IOERR_WRITE.
+    words = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return StoreError(f"the store at {place}: {words[0]} ({error})", words[1]) if words else None
+
+
+def _from_system(place: Path, error: OSError) -> StoreError | None:
+    number = error.errno
+    if number is None and (told := re.search(r"errno = (\d+)", str(error))):
+        number = int(told[1])  # HDF5 says it in the message only
+    words = _SYSTEM.get(number or 0)
+    return StoreError(f"the store at {place}: {words[0]} ({error})", words[1]) if words else None

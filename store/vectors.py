@@ -1,0 +1,243 @@
+"""The pool of vectors of one encoder: item key to vector, spread over finished shards.
+
+Knows items by their 16-byte keys only, not what they are nor how they are encoded. Big file first, row
+last: a shard's file is whole under its final name before its row is written, and the name is given and
+the row inserted under the database's write lock, so two processes with the same shard both end well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Row, insert, select
+
+from clipbench.errors import StoreError
+from clipbench.keys import digest, file_digest
+from clipbench.records import Modality
+from clipbench.store import clock, shards, tables
+from clipbench.store.columns import Items, items_array
+from clipbench.store.engine import Store, reading, writing
+from clipbench.store.rows import find_id
+from clipbench.store.shards import Vectors
+from clipbench.store.trouble import translated
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished shard: its id (in order of finishing), key, file and size."""
+
+    id: int
+    key: str
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where each item is: shards one after another, all their rows numbered through.
+
+    `high` is the sorted first half of every key, `low` the other half and `row` the number of that row.
+    """
+
+    shards: tuple[Shard, ...]
+    high: npt.NDArray[np.uint64]
+    low: npt.NDArray[np.uint64]
+    row: npt.NDArray[np.int64]
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """The number of each shard's first row, and of the row after the last."""
+        return np.cumsum([0, *(shard.rows for shard in self.shards)], dtype=np.int64)
+
+    def find(self, items: Items) -> npt.NDArray[np.int64]:
+        """Return each item's row number, -1 where it is in no shard. Of several, the first finished."""
+        high, low = _halves(items)
+        order = np.argsort(high)  # in order, the searches below stay in cache
+        at = np.empty(len(items), dtype=np.int64)
+        at[order] = np.searchsorted(self.high, high[order])
+        found = np.full(len(items), -1, dtype=np.int64)
+        left = np.arange(len(items))
+        while True:
+            # Keys that share their first half are next to one another, so the search steps on.
+            left = left[at[left] < len(self.high)]
+            left = left[self.high[at[left]] == high[left]]
+            if not len(left):
+                return found
+            hit = self.low[at[left]] == low[left]
+            found[left[hit]] = self.row[at[left[hit]]]
+            left = left[~hit]
+            at[left] += 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All vectors of one encoder (by key) and modality in a store."""
+
+    store: Store
+    encoder: str
+    modality: Modality
+    _items: dict[str, Items] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def _encoder_row(self) -> Row[Any, Any]:
+        columns = (tables.encoder.c.id, tables.encoder.c.dimension)
+        with reading(self.store) as connection:
+            row = connection.execute(
+                select(*columns).where(tables.encoder.c.key == self.encoder)
+            ).one_or_none()
+        if row is None:
+            raise StoreError(f"encoder {self.encoder} is not in the store", "clipbench store info")
+        return row
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self._encoder_row.dimension)
+
+    def missing(self, keys: Sequence[bytes]) -> list[int]:
+        """Return the positions, in order, of the keys that are in no shard; a repeated key every time."""
+        absent: list[int] = np.flatnonzero(self.index().find(items_array(keys)) < 0).tolist()
+        return absent
+
+    def shard_key(self, keys: Sequence[bytes]) -> str:
+        """Return the key of the shard that would hold these items in this order."""
+        items = hashlib.sha256(items_array(keys).data).hexdigest()
+        return digest("shard", [self.encoder, self.modality, items])
+
+    def path(self, key: str) -> Path:
+        """Return the file of a shard."""
+        return self.store.home.embeddings / shards.relative_path(self.encoder, self.modality, key)
+
+    def write(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Store one shard: unit vectors float32 (n, D), one per key; nothing happens if it is there.
+
+        A whole file of the same shard that has no row is taken as it is, a broken one is replaced.
+        Raises StoreError for vectors that are no unit vectors, ValueError for no or repeated keys.
+        """
+        if not keys or len(set(keys)) != len(keys):
+            raise ValueError("a shard holds at least one item, each once")
+        items, key = items_array(keys), self.shard_key(keys)
+        final = self.path(key)
+        checked = shards.check_vectors(vectors, len(keys), self.dimension)
+        data = shards.file_bytes(self.encoder, self.modality, items, checked)
+        with (
+            translated(self.store.home.root),
+            shards.temporary(final, data) as temporary,
+            writing(self.store) as connection,
+        ):
+            if find_id(connection, tables.vector_shard, key) is not None:
+                self._still_there(final)
+            elif self._is_whole(final, items):
+                self._insert(connection, key, len(keys), file_digest(final))
+            else:
+                shards.rename(temporary, final)
+                self._insert(connection, key, len(keys), hashlib.sha256(data).hexdigest())
+
+    def adopt(self, keys: Sequence[bytes]) -> bool:
+        """Take a finished file of this shard that has no row, and return whether the shard is stored now.
+
+        Such a file is left by a process killed between giving the file its name and writing the row.
+        """
+        items, key = items_array(keys), self.shard_key(keys)
+        final = self.path(key)
+        if not final.exists() or not self._is_whole(final, items):
+            return False
+        with writing(self.store) as connection:
+            if not final.exists():  # it was removed as garbage a moment ago
+                return False
+            if find_id(connection, tables.vector_shard, key) is None:
+                self._insert(connection, key, len(keys), file_digest(final))
+        return True
+
+    def gather(self, keys: Sequence[bytes]) -> Vectors:
+        """Return the vectors of these items in this order, float32 (n, D). A key may repeat.
+
+        Raises StoreError where one is in no shard, or a shard's file is gone or damaged.
+        """
+        return self.gather_items(items_array(keys))
+
+    def gather_items(self, items: Items) -> Vectors:
+        """Return the vectors of the items of an array (n, 16), as `gather` does."""
+        index = self.index()
+        rows = index.find(items)
+        absent = int((rows < 0).sum())
+        if absent:
+            raise StoreError(
+                f"{absent:,} of {len(items):,} {self.modality} vectors of {self.encoder} are not stored",
+                "run clipbench embed again: it encodes what is missing",
+            )
+        order = np.argsort(rows)
+        cuts = np.searchsorted(rows[order], index.starts)
+        vectors = np.empty((len(items), self.dimension), dtype=np.float32)
+        for number, shard in enumerate(index.shards):
+            wanted = order[cuts[number] : cuts[number + 1]]
+            if len(wanted):
+                whole = shards.read_vectors(shard.path, shard.rows, self.dimension)
+                vectors[wanted] = whole[rows[wanted] - index.starts[number]]
+        return vectors
+
+    def index(self) -> Index:
+        """Return where every stored item is, reading the keys of shards not seen before."""
+        with reading(self.store) as connection:
+            return self.index_in(connection)
+
+    def index_in(self, connection: Connection) -> Index:
+        """Return where every item is that is stored as `connection` sees it."""
+        query = (
+            select(tables.vector_shard)
+            .filter_by(encoder_id=self._encoder_row.id, modality=self.modality)
+            .order_by("id")
+        )
+        rows = connection.execute(query).all()
+        folder = self.store.home.embeddings
+        known = tuple(Shard(row.id, row.key, folder / row.path, row.rows) for row in rows)
+        for shard in known:
+            if shard.key not in self._items:  # a finished shard never changes
+                self._items[shard.key] = shards.read_items(shard.path, shard.rows)
+        return _index(known, [self._items[shard.key] for shard in known])
+
+    def _is_whole(self, final: Path, items: Items) -> bool:
+        return shards.is_shard(final, self.encoder, self.modality, items, self.dimension)
+
+    def _still_there(self, final: Path) -> None:
+        if not final.exists():
+            raise StoreError(
+                f"the vector file {final} is gone", "clipbench store gc --damaged, then run again"
+            )
+
+    def _insert(self, connection: Connection, key: str, rows: int, checksum: str) -> None:
+        connection.execute(
+            insert(tables.vector_shard),
+            {
+                "key": key,
+                "encoder_id": self._encoder_row.id,
+                "modality": self.modality,
+                "path": shards.relative_path(self.encoder, self.modality, key),
+                "rows": rows,
+                "dimension": self.dimension,
+                "checksum": checksum,
+                "created_at": clock.stamp(),
+            },
+        )
+
+
+def _halves(items: Items) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    pairs = np.ascontiguousarray(items).view("<u8")
+    return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
+
+
+def _index(known: tuple[Shard, ...], items: Sequence[Items]) -> Index:
+    if not known:
+        none = np.zeros(0, dtype=np.uint64)
+        return Index((), none, none, np.zeros(0, dtype=np.int64))
+    high, low = _halves(np.concatenate(items))
+    # Stable, so that of equal keys the one of the shard finished first comes first.
+    row = np.argsort(high, kind="stable")
+    return Index(known, high[row], low[row], row)

@@ -1,0 +1,156 @@
+"""Toy datasets, encoders, vectors and runs for the tests of the store; no test is in here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clipbench.home import Home
+from clipbench.records import (
+    CLEAN,
+    Caption,
+    Dataset,
+    Direction,
+    EncoderIdentity,
+    Ledger,
+    Metric,
+    Modality,
+    Perturbation,
+    RunSpec,
+    Sample,
+    image_key,
+    text_key,
+)
+from clipbench.store.datasets import save_dataset
+from clipbench.store.embeddings import EmbeddingSet, Encoding, save_set
+from clipbench.store.encoders import save_encoder
+from clipbench.store.engine import Store, open_store
+from clipbench.store.perturbations import save_perturbation
+from clipbench.store.runs import RunRecord, save_run
+from clipbench.store.vectors import Pool
+
+D = 8
+ENCODER = EncoderIdentity(
+    kind="toy",
+    label="Toy / a",
+    spec="toy",
+    architecture="hash",
+    pretrained=None,
+    weights="w" * 8,
+    activation="none",
+    preprocessing={"size": 8, "mean": [0.5, 0.1 + 0.2]},
+    tokenizer={"words": True},
+    precision="fp32",
+    dimension=D,
+    versions={"torch": "2.4.1", "numpy": "2.0.0"},
+)
+DROPOUT = Perturbation("word_dropout", "text", 0.3, 42, {"kept": "at least one"})
+
+
+def new_store(root: Path) -> Store:
+    return open_store(Home(root))
+
+
+def toy_dataset(name: str = "toy", images: int = 3, captions: int = 2, word: str = "red") -> Dataset:
+    samples = tuple(
+        Sample(
+            id=f"i{i}",
+            captions=tuple(Caption(f"i{i}#{j}", f"a {word} thing {i} {j}") for j in range(captions)),
+            path=f"{i}.png",
+            digest=f"{i:064x}",
+        )
+        for i in range(images)
+    )
+    return Dataset(name, "toy", "test", "all", samples, Path("/photos"), {"file": "toy.json", "seed": 7})
+
+
+def item_keys(count: int, start: int = 0) -> list[bytes]:
+    return [text_key(f"item {i}") for i in range(start, start + count)]
+
+
+def unit_vectors(count: int, seed: int = 0, dimension: int = D) -> npt.NDArray[np.float32]:
+    vectors = np.random.default_rng(seed).normal(size=(count, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def toy_ledger(direction: Direction, images: int = 3, captions: int = 2) -> Ledger:
+    """A ledger in which query q's first positive is beaten by q items; every array differs."""
+    texts = images * captions
+    queries, gallery, positives = (texts, images, 1) if direction == "t2i" else (images, texts, captions)
+    pairs = queries * positives
+    owners = np.arange(queries) // (captions if direction == "t2i" else 1)
+    return Ledger(
+        direction=direction,
+        gallery_size=gallery,
+        offsets=np.arange(0, pairs + 1, positives, dtype=np.int32),
+        positive=(np.arange(pairs, dtype=np.int32) // (captions if direction == "t2i" else 1)),
+        above=(np.arange(pairs, dtype=np.int32) % gallery),
+        tied=np.ones(pairs, dtype=np.int32),
+        tied_positives=np.ones(pairs, dtype=np.int32),
+        top1=(np.arange(queries, dtype=np.int32) % gallery),
+        positive_score=np.linspace(0.1, 0.9, queries, dtype=np.float32),
+        negative_score=np.full(queries, -np.inf, dtype=np.float32),
+        cluster=owners.astype(np.int32),
+    )
+
+
+def toy_metrics(value: float = 0.5) -> list[Metric]:
+    found = [
+        Metric(direction, f"hit@{k}", min(1.0, value * (1 + k / 20)), 0.1 + 0.2, 0.9, 6, "wilson")
+        for direction in ("t2i", "i2t")
+        for k in (1, 5, 10)
+    ]
+    return [*found, Metric("both", "rsum", 600 * value, None, None, 9)]
+
+
+def encode(
+    store: Store, dataset: Dataset, modality: Modality, perturbation: Perturbation = CLEAN
+) -> EmbeddingSet:
+    """Put one modality of a dataset into the pool and store its set; a vector depends on its item only."""
+    setting = perturbation.side(modality)
+    if modality == "text":
+        items = [text_key(f"{setting.key} {caption.text}") for caption in dataset.captions]
+    else:
+        items = [image_key(sample.digest or "", setting, sample.id) for sample in dataset.samples]
+    pool = Pool(store, ENCODER.key, modality)
+    lacking = list(dict.fromkeys(items[i] for i in pool.missing(items)))
+    if lacking:
+        vectors = np.concatenate([unit_vectors(1, int.from_bytes(key[:6], "little")) for key in lacking])
+        pool.write(lacking, vectors)
+    return save_set(store, Encoding(dataset.key, ENCODER.key, setting, modality, items, seconds=1.5))
+
+
+def toy_run(
+    store: Store,
+    dataset: Dataset | None = None,
+    perturbation: Perturbation = CLEAN,
+    *,
+    seed: int = 0,
+    value: float = 0.5,
+    kind: str = "evaluate",
+) -> RunSpec:
+    """Store a dataset, its vectors and one run on it; runs of another seed differ by their protocol only."""
+    dataset = dataset or toy_dataset()
+    save_dataset(store, dataset)
+    save_encoder(store, ENCODER, "signature")
+    save_perturbation(store, perturbation)
+    sets = {m: encode(store, dataset, m, perturbation).key for m in ("image", "text")}
+    protocol = {"ties": "expected", "K": [1, 5, 10], "seed": seed}
+    spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], protocol)
+    captions = len(dataset.captions) // max(1, len(dataset.samples))
+    ledgers = {d: toy_ledger(d, len(dataset.samples), captions) for d in ("t2i", "i2t")}
+    save_run(store, spec, toy_record(perturbation), ledgers, toy_metrics(value))
+    return spec
+
+
+def toy_record(perturbation: Perturbation = CLEAN) -> RunRecord:
+    return RunRecord(
+        ENCODER.key,
+        perturbation.key,
+        command="clipbench evaluate toy",
+        version="0.1.0",
+        environment={"python": "3.11", "git": {"commit": "abc", "dirty": False}},
+        timings={"encode": 1.25, "rank": 0.1 + 0.2},
+    )
