@@ -8,10 +8,17 @@ from alembic import context
 
 from clipbench.store.tables import Row
 
-connection = context.config.attributes.get("connection")
-if connection is None:
-    raise RuntimeError("a store is upgraded by opening it: clipbench.store.engine.open_store")
 
-context.configure(connection=connection, target_metadata=Row.metadata, transactional_ddl=True)
-with context.begin_transaction():
-    context.run_migrations()
+def run_revisions() -> None:
+    """Run the revisions that were asked for on the connection that was handed over."""
+    connection = context.config.attributes.get("connection")
+    if connection is None:
+        raise RuntimeError("a store is upgraded by opening it: clipbench.store.engine.open_store")
+    context.configure(connection=connection, target_metadata=Row.metadata, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+# Alembic runs this file; whoever only imports it (a doctest run, say) finds no configuration.
+if hasattr(context, "config"):
+    run_revisions()

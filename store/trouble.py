@@ -5,6 +5,7 @@ Knows error numbers and nothing of tables. Whatever it does not know goes throug
 
 import errno
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from clipbench.errors import StoreError
+
+ENOUGH = 64 * 1024
+"""Bytes SQLite needs beside the database to work at all, and some."""
 
 _FULL = ("the disk is full", "make room, then run the same command again; what was finished is kept")
 _READ_ONLY = ("nothing may be written there", "choose a folder you can write to with --store")
@@ -63,8 +67,17 @@ def _from_sqlite(place: Path, error: BaseException | None) -> StoreError | None:
     if not isinstance(error, sqlite3.Error):
         return None
     # The low byte is the family; the rest says which of its cases, as in SQLITE_IOERR_WRITE.
-    words = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    family = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    words = _FULL if family == sqlite3.SQLITE_IOERR and _is_full(place) else _SQLITE.get(family)
     return StoreError(f"the store at {place}: {words[0]} ({error})", words[1]) if words else None
+
+
+def _is_full(place: Path) -> bool:
+    """Whether there is no room for SQLite's shared memory, which it calls an I/O error even on reading."""
+    try:
+        return shutil.disk_usage(place).free < ENOUGH
+    except OSError:
+        return False
 
 
 def _from_system(place: Path, error: OSError) -> StoreError | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import event
 
 from clipbench.home import Home
+from clipbench.keys import Json
 from clipbench.records import (
     CLEAN,
+    DIRECTIONS,
     Caption,
     Dataset,
     Direction,
@@ -26,7 +31,7 @@ from clipbench.records import (
 from clipbench.store.datasets import save_dataset
 from clipbench.store.embeddings import EmbeddingSet, Encoding, save_set
 from clipbench.store.encoders import save_encoder
-from clipbench.store.engine import Store, open_store
+from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
 from clipbench.store.vectors import Pool
@@ -49,8 +54,26 @@ ENCODER = EncoderIdentity(
 DROPOUT = Perturbation("word_dropout", "text", 0.3, 42, {"kept": "at least one"})
 
 
+@cache
+def empty_database() -> bytes:
+    """A new store's database, made once: making one takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        return open_store(Home(Path(folder) / "store")).home.database.read_bytes()
+
+
 def new_store(root: Path) -> Store:
-    return open_store(Home(root))
+    """Make a store that does not wait for the disk, for tests in which nothing pulls the plug."""
+    home = Home(root)
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.database.write_bytes(empty_database())
+    store = open_store(home)
+    event.listen(store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+    return store
+
+
+def count(store: Store, table: str) -> int:
+    with reading(store) as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())  # noqa: S608, our own names
 
 
 def toy_dataset(name: str = "toy", images: int = 3, captions: int = 2, word: str = "red") -> Dataset:
@@ -72,7 +95,8 @@ def item_keys(count: int, start: int = 0) -> list[bytes]:
 
 def unit_vectors(count: int, seed: int = 0, dimension: int = D) -> npt.NDArray[np.float32]:
     vectors = np.random.default_rng(seed).normal(size=(count, dimension))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit: npt.NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4")
+    return unit
 
 
 def toy_ledger(direction: Direction, images: int = 3, captions: int = 2) -> Ledger:
@@ -94,6 +118,10 @@ def toy_ledger(direction: Direction, images: int = 3, captions: int = 2) -> Ledg
         negative_score=np.full(queries, -np.inf, dtype=np.float32),
         cluster=owners.astype(np.int32),
     )
+
+
+def toy_ledgers(images: int = 3, captions: int = 2) -> dict[Direction, Ledger]:
+    return {direction: toy_ledger(direction, images, captions) for direction in DIRECTIONS}
 
 
 def toy_metrics(value: float = 0.5) -> list[Metric]:
@@ -137,11 +165,12 @@ def toy_run(
     save_encoder(store, ENCODER, "signature")
     save_perturbation(store, perturbation)
     sets = {m: encode(store, dataset, m, perturbation).key for m in ("image", "text")}
-    protocol = {"ties": "expected", "K": [1, 5, 10], "seed": seed}
+    protocol: dict[str, Json] = {"ties": "expected", "K": [1, 5, 10], "seed": seed}
     spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], protocol)
     captions = len(dataset.captions) // max(1, len(dataset.samples))
-    ledgers = {d: toy_ledger(d, len(dataset.samples), captions) for d in ("t2i", "i2t")}
-    save_run(store, spec, toy_record(perturbation), ledgers, toy_metrics(value))
+    save_run(
+        store, spec, toy_record(perturbation), toy_ledgers(len(dataset.samples), captions), toy_metrics(value)
+    )
     return spec
 
 

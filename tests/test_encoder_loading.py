@@ -15,12 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from clipbench.encoders import libraries, precision, resolution, sources
+from clipbench.encoders import libraries, sources
 from clipbench.encoders.loading import load
-from clipbench.encoders.offline import Wanted, offline_readiness
 from clipbench.encoders.openclip import OpenClipEncoder
-from clipbench.encoders.resolution import architecture_name, known_origin, resolve
-from clipbench.encoders.specification import ModelSpec, parse
+from clipbench.encoders.specification import parse
 from clipbench.encoders.weights import tensors_only, weights_digest
 from clipbench.errors import EncoderError
 
@@ -158,63 +156,13 @@ def test_the_digest_of_weights_sees_names_shapes_formats_and_bytes() -> None:
     assert weights_digest({"x": two["x"].t().contiguous().t()}) == weights_digest({"x": two["x"]})
 
 
-def test_an_equal_configuration_has_open_clips_name() -> None:
-    config = open_clip.get_model_config("ViT-B-32")
-    assert architecture_name(config, "local-dir:x") == "ViT-B-32"
-    assert architecture_name({**config, "quick_gelu": True}, "x") == "ViT-B-32-quickgelu"
-    assert architecture_name({**config, "quick_gelu": False}, "x") == "ViT-B-32"
-    assert architecture_name({**config, "embed_dim": 3}, "x").startswith("architecture:")
-
-
-# QuickGELU
-
-
-def test_openai_weights_are_loaded_into_the_quickgelu_architecture() -> None:
-    found = resolve(parse("ViT-B-32", "openai"))
-    assert (found.model, found.pretrained) == ("ViT-B-32-quickgelu", "openai")
-    assert "QuickGELU" in found.notes[0]
-
-
-def test_every_published_weight_gets_the_activation_it_was_trained_with() -> None:
-    for model, tag in open_clip.list_pretrained():
-        found = resolve(ModelSpec(model, tag))
-        if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"):
-            assert open_clip.get_model_config(found.model)["quick_gelu"]
-        else:
-            assert found.model == model
-
-
-def test_weights_that_need_quickgelu_are_refused_where_there_is_no_such_architecture(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    models = [name for name in open_clip.list_models() if name != "ViT-B-32-quickgelu"]
-    monkeypatch.setattr(open_clip, "list_models", lambda: models)
-    with pytest.raises(EncoderError, match="has no ViT-B-32-quickgelu") as caught:
-        resolve(parse("ViT-B-32", "openai"))
-    assert caught.value.hint == "add --quickgelu"
-    assert resolve(parse("ViT-B-32", "openai", quickgelu=True)).overrides == {"quick_gelu": True}
-
-
-def test_an_activation_against_the_weights_is_obeyed_and_told() -> None:
-    found = resolve(parse("ViT-B-32", "openai", quickgelu=False))
-    assert found.overrides == {"quick_gelu": False}
-    assert "not the model's" in found.notes[0]
-    assert resolve(parse("ViT-B-32-quickgelu", "openai", quickgelu=True)).notes == ()
-
-
-def test_plain_gelu_weights_in_a_quickgelu_architecture_are_refused() -> None:
-    with pytest.raises(EncoderError) as caught:
-        resolve(parse("ViT-B-32-quickgelu", "laion2b_s34b_b79k"))
-    assert "--model ViT-B-32 --pretrained laion2b_s34b_b79k" in (caught.value.hint or "")
-
-
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_activation_recorded_is_the_one_that_was_built(folder: Path, *, quick: bool) -> None:
     name = "QuickGELU" if quick else "GELU"
     assert loaded(folder, quickgelu=quick).identity.activation == f"image {name}, text {name}"
 
 
-# Checkpoints, which say nothing about themselves
+# Activations and checkpoints, which say nothing about themselves
 
 
 @pytest.mark.usefixtures("tiny_architectures")
@@ -229,32 +177,6 @@ def test_a_checkpoint_is_built_as_named_and_its_unknown_activation_is_told(folde
     assert not any(
         "activation" in note for note in loaded("Tiny-T-1", folder / WEIGHTS, quickgelu=True).notes
     )
-
-
-def test_a_published_file_is_recognised_by_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "renamed.pt"
-    path.write_bytes(b"")
-    assert known_origin(path, "ViT-B-32") is None
-    url = open_clip.get_pretrained_cfg("ViT-B-32", "laion400m_e32")["url"]
-    assert "quickgelu" in url
-    digest = Path(url).stem.rpartition("-")[2] + "0" * 56
-    monkeypatch.setattr(resolution, "file_digest", lambda _: digest)
-    assert known_origin(path, "ViT-B-32") in {
-        ("ViT-B-32", "laion400m_e32"),
-        ("ViT-B-32-quickgelu", "laion400m_e32"),
-    }
-    found = resolve(parse("ViT-B-32", str(path)))
-    assert (found.model, found.pretrained) == ("ViT-B-32-quickgelu", str(path))
-    assert "published file of laion400m_e32" in found.notes[0]
-
-
-def test_a_checkpoint_gets_the_preprocessing_of_its_architectures_published_weights(tmp_path: Path) -> None:
-    path = tmp_path / "mine.pt"
-    path.write_bytes(b"")
-    siglip = resolve(parse("ViT-B-16-SigLIP", str(path)))
-    assert siglip.overrides["image_mean"] == (0.5, 0.5, 0.5)
-    assert siglip.overrides["image_resize_mode"] == "squash"
-    assert "kinds of preprocessing" in resolve(parse("ViT-L-14", str(path))).notes[0]
 
 
 def test_stretched_position_embeddings_are_told(folder: Path) -> None:
@@ -301,52 +223,6 @@ def test_weights_of_any_name_will_do_but_not_two_of_them(folder: Path) -> None:
     assert loaded(folder).identity.dimension == 16
     shutil.copy(folder / "mine.safetensors", folder / "older.safetensors")
     assert "2 weight files" in refused(folder).message
-
-
-def test_weights_missing_offline_are_named_with_cache_and_command(own_cache: Path) -> None:
-    error = refused("ViT-B-32-quickgelu", "openai")
-    assert "open_clip_model.safetensors" in error.message
-    assert "timm/vit_base_patch32_clip_224.openai" in error.message
-    assert str(own_cache) in error.message
-    assert "HF_HUB_OFFLINE" in error.message
-    assert "hf download timm/vit_base_patch32_clip_224.openai" in (error.hint or "")
-
-
-def test_a_hub_model_missing_offline_is_named(own_cache: Path) -> None:
-    error = refused("hf-hub:org/name")
-    assert "open_clip_config.json of org/name" in error.message
-    assert "hf download org/name" in (error.hint or "")
-
-
-def test_weights_by_address_are_looked_up_where_open_clip_puts_them(tmp_path: Path) -> None:
-    want = Wanted("weights", ("https://example.org/v1/vit-1234.pt",))
-    assert want.found is None
-    path = tmp_path / "user" / ".cache" / "clip" / "vit-1234.pt"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"")
-    assert want.found == path
-
-
-def test_readiness_names_the_files_of_a_cached_hub_model(own_cache: Path, folder: Path) -> None:
-    repository = own_cache / "models--org--name"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("c0ffee")
-    assert offline_readiness(parse("hf-hub:org/name")).ready is False
-    shutil.copytree(folder, repository / "snapshots" / "c0ffee")
-    found = offline_readiness(parse("hf-hub:org/name"))
-    assert found.ready
-    assert {path.name for path in found.present} == {sources.CONFIG, WEIGHTS}
-
-
-def test_readiness_sees_the_tokenizer_and_tower_a_model_needs_besides_its_weights() -> None:
-    missing = offline_readiness(parse("xlm-roberta-base-ViT-B-32", "laion5b_s13b_b90k")).missing
-    assert [text.partition(" (")[0] for text in missing] == ["weights", "tokenizer", "text tower config"]
-
-
-def test_readiness_of_a_wrong_folder_says_why(tmp_path: Path) -> None:
-    found = offline_readiness(parse(f"local-dir:{tmp_path / 'none'}"))
-    assert not found.ready
-    assert "is not a folder" in found.missing[0]
 
 
 @pytest.mark.usefixtures("tiny_architectures")
@@ -487,13 +363,6 @@ def test_a_device_that_is_not_there_is_refused(folder: Path, monkeypatch: pytest
         load(parse(f"local-dir:{folder}", device="cuda"))
 
 
-@pytest.mark.parametrize("cuda", [True, False])
-def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch, *, cuda: bool) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert precision.resolve_device("auto") == ("cuda" if cuda else "cpu")
-
-
 @pytest.mark.parametrize("low", ["bf16", "fp16"])
 def test_low_precision_is_another_encoder_close_to_the_first(folder: Path, low: str) -> None:
     full, half = loaded(folder), loaded(folder, precision=low)
@@ -503,27 +372,6 @@ def test_low_precision_is_another_encoder_close_to_the_first(folder: Path, low: 
     difference = abs(half.encode_texts(texts).vectors - full.encode_texts(texts).vectors).max()
     assert 0 < difference < 0.03
     assert half.trimmed
-
-
-@pytest.mark.parametrize(
-    ("kind", "flags", "told"),
-    [
-        ("bf16", frozenset({"avx2"}), "4 times slower"),
-        ("bf16", frozenset({"avx512_bf16"}), None),
-        ("bf16", frozenset({"amx_bf16"}), None),
-        ("fp16", frozenset({"avx512_bf16"}), "4 times slower"),
-        ("bf16", None, "unless"),
-        ("fp32", frozenset(), None),
-    ],
-)
-def test_a_precision_the_processor_lacks_is_told(
-    monkeypatch: pytest.MonkeyPatch, kind: Any, flags: frozenset[str] | None, told: str | None
-) -> None:
-    monkeypatch.setattr(precision, "cpu_flags", lambda: flags)
-    notes = precision.precision_notes(kind, "cpu")
-    assert len(notes) == (told is not None)
-    assert told is None or told in notes[0]
-    assert precision.precision_notes(kind, "cuda") == ()
 
 
 @pytest.mark.shared

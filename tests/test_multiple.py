@@ -15,7 +15,7 @@ FAMILIES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 @given(FAMILIES)
-@settings(max_examples=20, deadline=None)  # the oracle takes a tenth of a second
+@settings(max_examples=10, deadline=None)  # the oracle takes a tenth of a second
 def test_adjusted_values_are_those_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
     assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1], abs=1e-12)

@@ -169,13 +169,14 @@ def test_a_p_value_is_never_nought_and_counts_the_runs_as_they_are() -> None:
     assert median_test(np.ones(50), np.full(50, 9), labels, resamples=999) == 1 / 1000
 
 
-def test_ties_of_thirds_count_as_ties() -> None:
-    # Differences 1/3, 1/3, 1/3 and 1: |Σ±| reaches 2 only where all signs are equal, 2 of 16, and
-    # reaches the observed 1/3 + 1/3 + 1/3 − 1 = 0 always, whatever rounding makes of it.
-    third = np.array([1 / 3, 1 / 3, 1 / 3, 1.0])
-    labels = np.arange(4)
-    assert randomisation_test(third * 0, third, labels, 20_000)[0] == pytest.approx(2 / 16, abs=0.012)
-    assert randomisation_test(third * 0, third * [1, 1, 1, -1], labels, 500)[0] == 1
+@pytest.mark.parametrize("sign", [1, -1])
+def test_ties_of_thirds_count_as_ties(sign: int) -> None:
+    # |Δ| = 5 as 1 − 3/3 + 5. With 5 taken positive, a relabelling reaches 5 wherever ±1 ± 1/3 ± 1/3 ± 1/3
+    # is at least 0: the 8 with +1, and −1 + 3/3, which rounding puts a hair below or above; 9 of 16.
+    third = 1 / 3
+    change = np.array([-sign * third, -sign * third, -sign * third, sign, 5.0])
+    p = randomisation_test(np.zeros(5), change, np.arange(5), 20_000)[0]
+    assert p == pytest.approx(9 / 16, abs=0.02)
 
 
 def test_tests_do_not_depend_on_the_order_of_queries() -> None:

@@ -1,7 +1,6 @@
 """Datasets come back equal to the bit; content is kept once, and names can move."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_toys import new_store, toy_dataset, toy_run
+from store_toys import count, new_store, toy_dataset, toy_run
 
 from clipbench.errors import DatasetError
 from clipbench.keys import short
@@ -26,13 +25,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="module")
-def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    yield new_store(tmp_path_factory.mktemp("datasets"))
-
-
-def count(store: Store, table: str) -> int:
-    with reading(store) as connection:
-        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+def one_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return new_store(tmp_path_factory.mktemp("datasets"))
 
 
 TEXT = st.text(st.characters(), max_size=12)  # half surrogates, NUL and line ends included

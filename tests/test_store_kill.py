@@ -6,7 +6,6 @@ Children are forked, so a kill costs no import; each reports over a pipe what th
 import multiprocessing
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,6 +27,7 @@ from store_toys import (
     new_store,
     toy_dataset,
     toy_ledger,
+    toy_ledgers,
     toy_metrics,
     toy_record,
     toy_run,
@@ -36,7 +37,7 @@ from store_toys import (
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.records import RunSpec
-from clipbench.store import shards
+from clipbench.store import shards, views
 from clipbench.store.datasets import load_dataset, save_dataset
 from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.maintenance import backup, verify
@@ -76,7 +77,7 @@ def received(pipe: Connection) -> Iterator[tuple[str, object]]:
         return
 
 
-def nth_shard(number: int) -> tuple[list[bytes], object]:
+def nth_shard(number: int) -> tuple[list[bytes], npt.NDArray[np.float32]]:
     return item_keys(SIZE, number * SIZE), unit_vectors(SIZE, number)
 
 
@@ -88,7 +89,7 @@ def write_for_ever(pipe: Connection, home: Home, spec: RunSpec, first: int) -> N
     """Store shards, runs and datasets without end; say so of each once the call has returned."""
     store = open_store(home)
     pool = Pool(store, ENCODER.key, "text")
-    ledgers = {d: toy_ledger(d, 200) for d in ("t2i", "i2t")}
+    ledgers = toy_ledgers(100)
     for number in range(first, 10**6):
         keys, vectors = nth_shard(number)
         if pool.missing(keys) and not pool.adopt(keys):
@@ -97,7 +98,7 @@ def write_for_ever(pipe: Connection, home: Home, spec: RunSpec, first: int) -> N
         run = nth_run(spec, number)
         save_run(store, run, toy_record(), ledgers, toy_metrics())
         pipe.send(("run", run.key))
-        save_dataset(store, toy_dataset(f"d{number}", images=50, word=f"w{number}"))
+        save_dataset(store, toy_dataset(f"d{number}", images=20, word=f"w{number}"))
         pipe.send(("dataset", f"d{number}"))
 
 
@@ -112,25 +113,26 @@ def assert_whole(store: Store, shards_: set[int], runs: set[str], datasets: set[
         assert list(load_metrics(store, key)) == toy_metrics()
         assert len(load_ledgers(store, key)) == 2
     for name in datasets:
-        assert len(load_dataset(store, name).samples) == 50
+        assert len(load_dataset(store, name).samples) == 20
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_nothing_acknowledged_is_lost(home: Home) -> None:
     spec = toy_run(open_store(home))
-    draw = random.Random(20)
+    draw = random.Random(20)  # noqa: S311, a seeded draw of moments
     said: dict[str, set[object]] = {"shard": set(), "run": set(), "dataset": set()}
-    for _ in range(14):
+    for _ in range(12):
         process, pipe = child(write_for_ever, home, spec, len(said["dataset"]))
-        pipe.poll(30)  # it works; now at any moment
-        time.sleep(draw.uniform(0, 0.12))
+        heard = [pipe.recv() for _ in range(draw.randint(1, 6))]
+        time.sleep(draw.uniform(0, 0.06))
         assert process.pid
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        for kind, name in received(pipe):
+        for kind, name in (*heard, *received(pipe)):
             said[kind].add(name)
         assert verify(open_store(home)).problems == ()
-    assert len(said["run"]) > 14
+    assert all(said.values())
     assert_whole(open_store(home), said["shard"], said["run"], said["dataset"])  # type: ignore[arg-type]
 
 
@@ -154,8 +156,8 @@ def write_one_and_die(_: Connection, home: Home, place: str) -> None:
     elif place == "before the commit":
         Pool._insert = after(Pool._insert)  # type: ignore[method-assign]
     else:
-        shards.os.fsync = die
-    Pool(open_store(home), ENCODER.key, "text").write(*nth_shard(0))  # type: ignore[arg-type]
+        os.fsync = die
+    Pool(open_store(home), ENCODER.key, "text").write(*nth_shard(0))
 
 
 @pytest.mark.parametrize("place", ["while writing", "before the name", "before the row", "before the commit"])
@@ -172,15 +174,13 @@ def test_killed_while_a_shard_is_finished_the_same_command_resumes(home: Home, p
     pool = Pool(store, ENCODER.key, "text")
     assert len(pool.missing(keys)) == SIZE
     assert pool.adopt(keys) is (place in ("before the row", "before the commit"))
-    pool.write(keys, vectors)  # type: ignore[arg-type]
+    pool.write(keys, vectors)
     assert np.array_equal(pool.gather(keys), vectors)
     assert verify(store, deep=True).problems == ()
 
 
 def open_and_die(_: Connection, home: Home) -> None:
-    from clipbench.store import upgrade
-
-    upgrade.views.create_views = die
+    views.create_views = die
     open_store(home)
 
 
@@ -198,15 +198,14 @@ def write_the_same(pipe: Connection, home: Home, spec: RunSpec, seed: int) -> No
     store = open_store(home)
     pool = Pool(store, ENCODER.key, "text")
     order = list(range(12))
-    random.Random(seed).shuffle(order)
+    random.Random(seed).shuffle(order)  # noqa: S311, a seeded order
     for number in order:
         keys, vectors = nth_shard(number)
-        pool.write(keys, vectors)  # type: ignore[arg-type]
+        pool.write(keys, vectors)
         run = nth_run(spec, number)
-        ledgers = {d: toy_ledger(d) for d in ("t2i", "i2t")}
-        saved = save_run(store, run, toy_record(), ledgers, toy_metrics())  # type: ignore[arg-type]
+        saved = save_run(store, run, toy_record(), toy_ledgers(), toy_metrics())
         own = nth_run(spec, 1000 * (seed + 1) + number)
-        save_run(store, own, toy_record(), ledgers, toy_metrics())  # type: ignore[arg-type]
+        save_run(store, own, toy_record(), toy_ledgers(), toy_metrics())
         name = save_dataset(store, toy_dataset(f"d{number}", word=f"w{number}"))
         pipe.send((f"run {number}", saved.created))
         pipe.send((f"dataset {number}", name.created))
@@ -235,17 +234,19 @@ def test_four_processes_that_write_the_same_at_once_all_end_well(home: Home, tmp
 
 def write_until_refused(pipe: Connection, home: Home, spec: RunSpec, what: str, limit: int) -> None:
     if limit:
+        import resource  # POSIX only
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     store = open_store(home)
     pool = Pool(store, ENCODER.key, "text")
-    ledgers = {d: toy_ledger(d, 4000) for d in ("t2i", "i2t")}
+    ledgers = toy_ledgers(4000)
     try:
         for number in range(200):
             if what == "shards":
                 pool.write(item_keys(2000, number * 2000), unit_vectors(2000, number))
                 pipe.send(("shard", number))
             else:
-                save_run(store, nth_run(spec, number), toy_record(), ledgers, toy_metrics())  # type: ignore[arg-type]
+                save_run(store, nth_run(spec, number), toy_record(), ledgers, toy_metrics())
                 pipe.send(("run", nth_run(spec, number).key))
     except StoreError as error:
         pipe.send(("refused", (error.message, error.hint)))
@@ -265,12 +266,14 @@ def refusal(home: Home, spec: RunSpec, what: str, limit: int) -> tuple[str, set[
     return str(told[0]), {name for kind, name in said if kind == "run"}
 
 
-@pytest.mark.parametrize(("what", "told"), [("shards", "size limit"), ("runs", "size limit|disk is full")])
+@pytest.mark.parametrize(
+    ("what", "told"), [("shards", "a file would pass the size limit"), ("runs", "a file size limit")]
+)
 def test_a_file_size_limit_is_told_and_the_store_intact(home: Home, what: str, told: str) -> None:
     spec = toy_run(open_store(home))
-    limit = 30_000 if what == "shards" else home.database.stat().st_size + 2_000_000
+    limit = 80_000 if what == "shards" else home.database.stat().st_size + 2_000_000
     said, saved = refusal(home, spec, what, limit)
-    assert any(part in said for part in told.split("|"))
+    assert told in said
     store = open_store(home)
     assert verify(store, deep=True).problems == verify(store).notes == ()
     assert {run.key for run in list_runs(store)} == {spec.key, *saved}

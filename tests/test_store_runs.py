@@ -1,12 +1,12 @@
 """A run is saved whole and comes back equal; it is found by key, tag or "latest", and goes whole."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from store_toys import (
     DROPOUT,
     ENCODER,
+    count,
     encode,
     new_store,
     toy_dataset,
@@ -27,12 +28,11 @@ from store_toys import (
 
 from clipbench.errors import StoreError
 from clipbench.keys import short
-from clipbench.records import CLEAN, Ledger, Metric, RunSpec
+from clipbench.records import CLEAN, DIRECTIONS, Direction, Ledger, Metric, RunSpec
 from clipbench.store import clock
 from clipbench.store.datasets import save_dataset
 from clipbench.store.encoders import find_encoder, list_encoders, load_encoder, save_encoder
 from clipbench.store.engine import Store, reading
-from clipbench.store.ledgers import ARRAYS
 from clipbench.store.perturbations import list_perturbations, load_perturbation, save_perturbation
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of, resolve_run
 from clipbench.store.runs import (
@@ -55,15 +55,10 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="module")
-def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def one_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = new_store(tmp_path_factory.mktemp("runs"))
     toy_run(store)
-    yield store
-
-
-def count(store: Store, table: str) -> int:
-    with reading(store) as connection:
-        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+    return store
 
 
 def assert_equal(found: Ledger, expected: Ledger) -> None:
@@ -87,7 +82,7 @@ def test_a_run_comes_back_with_all_it_was_saved_with(store: Store) -> None:
     assert (run.environment, run.timings) == (record.environment, record.timings)
     assert list(load_metrics(store, spec.key)) == toy_metrics()
     assert set(load_ledgers(store, spec.key)) == {"t2i", "i2t"}
-    for direction in ("t2i", "i2t"):
+    for direction in DIRECTIONS:
         assert_equal(load_ledger(store, spec.key, direction), toy_ledger(direction))
 
 
@@ -100,24 +95,25 @@ def ledgers(draw: st.DrawFn) -> Ledger:
     sizes = draw(st.lists(st.integers(0, 3), max_size=5))
     queries, pairs = len(sizes), sum(sizes)
 
-    def ints(size: int) -> object:
+    def ints(size: int) -> npt.NDArray[np.int32]:
         return np.array(draw(st.lists(INT, min_size=size, max_size=size)), dtype=np.int32)
 
-    def scores() -> object:
+    def scores() -> npt.NDArray[np.float32]:
         return np.array(draw(st.lists(SCORE, min_size=queries, max_size=queries)), dtype=np.float32)
 
-    offsets = np.cumsum([0, *sizes]).astype(np.int32)
-    per_pair = [ints(pairs) for _ in range(4)]
     return Ledger(
-        "t2i",
-        draw(st.integers(0, 2**40)),
-        offsets,
-        *per_pair,
-        ints(queries),
-        scores(),
-        scores(),
-        ints(queries),
-    )  # type: ignore[arg-type]
+        direction="t2i",
+        gallery_size=draw(st.integers(0, 2**40)),
+        offsets=np.cumsum([0, *sizes]).astype(np.int32),
+        positive=ints(pairs),
+        above=ints(pairs),
+        tied=ints(pairs),
+        tied_positives=ints(pairs),
+        top1=ints(queries),
+        positive_score=scores(),
+        negative_score=scores(),
+        cluster=ints(queries),
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -162,24 +158,18 @@ def test_half_a_run_is_never_saved(store: Store) -> None:
     refused(store, spec, ValueError, "at least one ledger", ledgers={})
     refused(store, spec, ValueError, "a t2i ledger was given as i2t", ledgers={"i2t": whole})
     refused(store, spec, ValueError, "above has 2", ledgers={"t2i": replace(whole, above=whole.above[:2])})
-    refused(
-        store,
-        spec,
-        ValueError,
-        "offsets go down",
-        ledgers={
-            "t2i": replace(whole, offsets=whole.offsets[::-1] * 0 + np.array([0, 2, 1, 3, 4, 5, 6], np.int32))
-        },
-    )
-    wide = replace(whole, top1=whole.top1.astype(np.int64) + 2**31)
+    down = np.array([0, 2, 1, 3, 4, 5, 6], dtype=np.int32)
+    refused(store, spec, ValueError, "offsets go down", ledgers={"t2i": replace(whole, offsets=down)})
+    wide = replace(whole, top1=whole.top1.astype(np.int64) + 2**31)  # type: ignore[arg-type]  # the fault under test
     refused(store, spec, ValueError, "32 bits", ledgers={"t2i": wide})
 
 
 def test_a_run_of_one_direction_has_both_sizes(store: Store) -> None:
     spec = toy_run(store)
-    for direction, sizes in (("t2i", (3, 6, 6)), ("i2t", (3, 6, 3))):
+    expected: dict[Direction, tuple[int, int, int]] = {"t2i": (3, 6, 6), "i2t": (3, 6, 3)}
+    for direction, sizes in expected.items():
         one = replace(spec, kind=direction)
-        save_run(store, one, toy_record(), {direction: toy_ledger(direction)}, [])  # type: ignore[dict-item]
+        save_run(store, one, toy_record(), {direction: toy_ledger(direction)}, [])
         run = find_run(store, one.key)
         assert run is not None
         assert (run.n_images, run.n_texts, run.n_queries) == sizes

@@ -1,5 +1,7 @@
 """What is finished is final, for every program that opens the file: tried with raw SQL."""
 
+# ruff: noqa: S608, the names in these statements are our own
+
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -10,10 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_toys import toy_run
+from store_toys import new_store, toy_run
 
 from clipbench.home import Home
-from clipbench.store.engine import open_store
 from clipbench.store.triggers import CHILDREN, PARENTS
 
 
@@ -29,7 +30,7 @@ def sql(database: Path) -> sqlite3.Connection:
 
 @pytest.fixture
 def finished(home: Home) -> Iterator[sqlite3.Connection]:
-    toy_run(open_store(home))
+    toy_run(new_store(home.root))
     with closing(sql(home.database)) as connection:
         yield connection
 
@@ -52,7 +53,7 @@ def test_finished_rows_can_be_neither_changed_deleted_nor_replaced(
         f"{verb} INTO {table} SELECT * FROM {table}" for verb in ("INSERT OR REPLACE", "REPLACE", "INSERT")
     ]
     for statement in statements:
-        with pytest.raises(sqlite3.IntegrityError, match="final|already stored"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"final|already stored"):
             finished.execute(statement)
     assert content(finished) == before
 
@@ -72,7 +73,7 @@ def test_nothing_is_added_to_what_is_finished(finished: sqlite3.Connection, stat
 
 
 def test_leave_to_delete_one_run_is_no_leave_to_delete_another(home: Home) -> None:
-    store = open_store(home)
+    store = new_store(home.root)
     first, second = toy_run(store), toy_run(store, seed=1)
     with closing(sql(home.database)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")

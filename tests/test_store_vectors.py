@@ -113,7 +113,7 @@ def test_a_random_pool_agrees_with_a_dictionary(pool: Pool) -> None:
 
 def test_a_vector_that_is_not_stored_is_an_error_with_a_count(pool: Pool) -> None:
     pool.write(item_keys(2), unit_vectors(2))
-    with pytest.raises(StoreError, match="3 of 5 text vectors .* are not stored"):
+    with pytest.raises(StoreError, match=r"3 of 5 text vectors .* are not stored"):
         pool.gather(item_keys(5))
 
 
@@ -143,7 +143,7 @@ def test_wrong_shapes_types_and_keys_are_refused(pool: Pool) -> None:
     with pytest.raises(StoreError, match=r"shape \(3, 8\).*expected \(2, 8\)"):
         pool.write(item_keys(2), unit_vectors(3))
     with pytest.raises(StoreError, match="float64"):
-        pool.write(item_keys(2), unit_vectors(2).astype(np.float64))  # type: ignore[arg-type]
+        pool.write(item_keys(2), unit_vectors(2).astype(np.float64))
     with pytest.raises(StoreError, match=r"\(2, 9\)"):
         pool.write(item_keys(2), unit_vectors(2, dimension=9))
     with pytest.raises(ValueError, match="each once"):
@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_no_file_and_no_row(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(StoreError, match="the disk is full"):
             pool.write(item_keys(3), unit_vectors(3))
     assert [p for p in store.home.embeddings.rglob("*") if p.is_file()] == []

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli import dataset, demo, doctor, embed, evaluate, report, runs, store
+from clipbench.cli import dataset, demo, doctor, embed, evaluate, report, robustness, runs, store
 from clipbench.cli.console import print_error
 from clipbench.errors import ClipbenchError, Interrupted
 
@@ -31,6 +31,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(embed.app, name="embed")
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
+app.add_typer(robustness.app, name="robustness")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

@@ -16,6 +16,7 @@ STEPS = (
     ("Measure retrieval in both directions", "evaluate scenes --model demo --tag clean"),
     (
         "See how it breaks when captions do",
+        "robustness sweep scenes --model demo --perturb word-dropout --perturb word-shuffle --seeds 2",
     ),
     ("Everything that is stored", "report"),
 )

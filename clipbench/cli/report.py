@@ -21,6 +21,8 @@ def report(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Only runs since then, UTC."),
     ] = None,
+    sweep: Annotated[str | None, typer.Option(help="Print this sweep (a name, or latest) instead.")] = None,
+    reference: Annotated[str | None, typer.Option(help="With --sweep: the sweep mCE is relative to.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many, newest first.")] = None,
     store: StoreOption = None,
     form: FormatOption = Format.table,
@@ -31,12 +33,17 @@ def report(
     Reads the store only: it never loads a model.
     """
     from clipbench.reports.runs import run_list
+    from clipbench.reports.sweep_report import sweep_tables
     from clipbench.store.queries import RunFilter
     from clipbench.study.opening import open_at
 
+    asked = chosen(form, json)
+    if sweep is not None:
+        for table in sweep_tables(open_at(store), sweep, reference):
+            emit(table, asked)
+        return
     moment = None if since is None else since.replace(tzinfo=UTC)
     filters = RunFilter(
         dataset=dataset, model=model, kind=kind, operation=perturbation, tag=tag, since=moment, limit=limit
     )
-    asked = chosen(form, json)
     emit(run_list(open_at(store), filters, wide=asked in {Format.csv, Format.json}), asked)

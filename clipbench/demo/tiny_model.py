@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from clipbench.demo.scene_tensors import Vocabulary
+
+Clip: TypeAlias = Any
+"""An `open_clip.model.CLIP`; open_clip has no types."""
 
 CONTEXT = 32
 SIDE = 64
@@ -33,12 +36,12 @@ PREPROCESSING: dict[str, Any] = {
 }
 
 
-def build(vocabulary_size: int) -> torch.nn.Module:
+def build(vocabulary_size: int) -> Clip:
     """Return an untrained model whose text table has this many rows."""
     from open_clip.model import CLIP
 
     text = {**CONFIG["text_cfg"], "vocab_size": vocabulary_size}
-    model: torch.nn.Module = CLIP(CONFIG["embed_dim"], CONFIG["vision_cfg"], text)
+    model: Clip = CLIP(CONFIG["embed_dim"], CONFIG["vision_cfg"], text)
     return model
 
 
@@ -48,7 +51,7 @@ def write_config(folder: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def save(model: torch.nn.Module, vocabulary: Vocabulary, folder: Path) -> None:
+def save(model: Clip, vocabulary: Vocabulary, folder: Path) -> None:
     """Write the weights: half precision, and the word table (most of the file) in eight-bit floats.
 
     open_clip widens both to float32 when it loads them.
@@ -66,9 +69,9 @@ def save(model: torch.nn.Module, vocabulary: Vocabulary, folder: Path) -> None:
     save_file(tensors, folder / "open_clip_model.safetensors", metadata={"format": "pt"})
 
 
-def load(folder: Path) -> torch.nn.Module:
+def load(folder: Path) -> Clip:
     """Return the model of a folder as any user of open_clip gets it."""
     import open_clip
 
-    model: torch.nn.Module = open_clip.create_model_and_transforms(f"local-dir:{folder}")[0]
+    model: Clip = open_clip.create_model_and_transforms(f"local-dir:{folder}")[0]
     return model

@@ -38,8 +38,14 @@ from clipbench.metrics.sides import Side, sides
 from clipbench.metrics.tallies import Tally
 from clipbench.records import Direction, Ledger
 
-STRIP = 32
-"""Images counted at a time: with some 8,000 captions a megabyte, about what a core's cache holds."""
+STRIP = 1 << 18
+"""Products counted at a time: a megabyte of float32, about what a core's own cache holds."""
+
+TALLEST = 128
+"""Images of a strip at most; no more than the 255 that one byte can count."""
+
+FEW = 1024
+"""So many near-ties of a strip are scored one by one in any case, before float64 is tried on the whole."""
 
 WIDTH = 8192
 """Captions of a block, about: numpy compares long lines several times faster than short ones."""
@@ -116,10 +122,11 @@ class _Work:
             buffer = np.empty(self.largest, dtype=np.float32)
         product = buffer[: height * width].reshape(height, width)
         self.multiply(rows, columns, product)
-        mask = np.zeros((STRIP, -(-width // LANES) * LANES), dtype=np.bool_)
-        for start in range(0, height, STRIP):
-            part = slice(rows.start + start, min(rows.start + start + STRIP, rows.stop))
-            self.strip(product[start : start + STRIP], part, columns, mask)
+        tall = max(1, min(TALLEST, STRIP // width))
+        mask = np.zeros((tall, -(-width // LANES) * LANES), dtype=np.bool_)
+        for start in range(0, height, tall):
+            part = slice(rows.start + start, min(rows.start + start + tall, rows.stop))
+            self.strip(product[start : start + tall], part, columns, mask)
         self.buffers.put(buffer)
 
     def strip(self, fast: Vectors, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]) -> None:
@@ -127,7 +134,7 @@ class _Work:
         dimension, size = self.images.shape[1], fast.size
         images, texts = self.images[rows], self.texts[columns]
         steps = (
-            (lambda: fast, band(dimension, np.float32), max(STRIP * STRIP, size // 128)),
+            (lambda: fast, band(dimension, np.float32), max(FEW, size // 128)),
             (lambda: double_product(images, texts), band(dimension, np.float64), size // 4),
             (lambda: score_table(images, texts), 0.0, 0),
         )
@@ -211,10 +218,9 @@ def _cores() -> int:
 def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
     """Return the size of a block: wide for numpy, high for BLAS, small enough for the memory."""
     blocks = max(1, texts // WIDTH)
-    width = -(-texts // blocks)
-    width = -(-width // 64) * 64  # whole cache lines
+    width = -(-(-(-texts // blocks)) // 64) * 64  # whole cache lines
     height = min(HEIGHT, MEMORY // (4 * width * threads), -(-images // threads))
-    return max(STRIP, -(-height // STRIP) * STRIP), width
+    return max(16, -(-height // 16) * 16), width
 
 
 def _blocks(images: int, texts: int, size: tuple[int, int]) -> list[tuple[slice, slice]]:

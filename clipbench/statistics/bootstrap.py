@@ -156,9 +156,7 @@ def combine(source: Bootstrap, coefficients: npt.ArrayLike) -> Bootstrap:
     return Bootstrap(parts[0][0], parts[1], parts[2])
 
 
-def intervals(
-    source: Bootstrap, confidence: float = 0.95, method: Method = "bca"
-) -> tuple[Interval, ...]:
+def intervals(source: Bootstrap, confidence: float = 0.95, method: Method = "bca") -> tuple[Interval, ...]:
     """Return the interval of each of the M statistics. See `bca_interval` for when BCa falls back."""
     columns = zip(source.estimates, source.replicates.T, source.jackknife.T, strict=True)
     if method == "percentile":

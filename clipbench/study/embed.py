@@ -43,6 +43,14 @@ class Wording:
     audit: Mapping[str, Json] | None = None
 
 
+@dataclass(frozen=True)
+class Rendering:
+    """The pixels of an image set where they are not the photographs' own, and what that did, as counted."""
+
+    transform: Transform
+    audit: Mapping[str, Json]
+
+
 def stored_set(
     store: Store, dataset: Dataset, source: EncoderSource, side: tuple[Modality, Perturbation]
 ) -> EmbeddingSet | None:
@@ -90,12 +98,12 @@ def embed_images(
     progress: Progress,
     perturbation: Perturbation = CLEAN,
     *,
-    transform: Transform | None = None,
+    rendering: Rendering | None = None,
     allow_missing: float = 0.0,
 ) -> Embedded:
     """Return the image side of a dataset as vectors, encoding what the store lacks.
 
-    allow_missing: share in 0..1 of the images that may lack a usable photograph; they have no row in the
+    rendering: how a perturbation makes its pixels. allow_missing: share in 0..1 of the images that may lack a usable photograph; they have no row in the
     set and are named in it. Raises DatasetError above that share.
     """
     found = stored_set(store, dataset, source, ("image", perturbation))
@@ -106,7 +114,9 @@ def embed_images(
     pictures, unusable = photographs(dataset)
     _refuse_missing(dataset, unusable, allow_missing)
     pool = Pool(store, source.identity.key, "image")
-    done = encode_images(pool, pictures, source.encoder, progress, perturbation, transform)
+    done = encode_images(
+        pool, pictures, source.encoder, progress, perturbation, rendering.transform if rendering else None
+    )
     unreadable = {
         s.id: reason for s in dataset.samples if (reason := {**unusable, **done.unreadable}.get(s.id))
     }
@@ -119,6 +129,7 @@ def embed_images(
         items=[image_key(p.digest, perturbation, p.id) for p in pictures if p.id not in unreadable],
         unreadable=unreadable,
         seconds=time.monotonic() - began,
+        audit=rendering.audit if rendering else None,
     )
     return Embedded(save_set(store, encoding), found=False, encoded=done.encoded)
 

@@ -29,12 +29,13 @@ IMPORTED = "imported:"
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What --model, --pretrained, --precision and --device say, unparsed."""
+    """What --model, --pretrained, --precision, --device and --quickgelu say, unparsed."""
 
     model: str
     pretrained: str | None = None
     precision: str = "fp32"
     device: str = "auto"
+    quickgelu: bool | None = None
 
 
 def model_spec(request: ModelRequest) -> ModelSpec:
@@ -47,7 +48,13 @@ def model_spec(request: ModelRequest) -> ModelSpec:
         from clipbench.demo import model_folder
 
         model = f"local-dir:{model_folder()}"
-    return parse(model, request.pretrained, precision=request.precision, device=request.device)
+    return parse(
+        model,
+        request.pretrained,
+        precision=request.precision,
+        device=request.device,
+        quickgelu=request.quickgelu,
+    )
 
 
 class EncoderSource:

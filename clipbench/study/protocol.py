@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json
-from clipbench.metrics.measures import Measure, best_ranks, chance_hit, measure
+from clipbench.metrics.measures import best_ranks, chance_hit, measure
 from clipbench.metrics.ties import TiePolicy
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
@@ -25,6 +26,8 @@ RSUM = "rsum"
 RSUM_HITS = ("hit@1", "hit@5", "hit@10")
 OTHER = ("MeanR", "MRR", "R-Precision", "mAP@R", "nDCG@10")
 """What is reported beside hit@K and MedR; each is a mean over queries."""
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 POSITIVES = ("own", "equal-captions")
 TIES = ("expected", "optimistic", "pessimistic")
@@ -73,6 +76,14 @@ class Protocol:
         }
 
 
+def directions_of(word: str) -> tuple[Direction, ...]:
+    """Return the directions that "t2i", "i2t" or "both" means. Raises ClipbenchError for another word."""
+    chosen = tuple(d for d in DIRECTIONS if word in {"both", d})
+    if not chosen:
+        raise ClipbenchError(f"there is no direction {word!r}", "t2i, i2t or both")
+    return chosen
+
+
 def protocol_of(stored: Mapping[str, Json]) -> Protocol:
     """Return the protocol that `as_json` wrote."""
     values = dict(stored)
@@ -85,56 +96,51 @@ def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple
     """Return every number of a run, direction after direction, RSUM last."""
     if protocol.fold is not None:
         return _over_folds(ledgers, protocol)
-    found: list[Metric] = []
-    rsum_parts: list[Bootstrap] = []
+    names = [*(f"hit@{k}" for k in protocol.ks), *OTHER]
+    values = {d: np.stack([measure(n)(ledgers[d], protocol.ties) for n in names], axis=1) for d in ledgers}
     clusters = 1 + max(int(ledger.cluster.max()) for ledger in ledgers.values())
-    for direction in protocol.directions:
-        ledger = ledgers[direction]
-        means = [measure(name) for name in (*(f"hit@{k}" for k in protocol.ks), *OTHER)]
-        values = np.stack([m(ledger, protocol.ties) for m in means], axis=1)
-        table = _bootstrap(values, ledger, clusters, protocol)
-        averaged = _means(direction, means, values, table, protocol)
+    table = _bootstrap(values, ledgers, clusters, protocol)
+    found: list[Metric] = []
+    for place, direction in enumerate(protocol.directions):
+        bounds = _bounds(table, place * len(names), len(names), protocol)
+        means = values[direction].mean(axis=0).tolist()
+        n = ledgers[direction].queries
+        averaged = [
+            _metric(direction, name, mean, bound, n, protocol)
+            for name, mean, bound in zip(names, means, bounds, strict=True)
+        ]
         found += averaged[: len(protocol.ks)]
-        found.append(_median(direction, ledger, clusters, protocol))
+        found.append(_median(direction, ledgers[direction], clusters, protocol))
         found += averaged[len(protocol.ks) :]
-        found += _facts(direction, ledger, protocol)
-        if table is not None:
-            rsum_parts.append(table)
-    if len(protocol.directions) == len(DIRECTIONS) and set(RSUM_HITS) <= {f"hit@{k}" for k in protocol.ks}:
-        found.append(_rsum(found, rsum_parts, protocol))
+        found += _facts(direction, ledgers[direction], protocol)
+    if len(protocol.directions) == len(DIRECTIONS) and set(RSUM_HITS) <= set(names):
+        found.append(_rsum(found, table, names, protocol))
     return tuple(found)
 
 
 def _bootstrap(
-    values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    ledger: Ledger,
-    clusters: int,
-    protocol: Protocol,
+    values: Mapping[Direction, Floats], ledgers: Mapping[Direction, Ledger], clusters: int, protocol: Protocol
 ) -> Bootstrap | None:
+    """Return one table of all directions' columns: both resample the same images together."""
     if clusters < 2:  # one image has no spread to show
         return None
-    sums, counts = cluster_sums(values, ledger.cluster, clusters)
+    parts = [cluster_sums(values[d], ledgers[d].cluster, clusters) for d in protocol.directions]
+    sums, counts = (np.hstack(side) for side in zip(*parts, strict=True))
     return bootstrap(sums, counts, protocol.resamples, protocol.seed)
 
 
-def method_words(protocol: Protocol) -> str:
-    """Return how the intervals were made, for people."""
+def _bounds(table: Bootstrap | None, first: int, count: int, protocol: Protocol) -> list[Interval | None]:
+    if table is None:
+        return [None] * count
+    columns = slice(first, first + count)
+    part = Bootstrap(table.estimates[columns], table.replicates[:, columns], table.jackknife[:, columns])
+    return list(intervals(part, protocol.confidence, "bca"))
+
+
+def method_words(bound: Interval, protocol: Protocol) -> str:
+    """Return how an interval was made, for people."""
     share = f"{protocol.confidence:.0%}".replace("%", " %")
-    return f"{share} cluster bootstrap over images, {protocol.resamples:,} resamples, percentile"
-
-
-def _means(
-    direction: Direction,
-    means: list[Measure],
-    values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    table: Bootstrap | None,
-    protocol: Protocol,
-) -> list[Metric]:
-    bounds: list[Interval | None] = [None] * len(means)
-    if table is not None:
-        bounds = list(intervals(table, protocol.confidence))
-    columns = zip(means, values.mean(axis=0).tolist(), bounds, strict=True)
-    return [_metric(direction, m.name, value, bound, len(values), protocol) for m, value, bound in columns]
+    return f"{share} cluster bootstrap over images, {protocol.resamples:,} resamples, {bound.method}"
 
 
 def _metric(
@@ -142,7 +148,7 @@ def _metric(
 ) -> Metric:
     if bound is None:
         return Metric(direction, name, value, None, None, n)
-    return Metric(direction, name, value, bound.low, bound.high, n, method_words(protocol))
+    return Metric(direction, name, value, bound.low, bound.high, n, method_words(bound, protocol))
 
 
 def _median(direction: Direction, ledger: Ledger, clusters: int, protocol: Protocol) -> Metric:
@@ -162,7 +168,10 @@ def _facts(direction: Direction, ledger: Ledger, protocol: Protocol) -> list[Met
         Metric(direction, f"chance-hit@{k}", chance_hit(ledger.gallery_size, positives, k), None, None, n)
         for k in protocol.ks
     ]
-    tied = np.maximum.reduceat((ledger.tied > ledger.tied_positives).astype(np.int64), ledger.offsets[:-1])
+    # Counted where the best positive is tied with an item that is none: there hit@K depends on the order.
+    best = np.repeat(np.minimum.reduceat(ledger.above, ledger.offsets[:-1]), positives)
+    open_pairs = (ledger.above == best) & (ledger.tied > ledger.tied_positives)
+    tied = np.maximum.reduceat(open_pairs.astype(np.int64), ledger.offsets[:-1])
     counts = (
         ("queries", n),
         ("gallery", ledger.gallery_size),
@@ -171,18 +180,15 @@ def _facts(direction: Direction, ledger: Ledger, protocol: Protocol) -> list[Met
     return [*chances, *(Metric(direction, name, float(count), None, None, n) for name, count in counts)]
 
 
-def _rsum(found: list[Metric], tables: list[Bootstrap], protocol: Protocol) -> Metric:
-    """Return RSUM = 100 × the six hits; both directions share their resamples of images."""
-    hits = [m for m in found if m.name in RSUM_HITS]
-    value = 100 * sum(m.value for m in hits)
+def _rsum(found: list[Metric], table: Bootstrap | None, names: list[str], protocol: Protocol) -> Metric:
+    """Return RSUM = 100 × the six hits."""
+    value = 100 * sum(m.value for m in found if m.name in RSUM_HITS)
     n = sum(m.n for m in found if m.name == RSUM_HITS[0])
-    if not tables:
+    if table is None:
         return Metric("both", RSUM, value, None, None, n)
-    means = [*(f"hit@{k}" for k in protocol.ks), *OTHER]
-    coefficients = [100.0 if name in RSUM_HITS else 0.0 for name in means]
-    parts = [combine(table, coefficients) for table in tables]
-    replicates = np.sum([part.replicates[:, 0] for part in parts], axis=0)
-    return _metric("both", RSUM, value, percentile_interval(replicates, protocol.confidence), n, protocol)
+    coefficients = [100.0 if name in RSUM_HITS else 0.0 for name in names] * len(DIRECTIONS)
+    bound = intervals(combine(table, coefficients), protocol.confidence, "bca")[0]
+    return _metric("both", RSUM, value, bound, n, protocol)
 
 
 def _over_folds(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple[Metric, ...]:

@@ -1,0 +1,81 @@
+"""How much work a sweep is, and how long it will take on this machine, from a short probe."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbench.records import text_key
+from clipbench.store.vectors import Pool
+from clipbench.study.embed import photographs
+from clipbench.study.models import EncoderSource
+from clipbench.study.sweep import Plan
+
+PROBE_TEXTS = 128
+PROBE_IMAGES = 16
+SECONDS_A_RUN = 1.0
+"""Ranking, intervals and storing of one run; small beside encoding, so a round figure serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds of encoding strings and pictures, and of evaluating the runs that are left."""
+
+    texts: float
+    images: float
+    runs: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.texts + self.images + self.runs
+
+
+def count_words(planned: Plan) -> str:
+    """Return the size of a sweep for people: "24 runs: 7 stored, 17 to do; ..."."""
+    total, stored = len(planned.runs), planned.stored
+    return (
+        f"{total:,} runs: {stored:,} stored, {total - stored:,} to do; "
+        f"{planned.strings:,} strings and {planned.pictures:,} pictures to encode"
+    )
+
+
+def estimate(planned: Plan, source: EncoderSource) -> Estimate:
+    """Encode a few of the strings and pictures that are lacking, and scale their time up."""
+    left = len(planned.runs) - planned.stored
+    return Estimate(_texts(planned, source), _images(planned, source), left * SECONDS_A_RUN)
+
+
+def _texts(planned: Plan, source: EncoderSource) -> float:
+    if not planned.strings:
+        return 0.0
+    strings = sorted({text for run in planned.runs if not run.stored for text in run.texts}, key=text_key)
+    pool = Pool(source.store, source.identity.key, "text")
+    lacking = [strings[i] for i in pool.missing([text_key(text) for text in strings])]
+    probe = lacking[:PROBE_TEXTS]  # in the order of their keys: a random draw that is always the same
+    source.encoder.encode_texts(probe[:8])
+    began = time.monotonic()
+    source.encoder.encode_texts(probe)
+    return (time.monotonic() - began) / len(probe) * len(lacking)
+
+
+def _images(planned: Plan, source: EncoderSource) -> float:
+    if not planned.pictures:
+        return 0.0
+    from clipbench.encoders.images import PhotoFile, read_photo
+
+    pictures = photographs(planned.dataset)[0][:PROBE_IMAGES]
+    began = time.monotonic()
+    pixels = [source.encoder.prepare(read_photo(PhotoFile(p.path, p.digest))) for p in pictures]
+    source.encoder.encode_images(np.stack(pixels))
+    return (time.monotonic() - began) / len(pictures) * planned.pictures
+
+
+def words(found: Estimate) -> str:
+    """Return an estimate for people."""
+    minutes = found.seconds / 60
+    size = f"{minutes:.0f} minutes" if minutes >= 2 else f"{found.seconds:.0f} seconds"
+    parts = f"strings {found.texts:.0f} s, pictures {found.images:.0f} s, runs {found.runs:.0f} s"
+    return f"about {size} on this machine ({parts})"
