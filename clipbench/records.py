@@ -24,6 +24,9 @@ Modality: TypeAlias = Literal["image", "text"]
 Target: TypeAlias = Literal["none", "text", "image"]
 
 DIRECTIONS: tuple[Direction, ...] = ("t2i", "i2t")
+MAX_PIXELS = 80_000_000
+"""Larger images are refused before they are decoded (a decompression bomb; Pillow warns at 89 million)."""
+
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new runs are never mixed."""
 

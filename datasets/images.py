@@ -16,9 +16,7 @@ from typing import IO, Literal, TypeAlias
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from clipbench.errors import DatasetError
-
-MAX_PIXELS = 178_956_970
-"""Larger images are refused: the size at which Pillow itself raises DecompressionBombError (2 × 1 GiB / 4 / 3)."""
+from clipbench.records import MAX_PIXELS
 
 COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # Pillow has these without importing all its plugins
 OTHERS = ("TIFF", "WEBP", "MPO", "JPEG2000", "AVIF")
@@ -110,8 +108,15 @@ def facts(image: Image.Image) -> ImageFacts:
     except Exception:  # any failure in optional metadata means: no orientation is known, as viewers take it
         rotated = False
     alpha = image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info
-    frames = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
-    return ImageFacts(image.width, image.height, image.format or "", image.mode, alpha, rotated, frames)
+    size = (image.width, image.height)
+    return ImageFacts(*size, image.format or "", image.mode, alpha, rotated, _frames(image))
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1)) if getattr(image, "is_animated", False) else 1
+    except Exception:  # counting reads the headers of later frames, which may be damaged; only the first is used
+        return 1
 
 
 def _identify(source: Path | IO[bytes]) -> Image.Image:

@@ -119,13 +119,15 @@ def read_items(path: Path, rows: int) -> Items:
     return items
 
 
-def read_vectors(path: Path, rows: int, dimension: int) -> Vectors:
-    """Return the vectors of a shard, shape (rows, dimension). Raises StoreError for a damaged file."""
+def read_vectors(path: Path, into: Vectors) -> Vectors:
+    """Read the vectors of a shard into an array of its shape, and return that. Raises StoreError."""
     with _opened(path) as file:
-        vectors: Vectors = file["vectors"][...]
-        if vectors.shape != (rows, dimension) or vectors.dtype != np.float32:
-            raise ValueError(f"vectors of shape {vectors.shape}, expected ({rows}, {dimension})")
-    return vectors
+        vectors = file["vectors"]
+        if vectors.shape != into.shape or vectors.dtype != np.float32:
+            raise ValueError(f"vectors of shape {vectors.shape}, expected {into.shape}")
+        if len(into):
+            vectors.read_direct(into)
+    return into
 
 
 def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimension: int) -> bool:
@@ -136,7 +138,8 @@ def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimensi
         if told["format"] != FORMAT or (told["encoder"], told["modality"]) != (encoder, modality):
             return False
         kept = read_items(path, len(items))
-        vectors = check_vectors(read_vectors(path, len(items), dimension), len(items), dimension)
+        whole = np.empty((len(items), dimension), dtype=np.float32)
+        vectors = check_vectors(read_vectors(path, whole), len(items), dimension)
     except StoreError:
         return False
     return bool(np.array_equal(kept, items)) and told["content"] == content(kept, vectors)

@@ -29,6 +29,10 @@ from clipbench.store.shards import Vectors
 from clipbench.store.trouble import translated
 
 
+GATHERED = 256
+"""Vectors copied at a time, so that the copy between buffer and matrix stays in cache."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """A finished shard: its id (in order of finishing), key, file and size."""
@@ -176,11 +180,15 @@ class Pool:
         order = np.argsort(rows)
         cuts = np.searchsorted(rows[order], index.starts)
         vectors = np.empty((len(items), self.dimension), dtype=np.float32)
+        # One buffer for all shards: touching new memory costs more than reading the file.
+        buffer = np.empty((max((s.rows for s in index.shards), default=0), self.dimension), np.float32)
         for number, shard in enumerate(index.shards):
             wanted = order[cuts[number] : cuts[number + 1]]
-            if len(wanted):
-                whole = shards.read_vectors(shard.path, shard.rows, self.dimension)
-                vectors[wanted] = whole[rows[wanted] - index.starts[number]]
+            for part in range(0, len(wanted), GATHERED):
+                if not part:
+                    whole = shards.read_vectors(shard.path, buffer[: shard.rows])
+                some = wanted[part : part + GATHERED]
+                vectors[some] = whole[rows[some] - index.starts[number]]
         return vectors
 
     def index(self) -> Index:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from clipbench.datasets import selection
 from clipbench.datasets.images import (
-    MAX_PIXELS,
     GiantImageError,
     ImageError,
     decode,
@@ -23,7 +22,7 @@ from clipbench.datasets.reading import Reading, read
 from clipbench.datasets.rows import Columns, ReadRequest, caption_limit
 from clipbench.errors import DatasetError, InputError
 from clipbench.keys import bytes_digest
-from clipbench.records import Caption, Sample
+from clipbench.records import MAX_PIXELS, Caption, Sample
 
 
 def picture(
@@ -239,7 +238,7 @@ class TestImages:
     def test_a_header_that_claims_too_many_pixels_is_refused_unread(self) -> None:
         data = bytearray(picture(kind="BMP"))
         data[18:26] = (20_000).to_bytes(4, "little") * 2  # width and height in a BMP header
-        with pytest.raises(GiantImageError, match=r"20,000 × 20,000|178,956,970"):
+        with pytest.raises(GiantImageError, match=r"20,000 × 20,000|80,000,000"):
             open_image(bytes(data))
         assert MAX_PIXELS < 20_000**2
 

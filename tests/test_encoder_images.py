@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipbench.encoders import images
 from clipbench.encoders.images import Decoded, PhotoFile, Unreadable, decode, decode_ahead, read_photo
 from clipbench.keys import bytes_digest
+from clipbench.records import MAX_PIXELS
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -216,4 +216,4 @@ def test_no_more_than_depth_files_wait_in_memory(tmp_path: Path) -> None:
 
 def test_the_limit_is_below_the_one_pillow_warns_at() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert images.MAX_PIXELS < Image.MAX_IMAGE_PIXELS
+    assert MAX_PIXELS < Image.MAX_IMAGE_PIXELS

@@ -1,15 +1,17 @@
-"""Writes a table to stdout in the format that was asked for."""
+"""Writes tables to stdout in the format that was asked for."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+from collections.abc import Sequence
 
 from clipbench.cli.options import Format
-from clipbench.reports.tables import RENDERERS, Table, to_rich
+from clipbench.reports.tables import RENDERERS, Table, json_value
 
 PIPED_WIDTH = 200
-"""Columns of a table written to a file or a pipe: wide enough that nothing is folded."""
+"""Columns of a table written to a file or a pipe."""
 
 
 def chosen(form: Format, as_json: bool) -> Format:
@@ -17,16 +19,30 @@ def chosen(form: Format, as_json: bool) -> Format:
     return Format.json if as_json else form
 
 
-def emit(table: Table, form: Format = Format.table) -> None:
-    """Print `table` on stdout."""
-    if form is not Format.table:
-        sys.stdout.write(RENDERERS[form.value](table))
-        return
+def emit(tables: Table | Sequence[Table], form: Format = Format.table) -> None:
+    """Print a table on stdout, or several: with a blank line between them, in JSON as one list."""
+    several = (tables,) if isinstance(tables, Table) else tuple(tables)
+    if form is Format.table:
+        _draw(several)
+    elif form is Format.json:
+        values = [json_value(table) for table in several]
+        whole = values[0] if isinstance(tables, Table) else values
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(RENDERERS[form.value](table) for table in several))
+
+
+def _draw(tables: Sequence[Table]) -> None:
+    """Draw tables for people, as wide as the terminal allows; what does not fit goes below, not away."""
     from rich.console import Console
 
+    from clipbench.cli.drawing import drawn
+
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
-    console = Console(width=width, highlight=False)
-    if not table.rows:
-        console.print(f"{table.title}: nothing yet" if table.title else "nothing yet", markup=False)
-        return
-    console.print(to_rich(table))
+    # Nothing is folded here: `drawn` has made it fit, and notes are left to the terminal.
+    console = Console(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    for number, table in enumerate(tables):
+        if number:
+            console.print()
+        for part in drawn(table, width):
+            console.print(part)

@@ -28,9 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clipbench.errors import EncoderError
 from clipbench.keys import bytes_digest
-
-MAX_PIXELS = 80_000_000
-"""Larger images are refused before decoding (a decompression bomb; Pillow itself warns at 89 million)."""
+from clipbench.records import MAX_PIXELS
 
 # Formats Pillow decodes itself. EPS, for one, would start Ghostscript on a stranger's program.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")

@@ -27,7 +27,6 @@ def draw_lines(axes: Axes, series: Sequence[Series], strokes: Mapping[str, Strok
         look = strokes[line.label]
         for part in _stretches(line.points):
             _interval(axes, part, look, faint=len(series) > 3)
-        levels = [point.level for point in line.points]
         _seeds(axes, line.points, look, size)
         barred = [point for point in line.points if point.bar is not None]
         if barred:
@@ -128,7 +127,7 @@ def set_values(axes: Axes, limits: tuple[float, float], scale: Scale) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.yaxis.set_major_locator(
-            MaxNLocator(6 if axes.get_position().height > 0.5 else 4, steps=[1, 2, 2.5, 5, 10])
+            MaxNLocator(7 if axes.get_position().height > 0.5 else 4, steps=[1, 2, 2.5, 5, 10])
         )
         formatter = ScalarFormatter(useOffset=False)
         formatter.set_scientific(False)

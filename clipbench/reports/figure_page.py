@@ -87,6 +87,8 @@ def lay_out(figure: Figure, page: Page, *, left: float = 0.0, right: float = 0.0
 
     Fixed, because PNG and SVG measure text differently and would else differ in layout.
     """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     foot = page.foot + below
     box = (
         left / page.width,
@@ -97,9 +99,7 @@ def lay_out(figure: Figure, page: Page, *, left: float = 0.0, right: float = 0.0
     aside = [*figure.texts, *figure.legends]
     for artist in aside:
         artist.set_in_layout(False)
-    figure.set_layout_engine("constrained", rect=box, w_pad=PAD, h_pad=PAD, wspace=0.02, hspace=0.02)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    ConstrainedLayoutEngine(rect=box, w_pad=PAD, h_pad=PAD, wspace=0.02, hspace=0.02).execute(figure)
 
 
 def ends_width(ends: Sequence[End]) -> float:

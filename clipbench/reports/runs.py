@@ -16,13 +16,13 @@ Numbers = Mapping[tuple[str, str], Metric]
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
     ("t2i", "hit@1", "t2i R@1", 4),
-    ("t2i", "hit@5", "R@5", 4),
-    ("t2i", "hit@10", "R@10", 4),
-    ("t2i", "MedR", "MedR", 1),
+    ("t2i", "hit@5", "t2i R@5", 4),
+    ("t2i", "hit@10", "t2i R@10", 4),
+    ("t2i", "MedR", "t2i MedR", 1),
     ("i2t", "hit@1", "i2t R@1", 4),
-    ("i2t", "hit@5", "R@5", 4),
-    ("i2t", "hit@10", "R@10", 4),
-    ("i2t", "MedR", "MedR", 1),
+    ("i2t", "hit@5", "i2t R@5", 4),
+    ("i2t", "hit@10", "i2t R@10", 4),
+    ("i2t", "MedR", "i2t MedR", 1),
     ("both", "rsum", "RSUM", 1),
 )
 """Direction, metric, heading and decimals of the numbers that a list of runs shows."""

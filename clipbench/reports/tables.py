@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+from clipbench.keys import Json
 
 Cell: TypeAlias = str | int | float | None
 """None is a value that does not exist; it is written as an empty cell or a dash, never as zero."""
@@ -24,12 +24,14 @@ Cell: TypeAlias = str | int | float | None
 class Column:
     """A column: its heading, and for floats the number of decimals people see.
 
-    `name` is the heading in CSV and JSON (stable), `label` the one people read.
+    `name` is the heading in CSV and JSON (stable), `label` the one people read. `right` sets a column
+    of numbers that were written out as texts to the right.
     """
 
     name: str
     label: str = ""
     digits: int = 4
+    right: bool = False
 
     @property
     def heading(self) -> str:
@@ -39,12 +41,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns, with a title and notes printed beneath."""
+    """Rows under columns, with a title and notes printed beneath. `empty` is said where there are no rows."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    empty: str = "nothing yet"
 
     def __post_init__(self) -> None:
         width = len(self.columns)
@@ -96,21 +99,33 @@ def to_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def to_json(table: Table) -> str:
-    """Return {"title", "rows": [{column: value}], "notes"} with full precision."""
+def json_value(table: Table) -> dict[str, Json]:
+    """Return {"title", "rows": [{column: value}], "notes"} with full precision.
+
+    JSON has no word for infinity and NaN; they are null.
+    """
     names = [column.name for column in table.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
-    return json.dumps({"title": table.title, "rows": rows, "notes": table.notes}, indent=2) + "\n"
+    rows: list[Json] = [dict(zip(names, map(_finite, row), strict=True)) for row in table.rows]
+    return {"title": table.title, "rows": rows, "notes": table.notes}
+
+
+def to_json(table: Table) -> str:
+    """Return `json_value` as text."""
+    return json.dumps(json_value(table), indent=2) + "\n"
+
+
+def _finite(cell: Cell) -> Cell:
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def to_markdown(table: Table) -> str:
-    """Return a GitHub pipe table, numbers to the right, notes beneath."""
+    """Return a GitHub pipe table, its title above in bold, numbers to the right, notes beneath."""
     heads = [_pipe(column.heading) for column in table.columns]
     body = [
         [_pipe(shown(cell, column.digits)) for cell, column in zip(row, table.columns, strict=True)]
         for row in table.rows
     ]
-    right = [_numeric(table, number) for number in range(len(heads))]
+    right = [is_numeric(table, number) for number in range(len(heads))]
     widths = [max(3, *(len(line[i]) for line in [heads, *body])) for i in range(len(heads))]
 
     def line(cells: Sequence[str]) -> str:
@@ -120,21 +135,23 @@ def to_markdown(table: Table) -> str:
     rule = (
         "|" + "|".join("-" * (w + 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)) + "|"
     )
-    parts = [line(heads), rule, *(line(cells) for cells in body)]
+    title = [f"**{_pipe(table.title)}**", ""] if table.title else []
+    parts = [*title, line(heads), rule, *(line(cells) for cells in body)]
     if table.notes:
-        parts += ["", *(f"{note}  " for note in table.notes)]
+        parts += ["", *(f"{_pipe(note)}  " for note in table.notes)]
     return "\n".join(parts) + "\n"
 
 
 def to_latex(table: Table) -> str:
-    """Return a booktabs table environment; the notes become the caption's second sentence on."""
-    align = "".join("r" if _numeric(table, i) else "l" for i in range(len(table.columns)))
+    """Return a table environment; title and notes are its caption. Needs the LaTeX package booktabs."""
+    align = "".join("r" if is_numeric(table, i) else "l" for i in range(len(table.columns)))
     heads = " & ".join(_tex(column.heading) for column in table.columns)
     lines = [
         " & ".join(_tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
         for row in table.rows
     ]
-    caption = " ".join(_tex(part.rstrip(".") + ".") for part in (table.title, *table.notes))
+    sentences = [part.rstrip(".") + "." for part in (table.title, *table.notes) if part]
+    caption = " ".join(_tex(sentence) for sentence in sentences)
     return "\n".join(
         [
             r"\begin{table}",
@@ -153,40 +170,19 @@ def to_latex(table: Table) -> str:
     )
 
 
-def to_rich(table: Table) -> RichTable:
-    """Return the table for the terminal, title above, notes beneath."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    drawn = RichTable(
-        title=Text(table.title) if table.title else None,
-        caption=Text("\n".join(table.notes)) if table.notes else None,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for number, column in enumerate(table.columns):
-        numeric = _numeric(table, number)
-        drawn.add_column(
-            Text(column.heading), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
-        )
-    for row in table.rows:
-        drawn.add_row(*(Text(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)))
-    return drawn
-
-
 RENDERERS: Mapping[str, Callable[[Table], str]] = {
     "csv": to_csv,
     "json": to_json,
     "markdown": to_markdown,
     "latex": to_latex,
 }
-"""Every text format by name; "table" is drawn by `to_rich`."""
+"""Every text format by name; the command line draws "table" itself, to fit the terminal."""
 
 
-def _numeric(table: Table, number: int) -> bool:
+def is_numeric(table: Table, number: int) -> bool:
+    """Whether a column is set to the right: it says so, or all it holds is numbers."""
+    if table.columns[number].right:
+        return True
     cells = [row[number] for row in table.rows if row[number] is not None]
     return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
 
@@ -206,7 +202,15 @@ TEX_SPECIALS = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # after \\ a bracket would be its argument
+    "*": "{*}",
     "→": r"$\rightarrow$",
+    "±": r"$\pm$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
     "×": r"$\times$",
     "Δ": r"$\Delta$",
     "−": r"$-$",

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from clipbench.errors import DatasetError
 from clipbench.keys import canonical
-from clipbench.records import CLEAN
+from clipbench.records import CLEAN, Dataset, Modality
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import load_vectors
+from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.study.embed import stored_set
 from clipbench.study.models import EncoderSource
+from clipbench.study.sides import MODALITIES
+from clipbench.study.whole_files import whole_file
 
 
-def export_vectors(store: Store, name: str, source: EncoderSource, out: Path) -> None:
+def export_vectors(
+    store: Store, name: str, source: EncoderSource, out: Path, *, force: bool = False
+) -> Mapping[Modality, int]:
     """Write groups `image` and `text`, each with `ids` and `vectors` float32 (n, D), the captions as `texts`.
 
-    The file's attributes name the dataset's fingerprint and the encoder. Raises DatasetError where a side is
-    not embedded yet or `out` exists.
+    A side that is not embedded has no group; returned is how many vectors each side that was written has.
+    The file's attributes name the dataset's fingerprint and the encoder. Raises DatasetError where neither
+    side is embedded, ClipbenchError where `out` exists and `force` is False, or cannot be written.
     """
     import h5py
 
-    if out.exists():
-        raise DatasetError(f"{out} exists", "name another file with --out")
     dataset = load_dataset(store, name)
-    partial = out.with_name(out.name + ".partial")
+    sides = _sides(store, dataset, source)
+    vectors = {modality: load_vectors(store, found) for modality, found in sides.items()}
     strings = h5py.string_dtype()
-    with h5py.File(partial, "w") as file:
+    with whole_file(out, force=force) as path, h5py.File(path, "w") as file:
         file.attrs["dataset"] = name
         file.attrs["fingerprint"] = dataset.fingerprint
         file.attrs["encoder"] = source.identity.label
         file.attrs["encoder_key"] = source.identity.key
         file.attrs["preprocessing"] = canonical(source.identity.preprocessing)
-        for modality in ("image", "text"):
-            found = stored_set(store, dataset, source, (modality, CLEAN))
-            if found is None:
-                partial.unlink()
-                raise DatasetError(
-                    f"the {modality} side of {name} is not embedded yet", f"clipbench embed {name}"
-                )
-            ids = [s.id for s in dataset.samples if s.id not in found.unreadable]
+        for modality, found in sides.items():
             group = file.create_group(modality)
             if modality == "text":
                 ids = [caption.id for caption in dataset.captions]
                 group.create_dataset("texts", data=[c.text for c in dataset.captions], dtype=strings)
+            else:
+                ids = [s.id for s in dataset.samples if s.id not in found.unreadable]
             group.create_dataset("ids", data=ids, dtype=strings)
-            group.create_dataset("vectors", data=np.asarray(load_vectors(store, found)))
-    partial.replace(out)
+            group.create_dataset("vectors", data=vectors[modality])
+    return {modality: found.rows for modality, found in sides.items()}
+
+
+def _sides(store: Store, dataset: Dataset, source: EncoderSource) -> Mapping[Modality, EmbeddingSet]:
+    looked = {modality: stored_set(store, dataset, source, (modality, CLEAN)) for modality in MODALITIES}
+    found = {modality: side for modality, side in looked.items() if side is not None}
+    if not found:
+        model = source.request.model
+        raise DatasetError(
+            f"{dataset.name} is not embedded with {model} yet", f"clipbench embed {dataset.name} --model {model}"
+        )
+    return found

@@ -8,9 +8,10 @@ from clipbench.home import locate
 from clipbench.store.engine import Store, open_store
 
 
-def open_at(folder: Path | None) -> Store:
-    """Return the store at `folder`, else at $CLIPBENCH_STORE, else at ./clipbench-store; made if new.
+def open_at(folder: Path | None, *, create: bool = False) -> Store:
+    """Return the store at `folder`, else at $CLIPBENCH_STORE, else at ./clipbench-store.
 
-    Raises StoreError where it cannot be opened, upgraded or trusted.
+    Only a command that brings something in makes a new one: to look into the wrong folder leaves nothing
+    behind. Raises StoreError where there is none, or it cannot be opened, upgraded or trusted.
     """
-    return open_store(locate(folder))
+    return open_store(locate(folder), create=create)
