@@ -29,10 +29,6 @@ from clipbench.store.shards import Vectors
 from clipbench.store.trouble import translated
 
 
-GATHERED = 256
-"""Vectors copied at a time, so that the copy between buffer and matrix stays in cache."""
-
-
 @dataclass(frozen=True)
 class Shard:
     """A finished shard: its id (in order of finishing), key, file and size."""
@@ -184,11 +180,9 @@ class Pool:
         buffer = np.empty((max((s.rows for s in index.shards), default=0), self.dimension), np.float32)
         for number, shard in enumerate(index.shards):
             wanted = order[cuts[number] : cuts[number + 1]]
-            for part in range(0, len(wanted), GATHERED):
-                if not part:
-                    whole = shards.read_vectors(shard.path, buffer[: shard.rows])
-                some = wanted[part : part + GATHERED]
-                vectors[some] = whole[rows[some] - index.starts[number]]
+            if len(wanted):
+                whole = shards.read_vectors(shard.path, buffer[: shard.rows])
+                vectors[wanted] = whole[rows[wanted] - index.starts[number]]
         return vectors
 
     def index(self) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -36,9 +37,13 @@ def add(
     split_file: Annotated[
         Path | None, typer.Option(help="Take the images this file names, one per line, in its order.")
     ] = None,
-    sample: Annotated[int | None, typer.Option(help="Draw N images by a hash of seed and image id.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Draw N images by a hash of seed and image id.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of --sample.")] = 0,
-    max_captions: Annotated[int | None, typer.Option(help="Keep the first N captions of an image.")] = None,
+    max_captions: Annotated[
+        int | None, typer.Option(min=1, help="Keep the first N captions of an image.")
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="Caption policy: all or first5 (as --max-captions 5).")
     ] = None,
@@ -72,8 +77,10 @@ def add(
     from clipbench.study.collect import SCENES, captions_per_image, collect, collect_scenes
     from clipbench.study.opening import open_at
 
-    if captions is None and form != SCENES:
-        raise typer.BadParameter("name the caption file with --captions (or use --format scenes)")
+    if (captions is None) != (form == SCENES):
+        raise typer.BadParameter("name the caption file with --captions, or use --format scenes without one")
+    if max_captions is not None and policy is not None:
+        raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
     request = ReadRequest(
         captions=captions or Path(),
         format=form,
@@ -82,7 +89,7 @@ def add(
         captions_only=captions_only,
         split=split,
         split_file=split_file,
-        max_captions=max_captions or (caption_limit(policy) if policy else None),
+        max_captions=caption_limit(policy) if policy is not None else max_captions,
         sample=sample,
         seed=seed,
         columns=Columns(image_column, caption_column, image_id_column, caption_id_column, split_column),
@@ -93,7 +100,7 @@ def add(
     )
     verb = collect_scenes if form == SCENES else collect
     with progress(quiet) as bars:
-        done = verb(open_at(store), request, bars, replace_name=replace)
+        done = verb(open_at(store, create=True), request, bars, replace_name=replace)
     if not quiet:
         notes(done.notes)
     dataset = done.dataset
@@ -102,7 +109,8 @@ def add(
         f"{name}: {how}: {len(dataset.samples):,} images, {len(dataset.captions):,} captions "
         f"({captions_per_image(dataset)} an image), split {dataset.split}, fingerprint {short(dataset.fingerprint)}"
     )
-    note(f"next: clipbench dataset lint {name}; clipbench evaluate {name} --model demo")
+    if not quiet:
+        note(f"next: clipbench dataset lint {quote(name)}; clipbench evaluate {quote(name)} --model demo")
 
 
 @app.command("list")
@@ -117,7 +125,7 @@ def list_(store: StoreOption = None, form: FormatOption = Format.table, json: Js
 @app.command()
 def show(
     name: NameArgument,
-    captions: Annotated[int, typer.Option(help="Show the captions of the first N images.")] = 3,
+    captions: Annotated[int, typer.Option(min=0, help="Show the captions of the first N images.")] = 3,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -126,8 +134,7 @@ def show(
     from clipbench.reports.datasets import dataset_facts
     from clipbench.study.opening import open_at
 
-    for table in dataset_facts(open_at(store), name, captions):
-        emit(table, chosen(form, json))
+    emit(dataset_facts(open_at(store), name, captions), chosen(form, json))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,13 @@ app = typer.Typer(
 )
 
 
+class Side(StrEnum):
+    """One side of a dataset."""
+
+    image = "image"
+    text = "text"
+
+
 @app.command("run")
 def run(
     dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
@@ -40,7 +48,7 @@ def run(
     pretrained: PretrainedOption = None,
     precision: PrecisionOption = Precision.fp32,
     device: DeviceOption = Device.auto,
-    only: Annotated[str | None, typer.Option(help="Embed one side: image or text.")] = None,
+    only: Annotated[Side | None, typer.Option(help="Embed one side only.")] = None,
     allow_missing: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of photographs that may be unusable.")
     ] = 0.0,
@@ -103,17 +111,18 @@ def import_(
 def export(
     dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
     model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="HDF5 file to write; must not exist.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HDF5 file to write.")],
     pretrained: PretrainedOption = None,
     precision: PrecisionOption = Precision.fp32,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of both sides."""
+    """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""
     from clipbench.study.exporting import export_vectors
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
 
     at = open_at(store)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision))
-    export_vectors(at, dataset, source, out)
-    typer.echo(f"wrote {out}")
+    written = export_vectors(at, dataset, source, out, force=force)
+    typer.echo(f"wrote {out}: {', '.join(f'{rows:,} {side} vectors' for side, rows in written.items())}")

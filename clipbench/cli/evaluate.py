@@ -21,7 +21,7 @@ from clipbench.cli.options import (
     QuietOption,
     StoreOption,
 )
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.output import chosen, emit, for_programs
 
 
 class Ties(StrEnum):
@@ -88,4 +88,5 @@ def evaluate(
         notes(source.notes)
         if not done.created:
             note("note: this run was stored before; nothing was computed again")
-    emit(run_table(at, tagged(at, done.run, tag or [])), chosen(form, json))
+    asked = chosen(form, json)
+    emit(run_table(at, tagged(at, done.run, tag or []), wide=for_programs(asked)), asked)

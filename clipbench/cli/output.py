@@ -19,6 +19,11 @@ def chosen(form: Format, as_json: bool) -> Format:
     return Format.json if as_json else form
 
 
+def for_programs(form: Format) -> bool:
+    """Whether a format is read by programs, which want every number in full rather than a few."""
+    return form in {Format.csv, Format.json}
+
+
 def emit(tables: Table | Sequence[Table], form: Format = Format.table) -> None:
     """Print a table on stdout, or several: with a blank line between them, in JSON as one list."""
     several = (tables,) if isinstance(tables, Table) else tuple(tables)

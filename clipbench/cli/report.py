@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.output import chosen, emit, for_programs
 
 
 def report(
@@ -33,17 +33,17 @@ def report(
     Reads the store only: it never loads a model.
     """
     from clipbench.reports.runs import run_list
-    from clipbench.reports.sweep_report import sweep_tables
     from clipbench.store.queries import RunFilter
     from clipbench.study.opening import open_at
 
     asked = chosen(form, json)
     if sweep is not None:
-        for table in sweep_tables(open_at(store), sweep, reference):
-            emit(table, asked)
+        from clipbench.reports.sweep_report import sweep_tables
+
+        emit(sweep_tables(open_at(store), sweep, reference), asked)
         return
     moment = None if since is None else since.replace(tzinfo=UTC)
     filters = RunFilter(
         dataset=dataset, model=model, kind=kind, operation=perturbation, tag=tag, since=moment, limit=limit
     )
-    emit(run_list(open_at(store), filters, wide=asked in {Format.csv, Format.json}), asked)
+    emit(run_list(open_at(store), filters, wide=for_programs(asked)), asked)

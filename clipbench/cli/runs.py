@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.output import chosen, emit, for_programs
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
@@ -25,12 +25,20 @@ class LedgerFormat(StrEnum):
     parquet = "parquet"
 
 
+class Directions(StrEnum):
+    """Which queries of a ledger are written."""
+
+    both = "both"
+    t2i = "t2i"
+    i2t = "i2t"
+
+
 @app.command("list")
 def list_(
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     model: Annotated[str | None, typer.Option(help="Only models whose name holds this.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many, newest first.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, newest first.")] = None,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -42,7 +50,7 @@ def list_(
 
     filters = RunFilter(dataset=dataset, model=model, tag=tag, limit=limit)
     asked = chosen(form, json)
-    emit(run_list(open_at(store), filters, wide=asked in {Format.csv, Format.json}), asked)
+    emit(run_list(open_at(store), filters, wide=for_programs(asked)), asked)
 
 
 @app.command()
@@ -57,28 +65,32 @@ def show(
     from clipbench.store.queries import resolve_run
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
-    found = resolve_run(at, run)
-    emit(run_table(at, found), chosen(form, json))
-    emit(run_facts(found), chosen(form, json))
+    at, asked = open_at(store), chosen(form, json)
+    found, wide = resolve_run(at, run), for_programs(asked)
+    emit([run_table(at, found, wide=wide), run_facts(found, wide=wide)], asked)
 
 
 @app.command()
 def export(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write; - for stdout (CSV).")] = Path("-"),
-    direction: Annotated[str, typer.Option(help="t2i, i2t, or both.")] = "both",
+    direction: Annotated[
+        Directions, typer.Option(help="Captions as queries (t2i), images (i2t), or both.")
+    ] = Directions.both,
     form: Annotated[LedgerFormat, typer.Option("--format", "-f", help="csv or parquet.")] = LedgerFormat.csv,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin."""
-    from clipbench.reports.ledger import write_ledger
+    from clipbench.reports.ledger import ledger_table, write_ledger
     from clipbench.store.queries import resolve_run
     from clipbench.study.opening import open_at
 
     at = open_at(store)
-    write_ledger(at, resolve_run(at, run), out, direction=direction, form=form.value, force=force)
+    ledger = ledger_table(at, resolve_run(at, run), direction.value)
+    write_ledger(ledger, out, form=form.value, force=force)
+    if str(out) != "-":
+        typer.echo(f"wrote {out}: {len(ledger.rows):,} queries")
 
 
 @app.command()
@@ -113,6 +125,6 @@ def delete(run: RunArgument, yes: YesOption = False, store: StoreOption = None) 
     found = resolve_run(at, run)
     what = f"run {short(found.key)} ({found.dataset_name} × {found.model}, {found.created_at:%Y-%m-%d %H:%M})"
     if not yes:
-        typer.confirm(f"Delete {what}?", abort=True)
+        typer.confirm(f"Delete {what}?", abort=True, err=True)
     delete_run(at, found.key)
     typer.echo(f"deleted {what}")

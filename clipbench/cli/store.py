@@ -18,12 +18,11 @@ app = typer.Typer(
 @app.command()
 def info(store: StoreOption = None, form: FormatOption = Format.table, json: JsonOption = False) -> None:
     """Print what is in the store, how much room it takes, and the schema's revision."""
-    from clipbench.home import locate
     from clipbench.reports.stores import info_table
-    from clipbench.store.engine import open_store
     from clipbench.store.maintenance import info as look
+    from clipbench.study.opening import open_at
 
-    emit(info_table(look(open_store(locate(store), create=False))), chosen(form, json))
+    emit(info_table(look(open_at(store))), chosen(form, json))
 
 
 @app.command()
@@ -44,13 +43,12 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check every row, file and ledger, derive every metric again, and exit 1 if anything is wrong."""
-    from clipbench.home import locate
     from clipbench.reports.stores import verify_table
-    from clipbench.store.engine import open_store
     from clipbench.store.verify import verify as check
     from clipbench.study.evaluate import derived
+    from clipbench.study.opening import open_at
 
-    found = check(open_store(locate(store), create=False), deep=deep, recompute=derived)
+    found = check(open_at(store), deep=deep, recompute=derived)
     emit(verify_table(found), chosen(form, json))
     if not found.clean:
         raise typer.Exit(1)
@@ -69,20 +67,19 @@ def gc(
     store: StoreOption = None,
 ) -> None:
     """Remove what nothing refers to: left-over files, vectors of deleted runs."""
-    from clipbench.home import locate
-    from clipbench.reports.stores import garbage_lines
-    from clipbench.store.engine import open_store
+    from clipbench.reports.stores import garbage_lines, things
     from clipbench.store.maintenance import gc as collect
+    from clipbench.study.opening import open_at
 
-    at = open_store(locate(store), create=False)
+    at = open_at(store)
     planned = collect(at, dry_run=True, unused=unused, damaged=damaged)
     typer.echo("\n".join(garbage_lines(planned)))
     if dry_run or not planned.garbage:
         return
     if not yes:
-        typer.confirm("Remove these?", abort=True)
+        typer.confirm("Remove these?", abort=True, err=True)
     done = collect(at, unused=unused, damaged=damaged)
-    typer.echo(f"removed {len(done.garbage):,} things")
+    typer.echo(f"removed {things(done)}")
 
 
 @app.command()
@@ -91,9 +88,9 @@ def backup(
     store: StoreOption = None,
 ) -> None:
     """Copy the store to FOLDER, consistently, even while others write to it."""
-    from clipbench.home import locate
-    from clipbench.store.engine import open_store
+    from clipbench.reports.stores import size
     from clipbench.store.maintenance import backup as copy
+    from clipbench.study.opening import open_at
 
-    done = copy(open_store(locate(store), create=False), folder)
-    typer.echo(f"{done.folder}: {done.files:,} vector files, {done.bytes / 1e6:,.1f} MB")
+    done = copy(open_at(store), folder)
+    typer.echo(f"{done.folder}: the database and {done.files:,} vector files, {size(done.bytes)}")

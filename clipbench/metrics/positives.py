@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,11 +129,6 @@ def folded(text: str) -> str:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     bare = "".join(c for c in plain if not unicodedata.category(c).startswith("P"))
     return " ".join(bare.split()) or " ".join(plain.split())
-
-
-def pair_count(positives: Mapping[Direction, Positives]) -> int:
-    """Return the number of (query, positive) pairs over all directions."""
-    return sum(len(p.items) for p in positives.values())
 
 
 def _checked(owners: npt.ArrayLike, images: int) -> npt.NDArray[np.int32]:

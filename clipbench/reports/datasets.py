@@ -65,5 +65,8 @@ def _facts(dataset: Dataset) -> tuple[tuple[str, str | int], ...]:
         ("image folder", str(dataset.image_folder or "-")),
         ("fingerprint", dataset.fingerprint),
         ("key", dataset.key),
-        *((f"source: {name}", json.dumps(value)) for name, value in sorted(dataset.source.items())),
+        *(
+            (f"source: {name}", value if isinstance(value, str) else json.dumps(value))
+            for name, value in sorted(dataset.source.items())
+        ),
     )

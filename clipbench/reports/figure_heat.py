@@ -10,7 +10,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.reports.figure_heat_plan import HeatPlan, plan_heat_map
 from clipbench.reports.figure_page import PAD, new_figure, set_page
 from clipbench.reports.figure_records import Column
-from clipbench.reports.figure_style import GREY, INK, LABEL, WIDTHS, drawing
+from clipbench.reports.figure_style import GREY, LABEL, WIDTHS, drawing
 from clipbench.reports.figure_text import LINE, printable
 
 if TYPE_CHECKING:
@@ -163,4 +163,4 @@ def readable_on(colour: Sequence[float]) -> str:
     """Return black or white, whichever has the higher contrast on an RGB(A) colour of 0..1 (WCAG 2.1)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else INK
+    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "black"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
+EDGE = 6.0
+"""Points between the outermost levels and the ends of the axis."""
+
 CHANCE_DASHES = (0.0, (1.0, 1.5))
 
 
@@ -96,13 +99,14 @@ def set_levels(
     """
     levels = sorted({point.level for line in series for point in line.points})
     low, high = levels[0], levels[-1]
+    margin = EDGE / (inches * 72)
     if scale == "log":
-        pad = (high / low) ** 0.04 if high > low else 2.0
+        pad = (high / low) ** margin if high > low else 2.0
         low, high = low / pad, high * pad
         axes.set_xscale("log")
         labels = [number(level) for level in levels]
     else:
-        pad = (high - low) * 0.04 or 0.5
+        pad = (high - low) * margin or 0.5
         low, high = low - pad, high + pad
         labels = [number(level) if level else clean for level in levels]
     axes.set_xlim(low, high)

@@ -17,6 +17,7 @@ from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.whole_files import whole_file
 
 COLUMNS = (
     "direction",
@@ -35,25 +36,29 @@ COLUMNS = (
 )
 
 
-def write_ledger(store: Store, run: StoredRun, out: Path, *, direction: str, form: str, force: bool) -> None:
-    """Write a run's ledger to `out` ("-": stdout) as "csv" or "parquet".
+def write_ledger(ledger: Table, out: Path, *, form: str, force: bool = False) -> None:
+    """Write the table of a ledger to `out` ("-": stdout) as "csv" or "parquet".
 
-    rank is the best positive's (expected value where tied), margin its score less the best other's.
-    Raises ClipbenchError for a direction the run has not, or a file that exists and `force` is False.
+    Raises ClipbenchError for a file that exists and `force` is False, or that cannot be written.
     """
-    if str(out) != "-" and out.exists() and not force:
-        raise ClipbenchError(f"{out} exists", "--force overwrites it, --out names another file")
-    table = ledger_table(store, run, direction)
-    if form == "parquet":
-        _write_parquet(table, out)
-    elif str(out) == "-":
-        sys.stdout.write(to_csv(table))
-    else:
-        out.write_text(to_csv(table), encoding="utf-8")
+    if str(out) == "-":
+        if form == "parquet":
+            raise ClipbenchError("Parquet cannot go to stdout", "--out ledger.parquet")
+        sys.stdout.write(to_csv(ledger))
+        return
+    with whole_file(out, force=force) as path:
+        if form == "parquet":
+            _write_parquet(ledger, path)
+        else:
+            path.write_text(to_csv(ledger), encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table:
-    """Return the ledger of one direction or both as a table, a row per query."""
+    """Return the ledger of one direction or both as a table, a row per query.
+
+    rank is the best positive's (expected value where tied), margin its score less the best other's.
+    Raises ClipbenchError for a direction the run has not.
+    """
     ledgers = load_ledgers(store, run.key)
     wanted = [d for d in DIRECTIONS if direction in {d, "both"} and d in ledgers]
     if not wanted:
@@ -103,8 +108,6 @@ def _rows(direction: Direction, ledger: Ledger, gallery: Gallery) -> Iterator[tu
 
 
 def _write_parquet(table: Table, out: Path) -> None:
-    if str(out) == "-":
-        raise ClipbenchError("Parquet cannot go to stdout", "--out ledger.parquet")
     try:
         import pyarrow as pa
         from pyarrow import parquet

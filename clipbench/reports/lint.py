@@ -52,5 +52,6 @@ def lint_table(
         )
     else:
         verdict = "nothing above its threshold"
-    table = Table(f"Lint of {name}", tuple(Column(c) for c in _COLUMNS), rows, (verdict,))
-    return table, bool(above)
+    columns = tuple(Column(c) for c in _COLUMNS)
+    notes = (verdict,) if rows else ()
+    return Table(f"Lint of {name}", columns, rows, notes, empty="nothing found"), bool(above)

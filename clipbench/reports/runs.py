@@ -1,18 +1,17 @@
-"""Tables about stored runs: the list, one run whole, and the per-query ledger. Everything is read, nothing computed."""
+"""Tables about stored runs: the list, and one run whole. Everything is read, nothing computed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
-from clipbench.keys import short
+from clipbench.keys import Json, short
 from clipbench.records import DIRECTIONS, Metric
 from clipbench.reports.tables import Cell, Column, Table
+from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
-
-Numbers = Mapping[tuple[str, str], Metric]
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
     ("t2i", "hit@1", "t2i R@1", 4),
@@ -30,36 +29,112 @@ HEADLINE: tuple[tuple[str, str, str, int], ...] = (
 SHOWN_NAMES: Mapping[str, str] = {"rsum": "RSUM", "tied-queries": "queries with ties"}
 """How tables write the names that differ from the stored ones; hit@K is R@K."""
 
+DIGITS: Mapping[str, int] = {"MedR": 1, "rsum": 1, "MeanR": 2}
+"""Decimals that people see where they are not 4."""
+
 COUNTS = ("queries", "gallery", "tied-queries")
+FOLD_SD = " fold-sd"
+
+TIES: Mapping[str, str] = {
+    "expected": "ties count by their expected value",
+    "optimistic": "ties count in the query's favour",
+    "pessimistic": "ties count against the query",
+}
+POSITIVES: Mapping[str, str] = {
+    "own": "right is a caption's own image",
+    "equal-captions": "right is every image with an equal caption",
+}
+
+LEFT_OUT = 5
+"""Images without a usable photograph that a table names; the store has all of them."""
+
+SIZES = 3
+"""Gallery sizes that a legend lists."""
 
 
 def shown_name(name: str) -> str:
     """Return a metric's name as papers write it.
 
-    >>> [shown_name(n) for n in ("hit@5", "chance-hit@1", "nDCG@10", "rsum")]
-    ['R@5', 'chance R@1', 'nDCG@10', 'RSUM']
+    >>> [shown_name(n) for n in ("hit@5", "chance-hit@1", "nDCG@10", "rsum", "rsum fold-sd")]
+    ['R@5', 'chance R@1', 'nDCG@10', 'RSUM', 'RSUM fold-sd']
     """
     if name.startswith("chance-"):
         return f"chance {shown_name(name.removeprefix('chance-'))}"
+    if name.endswith(FOLD_SD):
+        return shown_name(name.removesuffix(FOLD_SD)) + FOLD_SD
     return SHOWN_NAMES.get(name) or name.replace("hit@", "R@")
 
 
 def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
-    """Return the runs that pass, newest first, with their headline numbers; `wide` adds the intervals.
+    """Return the runs that pass, newest first, with their headline numbers.
 
-    Wide is the form for programs: every metric of every run, in columns `direction name` with low and high.
+    `wide` is the form for programs: whole keys, and every metric of every run in columns `direction name`,
+    `... low` and `... high`. The other form leaves out columns that would say the same of every run.
     """
     runs = list_runs(store, filters)
     stored = metrics_of(store, [run.key for run in runs])
-    numbers = {key: {(m.direction, m.name): m for m in metrics} for key, metrics in stored.items()}
-    shown = _all_metrics(stored) if wide else [(d, n, label, digits) for d, n, label, digits in HEADLINE]
-    columns = [Column(name) for name in ("run", "dataset", "model", "perturbation")]
-    for direction, name, label, digits in shown:
-        columns += _metric_columns(direction, name, label, digits, wide=wide)
-    columns += [Column("kind"), Column("tags"), Column("created")]
-    rows = tuple(_run_row(run, numbers[run.key], shown, wide=wide) for run in runs)
-    notes = (_legend(runs),) if runs else ("evaluate something: clipbench evaluate DATASET --model MODEL",)
-    return Table("Runs", tuple(columns), rows, notes)
+    if wide:
+        return _wide_list(runs, stored)
+    numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
+    columns = {
+        Column("run"): [short(run.key) for run in runs],
+        Column("dataset"): [run.dataset for run in runs],
+        Column("model"): [run.model for run in runs],
+        Column("perturbation"): [perturbation_name(run.operation, run.level, run.seed) for run in runs],
+        **{
+            Column(f"{d} {name}", label, digits): [found.get((d, name)) for found in numbers]
+            for d, name, label, digits in HEADLINE
+        },
+        Column("kind"): [run.kind for run in runs],
+        Column("tags"): [" ".join(run.tags) for run in runs],
+        Column("created"): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
+    }
+    plain = {"perturbation": "clean", "kind": "evaluate", "tags": ""}
+    said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
+    rows = tuple(zip(*said.values(), strict=True))
+    return Table("Runs", tuple(said), rows, _list_notes(store, runs, filters))
+
+
+def _list_notes(store: Store, runs: Sequence[RunSummary], filters: RunFilter) -> tuple[str, ...]:
+    if runs:
+        return (_legend(runs),)
+    if filters == RunFilter() or not list_runs(store, RunFilter(limit=1)):
+        return ("evaluate something: clipbench evaluate DATASET --model MODEL",)
+    return ("there are runs, but none that these filters let through: clipbench runs list",)
+
+
+def _legend(runs: Sequence[RunSummary]) -> str:
+    galleries = sorted({(run.n_images, run.n_texts) for run in runs})
+    sizes = [f"{images:,} images / {texts:,} captions" for images, texts in galleries[:SIZES]]
+    more = [f"and {len(galleries) - SIZES:,} more sizes"] if len(galleries) > SIZES else []
+    return f"R@K: share of queries with a positive among the first K; galleries: {'; '.join(sizes + more)}"
+
+
+def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]]) -> Table:
+    shown = _all_metrics(stored)
+    about = ("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target")
+    about += ("level", "seed", "kind", "images", "captions", "tags", "created")
+    columns = [Column(name) for name in about]
+    columns += [Column(f"{d} {name}{end}") for d, name in shown for end in ("", " low", " high")]
+    rows = []
+    for run in runs:
+        cells: list[Cell] = [run.key, run.dataset, run.fingerprint, run.model, run.encoder_key]
+        cells += [perturbation_name(run.operation, run.level, run.seed), run.operation, run.target]
+        cells += [run.level, run.seed, run.kind, run.n_images, run.n_texts, " ".join(run.tags)]
+        cells.append(run.created_at.isoformat())
+        found = {(m.direction, m.name): m for m in stored[run.key]}
+        for name in shown:
+            metric = found.get(name)
+            cells += [None] * 3 if metric is None else [metric.value, metric.low, metric.high]
+        rows.append(tuple(cells))
+    return Table("Runs", tuple(columns), tuple(rows))
+
+
+def _all_metrics(stored: Mapping[str, Sequence[Metric]]) -> list[tuple[str, str]]:
+    """Return direction and name of every metric there is, the headline's first."""
+    found = dict.fromkeys((m.direction, m.name) for metrics in stored.values() for m in metrics)
+    order = {(d, name): place for place, (d, name, _, _) in enumerate(HEADLINE)}
+    return sorted(found, key=lambda key: (order.get(key, len(order)), key))
 
 
 def perturbation_name(operation: str, level: float, seed: int) -> str:
@@ -67,38 +142,86 @@ def perturbation_name(operation: str, level: float, seed: int) -> str:
     return operation if operation == "clean" else f"{operation} {level:g} (seed {seed})"
 
 
-def run_table(store: Store, run: StoredRun) -> Table:
-    """Return every number of one run: a row per metric, a column per direction with its interval."""
-    found = {(m.direction, m.name): m for m in load_metrics(store, run.key)}
+def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
+    """Return every number of one run: a row per metric, a column per direction with its interval.
+
+    `wide` is the form for programs: a row per metric and direction, with full precision.
+    """
+    metrics = load_metrics(store, run.key)
+    title = f"{run.dataset_name} × {run.model}, {_words(run)}"
+    if wide:
+        names = ("direction", "metric", "value", "low", "high", "n", "method")
+        long = tuple((m.direction, m.name, m.value, m.low, m.high, m.n, m.method) for m in metrics)
+        return Table(title, tuple(Column(name) for name in names), long, _run_notes(store, run, metrics))
+    found = {(m.direction, m.name): m for m in metrics}
+    directions = [d for d in DIRECTIONS if any(direction == d for direction, _ in found)]
     names = list(dict.fromkeys(name for direction, name in found if direction in DIRECTIONS))
     rows: list[tuple[Cell, ...]] = [
-        (shown_name(name), *(cell for d in DIRECTIONS for cell in _with_interval(found.get((d, name)))))
+        (shown_name(name), *(cell for d in directions for cell in _with_interval(found.get((d, name)))))
         for name in names
     ]
-    joint = [m for (direction, _), m in found.items() if direction == "both"]
-    rows += [(shown_name(m.name), *_with_interval(m), None, None) for m in joint]
-    columns = (
-        Column("metric"),
-        *(Column(head) for d in DIRECTIONS for head in (f"{d}", f"{d} 95 % interval")),
+    for joint in (m for m in metrics if m.direction == "both"):
+        rest = [None] * (2 * len(directions) - 2)
+        rows.append((f"{shown_name(joint.name)} (both)", *_with_interval(joint), *rest))
+    interval = f"{100 * float(str(run.spec.protocol.get('confidence', 0.95))):g} % interval"
+    columns = [Column("metric")]
+    for d in directions:
+        columns += [Column(d, right=True), Column(f"{d} {interval}", right=True)]
+    return Table(title, tuple(columns), tuple(rows), _run_notes(store, run, metrics))
+
+
+def _with_interval(metric: Metric | None) -> tuple[Cell, Cell]:
+    if metric is None:
+        return None, None
+    if metric.name in COUNTS and metric.value.is_integer():
+        return int(metric.value), None
+    digits = 1 if metric.name in COUNTS else DIGITS.get(metric.name.removesuffix(FOLD_SD), 4)
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.{digits}f}", None
+    return f"{metric.value:.{digits}f}", f"[{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
+
+
+def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    methods = list(dict.fromkeys(m.method for m in metrics if m.method))
+    ties = TIES[str(run.spec.protocol.get("ties", "expected"))]
+    positives = POSITIVES[str(run.spec.protocol.get("positives", "own"))]
+    return (
+        f"run {short(run.key)}; {positives}; {ties}",
+        *(f"numbers: {method}" if "folds" in method else f"intervals: {method}" for method in methods),
+        *_left_out(store, run),
     )
-    title = f"{run.dataset_name} × {run.model}, {_words(run)}"
-    return Table(title, columns, tuple(rows), _run_notes(run, found))
 
 
-def run_facts(run: StoredRun) -> Table:
-    """Return where a run comes from: keys, command, versions, device, git state, timings."""
+def _left_out(store: Store, run: StoredRun) -> tuple[str, ...]:
+    images = find_set(store, run.spec.images)
+    if images is None or not images.unreadable:
+        return ()
+    named = [f"{id_} ({reason})" for id_, reason in list(images.unreadable.items())[:LEFT_OUT]]
+    more = f" and {len(images.unreadable) - LEFT_OUT:,} more" if len(images.unreadable) > LEFT_OUT else ""
+    count = f"{len(images.unreadable):,} of {images.rows + len(images.unreadable):,} images"
+    return (f"left out, with their captions: {count}: {', '.join(named)}{more}",)
+
+
+def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
+    """Return where a run comes from: keys, command, versions, git state, timings.
+
+    `wide` is the form for programs: versions and git state as JSON, not in words.
+    """
     facts: list[tuple[str, str]] = [
         ("run", run.key),
         ("dataset", f"{run.dataset_name} ({run.fingerprint})"),
         ("model", f"{run.model} ({run.encoder})"),
         ("perturbation", _words(run)),
-        ("protocol", json.dumps(dict(run.spec.protocol), sort_keys=True)),
+        ("protocol", _json(run.spec.protocol)),
         ("metric version", str(run.spec.metric_version)),
         ("tags", " ".join(run.tags)),
         ("command", run.command),
         ("clipbench", run.version),
         ("created", f"{run.created_at:%Y-%m-%d %H:%M:%S} UTC"),
-        *((name, json.dumps(value, sort_keys=True)) for name, value in sorted(run.environment.items())),
+        *(
+            (name, _json(value) if wide else _words_of(value))
+            for name, value in sorted(run.environment.items())
+        ),
         *((f"seconds: {name}", f"{value:.2f}") for name, value in run.timings.items()),
     ]
     return Table(f"Run {short(run.key)}", (Column("fact"), Column("value")), tuple(facts))
@@ -109,54 +232,12 @@ def _words(run: StoredRun) -> str:
     return perturbation_name(setting.operation, setting.level, setting.seed)
 
 
-def _with_interval(metric: Metric | None) -> tuple[Cell, Cell]:
-    if metric is None:
-        return None, None
-    if metric.name in COUNTS:
-        return int(metric.value), None
-    digits = 1 if metric.name in {"MedR", "rsum"} else 2 if metric.name == "MeanR" else 4
-    if metric.low is None or metric.high is None:
-        return f"{metric.value:.{digits}f}", None
-    return f"{metric.value:.{digits}f}", f"[{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
+def _words_of(value: Json) -> str:
+    """Return a value of the environment in words: "numpy 2.1.0, torch 2.9.0" rather than JSON."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words_of(part)}" for name, part in value.items()) or "-"
+    return value if isinstance(value, str) else _json(value)
 
 
-def _run_notes(run: StoredRun, found: Numbers) -> tuple[str, ...]:
-    methods = list(dict.fromkeys(m.method for m in found.values() if m.method))
-    ties = run.spec.protocol.get("ties", "expected")
-    positives = run.spec.protocol.get("positives", "own")
-    return (
-        f"run {short(run.key)}; ties count by their {ties} value; positives: {positives}",
-        *(f"intervals: {method}" for method in methods),
-    )
-
-
-def _all_metrics(stored: Mapping[str, Sequence[Metric]]) -> list[tuple[str, str, str, int]]:
-    found = dict.fromkeys((m.direction, m.name) for metrics in stored.values() for m in metrics)
-    order = {key: place for place, key in enumerate((d, n) for d, n, _, _ in HEADLINE)}
-    ranked = sorted(found, key=lambda key: (order.get(key, len(order)), key))
-    return [(direction, name, f"{direction} {name}", 4) for direction, name in ranked]
-
-
-def _metric_columns(direction: str, name: str, label: str, digits: int, *, wide: bool) -> list[Column]:
-    stable = f"{direction} {name}"
-    column = Column(stable, label, digits)
-    return [column, Column(f"{stable} low"), Column(f"{stable} high")] if wide else [column]
-
-
-def _run_row(
-    run: RunSummary, numbers: Numbers, shown: Sequence[tuple[str, str, str, int]], *, wide: bool
-) -> tuple[Cell, ...]:
-    cells: list[Cell] = [short(run.key), run.dataset, run.model]
-    cells.append(perturbation_name(run.operation, run.level, run.seed))
-    for direction, name, _, _ in shown:
-        metric = numbers.get((direction, name))
-        value = None if metric is None else metric.value
-        bounds = [None, None] if metric is None else [metric.low, metric.high]
-        cells += [value, *bounds] if wide else [value]
-    return (*cells, run.kind, " ".join(run.tags), f"{run.created_at:%Y-%m-%d %H:%M}")
-
-
-def _legend(runs: Sequence[RunSummary]) -> str:
-    galleries = sorted({(run.n_images, run.n_texts) for run in runs})
-    sizes = "; ".join(f"{images:,} images / {texts:,} captions" for images, texts in galleries)
-    return f"R@K: share of queries with a positive among the first K; galleries: {sizes}"
+def _json(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from clipbench.keys import short
 from clipbench.reports.tables import Column, Table
 from clipbench.store.maintenance import Collected, StoreInfo, Verification
 from clipbench.store.views import VIEWS
 
 SHOWN = 20
+"""Things to be removed that are named one by one."""
 
 
 def info_table(info: StoreInfo) -> Table:
@@ -21,15 +24,28 @@ def info_table(info: StoreInfo) -> Table:
         ("schema revision", info.revision),
         *((name, f"{count:,}") for name, count in info.counts.items()),
         ("vectors", f"{info.vectors:,}"),
-        *((f"{name} on disk", f"{size / 1e6:,.1f} MB") for name, size in sizes.items()),
+        *((f"{name} on disk", size(count)) for name, count in sizes.items()),
     )
-    return Table(f"Store {info.root}", (Column("what"), Column("value")), rows)
+    return Table(f"Store {info.root}", (Column("what"), Column("value", right=True)), rows)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it.
+
+    >>> size(999), size(217_088), size(3_400_000_000)
+    ('999 bytes', '217.1 kB', '3.4 GB')
+    """
+    for unit, worth in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= worth:
+            return f"{count / worth:,.1f} {unit}"
+    return f"{count} bytes"
 
 
 def verify_table(found: Verification) -> Table:
     """Return what was checked, and beneath it everything that is wrong."""
     rows = tuple((name, count) for name, count in found.checked.items())
-    verdict = "all of it is right" if found.clean else f"{len(found.problems):,} problems:"
+    count = len(found.problems)
+    verdict = "all of it is right" if found.clean else f"{count:,} {'problem' if count == 1 else 'problems'}:"
     notes = (verdict, *found.problems, *(f"untidy: {note} (clipbench store gc)" for note in found.notes))
     return Table("Verified", (Column("what"), Column("checked")), rows, notes)
 
@@ -44,7 +60,14 @@ def garbage_lines(found: Collected) -> list[str]:
     ]
     if len(found.garbage) > SHOWN:
         lines.append(f"... and {len(found.garbage) - SHOWN:,} more")
-    return [*lines, f"{len(found.garbage):,} things, {found.bytes / 1e6:,.1f} MB"]
+    return [*lines, f"in all {things(found)}"]
+
+
+def things(found: Collected) -> str:
+    """Return how many things, of which kinds, and their size."""
+    kinds = Counter(item.kind for item in found.garbage)
+    words = [f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items()]
+    return f"{', '.join(words)} ({size(found.bytes)})"
 
 
 def view_table() -> Table:

@@ -45,11 +45,13 @@ def collect_scenes(
 ) -> Collected:
     """Draw a split of the demo scenes below the store's artifacts and save it as a dataset.
 
-    Of the request, name, split (test where None), sample, seed and max_captions count.
+    Of the request, name, split (test where None), sample, seed and max_captions count. Raises DatasetError
+    where it asks for anything else.
     """
     from clipbench.datasets import scenes
     from clipbench.datasets.scene_graph import SPLITS
 
+    _refuse_file_options(request)
     split = request.split or "test"
     if split not in SPLITS:
         raise DatasetError(f"the scenes have no split {split!r}", f"--split {' | '.join(SPLITS)}")
@@ -67,6 +69,23 @@ def collect_scenes(
         samples=tuple(samples),
     )
     return Collected(dataset, save_dataset(store, dataset, replace=replace_name), ())
+
+
+def _refuse_file_options(request: ReadRequest) -> None:
+    plain = ReadRequest(
+        captions=request.captions,
+        format=request.format,
+        name=request.name,
+        split=request.split,
+        sample=request.sample,
+        seed=request.seed,
+        max_captions=request.max_captions,
+    )
+    if request != plain:
+        raise DatasetError(
+            "scenes are drawn, so options about files mean nothing to them",
+            "--split, --sample, --seed and --max-captions do",
+        )
 
 
 class Reporting:

@@ -72,4 +72,7 @@ def environment() -> Mapping[str, Json]:
 
 def command_line() -> str:
     """Return the command as it was typed, quoted for a shell, with the program's bare name first."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    # `python -m clipbench` runs clipbench/__main__.py.
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *sys.argv[1:]])

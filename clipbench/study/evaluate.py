@@ -42,12 +42,16 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Sets:
-    """What is ranked: an image set and a text set of one dataset, and what was done to one of them."""
+    """What is ranked: an image set and a text set of one dataset, and what was done to one of them.
+
+    device: where the encoder ran in this process, None where all vectors were stored before.
+    """
 
     dataset: Dataset
     images: EmbeddingSet
     texts: EmbeddingSet
     perturbation: Perturbation = CLEAN
+    device: str | None = None
 
 
 def evaluate(
@@ -66,7 +70,7 @@ def evaluate(
     dataset = load_dataset(store, name)
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
-    return evaluate_sets(store, Sets(dataset, images, texts), protocol, kind="evaluate")
+    return evaluate_sets(store, Sets(dataset, images, texts, device=source.device), protocol, kind="evaluate")
 
 
 def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) -> Evaluated:
@@ -89,7 +93,7 @@ def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) ->
         perturbation=sets.perturbation.key,
         command=command_line(),
         version=__version__,
-        environment=environment(),
+        environment={**environment(), "device": sets.device},
         timings={"load": loaded - began, "rank": counted - loaded, "measure": measured - counted},
         confidence=protocol.confidence,
     )

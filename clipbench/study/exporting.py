@@ -56,6 +56,7 @@ def _sides(store: Store, dataset: Dataset, source: EncoderSource) -> Mapping[Mod
     if not found:
         model = source.request.model
         raise DatasetError(
-            f"{dataset.name} is not embedded with {model} yet", f"clipbench embed {dataset.name} --model {model}"
+            f"{dataset.name} is not embedded with {model} yet",
+            f"clipbench embed {dataset.name} --model {model}",
         )
     return found

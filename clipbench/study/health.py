@@ -92,7 +92,8 @@ def offline(request: ModelRequest) -> Examined:
         size = sum(Path(path).stat().st_size for path in found.present) / 1e6
         return Examined(name, passed=True, detail=f"ready: {len(found.present)} files, {size:,.0f} MB")
     missing = "; ".join(found.missing)
-    return Examined(name, passed=False, detail=f"missing: {missing} (cache: {found.cache})", hint=found.hint)
+    cache = f" (cache: {found.cache})" if found.cache else ""
+    return Examined(name, passed=False, detail=f"missing: {missing}{cache}", hint=found.hint)
 
 
 def parity(request: ModelRequest) -> Examined:

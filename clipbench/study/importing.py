@@ -18,7 +18,7 @@ from clipbench.keys import item_key
 from clipbench.records import CLEAN, Dataset, EncoderIdentity, Modality, text_key
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import Encoding, save_set
-from clipbench.store.encoders import save_encoder
+from clipbench.store.encoders import list_encoders, save_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Embedded
@@ -26,7 +26,13 @@ from clipbench.study.encode import shards
 from clipbench.study.vector_files import Vectors, read_vectors
 
 NORM_TOLERANCE = 1e-3
+"""How far a vector's length may be from 1."""
+
+EQUAL_TOLERANCE = 5e-3
+"""How far a component may be from that of an equal caption's vector: what half precision rounds away."""
+
 SHARD = 4096
+"""Vectors in a file of the store."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,13 @@ def import_vectors(store: Store, name: str, request: VectorFiles) -> Imported:
     dimensions = {vectors.rows.shape[1] for vectors in given.values()}
     if len(dimensions) > 1:
         raise DatasetError(f"image and text vectors have different dimensions: {sorted(dimensions)}")
+    identity = declared(request.model, dimensions.pop())
+    _refuse_other_dimension(store, identity)
     chosen, notes = {}, []
     for modality, vectors in given.items():
-        chosen[modality], remarks = _in_order(dataset, vectors, modality, normalize=request.normalize)
-        notes += remarks
-    identity = declared(request.model, dimensions.pop())
+        rows, remarks = _in_order(dataset, vectors, modality, normalize=request.normalize)
+        chosen[modality], more = _one_vector_each(dataset, modality, rows)
+        notes += [*remarks, *more]
     save_encoder(store, identity, None)
     sets = {modality: _save(store, dataset, identity, modality, rows) for modality, rows in chosen.items()}
     return Imported(identity, sets, tuple(notes))
@@ -93,6 +101,16 @@ def declared(model: str, dimension: int) -> EncoderIdentity:
         precision="unknown",
         dimension=dimension,
     )
+
+
+def _refuse_other_dimension(store: Store, identity: EncoderIdentity) -> None:
+    for known in list_encoders(store):
+        if known.identity.label == identity.label and known.identity.dimension != identity.dimension:
+            raise DatasetError(
+                f"{identity.label} has {known.identity.dimension} dimensions in this store, "
+                f"these vectors have {identity.dimension}",
+                "import these under another --model name",
+            )
 
 
 def _in_order(
@@ -129,13 +147,13 @@ def _ids(dataset: Dataset, modality: Modality) -> list[str]:
 
 
 def _places(vectors: Vectors, wanted: Sequence[str], modality: Modality) -> dict[str, int]:
-    """Return where each wanted id stands in the file. File names match with or without their folder."""
+    """Return where each wanted id stands in the file. Paths match by their file name too."""
     known = set(wanted)
     place: dict[str, int] = {}
     problems = []
     for row, raw in enumerate(vectors.ids):
         id_ = raw if raw in known else PurePosixPath(raw).name
-        if id_ in place:
+        if id_ in place and id_ in known:
             problems.append(Problem(vectors.file, row + 1, f"{id_} came before, on line {place[id_] + 1}"))
         place.setdefault(id_, row)
     problems += [
@@ -148,6 +166,33 @@ def _places(vectors: Vectors, wanted: Sequence[str], modality: Modality) -> dict
     return place
 
 
+def _one_vector_each(
+    dataset: Dataset, modality: Modality, rows: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """Return the rows with one vector for equal captions, the first one's, and what is worth saying.
+
+    A model gives equal captions equal vectors but for rounding, which depends on the batch they were in.
+    Raises DatasetError where the difference is larger.
+    """
+    if modality == "image":
+        return rows, []
+    first: dict[str, int] = {}
+    place = np.array([first.setdefault(caption.text, i) for i, caption in enumerate(dataset.captions)])
+    away = np.abs(rows - rows[place]).max(axis=1) if len(rows) else np.zeros(0)
+    if (away > EQUAL_TOLERANCE).any():
+        worst = int(away.argmax())
+        caption, other = dataset.captions[worst], dataset.captions[place[worst]]
+        raise DatasetError(
+            f"{other.id} and {caption.id} are equal captions ({caption.text[:60]!r}), "
+            f"and their vectors differ by {away[worst]:.2g}",
+            "check that ids and vectors are in the same order",
+        )
+    if not away.any():
+        return rows, []
+    count = int((away > 0).sum())
+    return rows[place], [f"{count:,} captions took the vector of an equal one, {away.max():.1g} away at most"]
+
+
 def _save(
     store: Store,
     dataset: Dataset,
@@ -158,15 +203,12 @@ def _save(
     keys = _item_keys(dataset, modality)
     pool = Pool(store, identity.key, modality)
     place = {key: row for row, key in reversed(list(enumerate(keys)))}
-    unequal = [i for i, key in enumerate(keys) if not np.array_equal(rows[i], rows[place[key]])]
-    if unequal:
-        caption = dataset.captions[unequal[0]]
-        raise DatasetError(f"equal captions have unequal vectors, first {caption.id}: {caption.text[:60]!r}")
     distinct = sorted(place, key=lambda key: place[key])
     missing = [distinct[i] for i in pool.missing(distinct)]
     for shard in shards(missing, SHARD):
         pool.write(shard, rows[[place[key] for key in shard]])
-    if not np.array_equal(pool.gather(keys), rows):
+    # A caption that another dataset has too keeps the vector it was first imported with.
+    if np.abs(pool.gather(keys) - rows).max(initial=0) > EQUAL_TOLERANCE:
         raise DatasetError(
             f"other vectors are stored for {dataset.name} under {identity.label}",
             "import these under another --model name",

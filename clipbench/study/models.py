@@ -100,6 +100,11 @@ class EncoderSource:
         """What the loaded encoder has to say of itself; empty while it is not loaded."""
         return self.encoder.notes if "encoder" in self.__dict__ else ()
 
+    @property
+    def device(self) -> str | None:
+        """Where the loaded encoder runs; None while it is not loaded."""
+        return self.encoder.device if "encoder" in self.__dict__ else None
+
     def _imported_identity(self) -> EncoderIdentity:
         known = {
             e.identity.label: e.identity for e in list_encoders(self.store) if e.identity.kind == "imported"

@@ -139,8 +139,7 @@ def _bounds(table: Bootstrap | None, first: int, count: int, protocol: Protocol)
 
 def method_words(bound: Interval, protocol: Protocol) -> str:
     """Return how an interval was made, for people."""
-    share = f"{protocol.confidence:.0%}".replace("%", " %")
-    return f"{share} cluster bootstrap over images, {protocol.resamples:,} resamples, {bound.method}"
+    return f"{100 * protocol.confidence:g} % cluster bootstrap over images, {protocol.resamples:,} resamples, {bound.method}"
 
 
 def _metric(

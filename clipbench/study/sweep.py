@@ -108,7 +108,7 @@ def sweep(
         if not run.stored:
             images = _images(store, dataset, source, run, progress, allow_missing)
             texts = _texts(store, dataset, source, run, progress)
-            sets = Sets(dataset, images, texts, run.setting.perturbation)
+            sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
             evaluate_sets(store, sets, protocol, kind=run.spec.kind)
         progress.advance(bar)
 

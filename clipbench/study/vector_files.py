@@ -107,7 +107,8 @@ def _id_lines(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read the ids in {path}: {error}") from error
-    return text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _clip_retrieval(folder: Path, modality: Modality) -> Vectors:
