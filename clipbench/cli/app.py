@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -57,6 +58,10 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # Captions hold characters that a terminal's encoding may lack; they are no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Interrupted as stop:
@@ -69,6 +74,10 @@ def main() -> None:
         # The reader of a pipe (head, less) went away; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # What no command foresaw: a full disk beneath the output, a folder that may not be read.
+        print_error(ClipbenchError(f"the operating system refused: {error}"))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

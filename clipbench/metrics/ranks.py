@@ -73,7 +73,8 @@ def rank(
 
     images (N, D) and texts (M, D) are float32 with rows of norm 1; owners (M,) says for each caption
     the position of its image and becomes the ledger's cluster. `block` is the (images, captions) of
-    the product held at a time by a thread. Extra memory is about 64 MB, whatever N and M are.
+    the product held at a time by a thread, chosen where None. Extra memory is at most 64 MB of blocks and
+    what grows with the number of queries, never with N × M: 130 MB at 31,000 × 155,000.
 
     >>> from clipbench.metrics.positives import own
     >>> eye = np.eye(3, dtype=np.float32)
@@ -117,6 +118,7 @@ class _Work:
     largest: int
 
     def block(self, rows: slice, columns: slice) -> None:
+        """Multiply a block and count its strips."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         try:
             buffer = self.buffers.get_nowait()

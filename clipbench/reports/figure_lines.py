@@ -120,19 +120,19 @@ def set_levels(
 
 def set_values(axes: Axes, limits: tuple[float, float], scale: Scale) -> None:
     """Set the vertical axis and its ticks, with quiet grid lines."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     if scale == "log":
         axes.set_yscale("log")
-        ticks = log_ticks(*limits)
-        axes.yaxis.set_major_locator(FixedLocator(ticks))
-        axes.yaxis.set_major_formatter(FixedFormatter([number(tick) for tick in ticks]))
-        axes.yaxis.set_minor_locator(NullLocator())
+        shown = log_ticks(*limits)
+        axes.set_yticks(shown)
+        axes.set_yticklabels([number(tick) for tick in shown])
+        axes.set_yticks([], minor=True)
     else:
-        axes.yaxis.set_major_locator(
-            MaxNLocator(7 if axes.get_position().height > 0.5 else 4, steps=[1, 2, 2.5, 5, 10])
-        )
+        most = 7 if axes.get_position().height > 0.5 else 4
+        ticks = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(*limits)
+        axes.set_yticks([float(tick) for tick in ticks if limits[0] <= tick <= limits[1]])
         formatter = ScalarFormatter(useOffset=False)
         formatter.set_scientific(False)
         axes.yaxis.set_major_formatter(formatter)

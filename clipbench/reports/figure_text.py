@@ -25,7 +25,7 @@ LINE = 1.25
 def printable(text: str, longest: int = LONGEST_LABEL) -> str:
     r"""Return `text` as one line that XML and fonts can hold; what cannot be shown becomes U+FFFD.
 
-    >>> printable("a\tb\x00"), printable("x" * 200)[78:84]
+    >>> printable("a\tb\x00"), printable("x" * 200)[77:83]
     ('a b�', 'xxx…xx')
     """
     line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
@@ -138,8 +138,8 @@ def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[
     Least squares: positions that collide move together and share the way (pooled neighbours).
     Where they cannot all fit, the gap shrinks.
 
-    >>> apart([0.5, 0.5, 0.9], 0.2, 0.0, 1.0)
-    [0.4, 0.6, 0.9]
+    >>> apart([5, 5, 9], 2, 0, 10)
+    [4.0, 6.0, 9]
     """
     count = len(wanted)
     if count > 1:

@@ -39,6 +39,7 @@ from clipbench.reports.figure_text import LINE, printable, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -198,17 +199,29 @@ def _curves(
         draw_lines(axes, side_by_side(series, scales[0]), strokes, small=False)
         ends = _ends(series, strokes, chance, WIDTHS[column], body)
         right = ends_width(ends) if ends else 0.0
-        set_levels(axes, series, scales[0], WIDTHS[column] - 0.6 - right)
+        wide = _name_axes(axes, x_label, y_label, WIDTHS[column] - right, body)
+        set_levels(axes, series, scales[0], wide)
         set_values(axes, value_limits(series, chance, scales[1]), scales[1])
-        below = wrapped(x_label, (WIDTHS[column] - 0.6 - right) * 72, LABEL)
-        axes.set_xlabel("\n".join(below))
-        tall = body - 0.3 - len(below) * LABEL * LINE / 72
-        axes.set_ylabel("\n".join(wrapped(y_label, tall * 72, LABEL)))
         handles = [] if ends else _handles(strokes, chance)
         page = set_page(figure, body, title=title, handles=handles, note=marks_note(series, interval))
         lay_out(figure, page, right=right)
         write_ends(figure, axes, ends)
     return figure
+
+
+def _name_axes(axes: Axes, x_label: str, y_label: str, wide: float, tall: float) -> float:
+    """Write the axes' names in as many lines as they need within `wide` × `tall` inches.
+
+    Return the width that is left for the axes, about, since tick labels take what they need.
+    """
+    line = LABEL * LINE / 72
+    ticks = 0.45
+    below = len(wrapped(x_label, (wide - ticks - line) * 72, LABEL))
+    left = wrapped(y_label, (tall - 0.3 - below * line) * 72, LABEL)
+    inner = wide - ticks - len(left) * line
+    axes.set_xlabel("\n".join(wrapped(x_label, inner * 72, LABEL)))
+    axes.set_ylabel("\n".join(left))
+    return inner
 
 
 def _ends(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from clipbench.errors import DatasetError
 from clipbench.keys import Json
 from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
-from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, save_set, set_key
+from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, is_complete, save_set, set_key
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
 from clipbench.study.encode import Picture, Transform, encode_images, encode_texts
@@ -54,9 +54,13 @@ class Rendering:
 def stored_set(
     store: Store, dataset: Dataset, source: EncoderSource, side: tuple[Modality, Perturbation]
 ) -> EmbeddingSet | None:
-    """Return the embedding set of one modality under one perturbation, None while there is none."""
+    """Return the embedding set of one modality under one perturbation, None while it lacks a vector.
+
+    A set may lack vectors that it had: `store gc --damaged` gives up files that no longer read.
+    """
     modality, perturbation = side
-    return find_set(store, set_key(dataset.key, source.identity.key, perturbation.key, modality))
+    found = find_set(store, set_key(dataset.key, source.identity.key, perturbation.key, modality))
+    return found if found is not None and is_complete(store, found) else None
 
 
 def embed_texts(

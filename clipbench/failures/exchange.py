@@ -1,0 +1,78 @@
+"""The exchange table of the source study: six classic columns, and ours after them.
+
+    idx,caption,gt_img_idx,pred_img_idx,category,ambiguous_subtype | item,caption_id,gt_image_id,pred_image_id,notes
+
+idx counts captions from 0, gt_img_idx and pred_img_idx count images from 0. Knows columns and cells, no
+files. A spreadsheet takes a cell that begins with = + - @ for a formula: such cells get a quote mark in
+front when written and lose it when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+CLASSIC = ("idx", "caption", "gt_img_idx", "pred_img_idx", "category", "ambiguous_subtype")
+OURS = ("item", "caption_id", "gt_image_id", "pred_image_id", "notes")
+COLUMNS = (*CLASSIC, *OURS)
+NEEDED = ("caption", "category")
+"""Without these a table holds no labels."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a label file as it was read. `line` is 1-based; what a file does not say is empty.
+
+    picked: the file's own moment of labelling, ISO 8601, where it has one.
+    """
+
+    line: int
+    idx: str = ""
+    caption: str = ""
+    gt_img_idx: str = ""
+    pred_img_idx: str = ""
+    category: str = ""
+    ambiguous_subtype: str = ""
+    item: str = ""
+    caption_id: str = ""
+    gt_image_id: str = ""
+    pred_image_id: str = ""
+    notes: str = ""
+    picked: str = ""
+
+
+def entry(line: int, cells: Mapping[str, str]) -> Entry:
+    """Return the row whose cells stand under these column names; other columns are left aside."""
+    return Entry(line, **{name: cells.get(name, "") for name in COLUMNS})
+
+
+def missing_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns without which the rows mean nothing, of those a header lacks.
+
+    >>> missing_columns(["caption", "category", "item"]), missing_columns(["caption", "category"])
+    ((), ('idx', 'gt_img_idx'))
+    """
+    lacking = [name for name in NEEDED if name not in header]
+    if not {"item", "caption_id", "idx", "gt_img_idx", "gt_image_id"} & set(header):
+        lacking += ["idx", "gt_img_idx"]
+    return tuple(lacking)
+
+
+def guarded(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    >>> guarded("=1+1"), guarded("a dog")
+    ("'=1+1", 'a dog')
+    """
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
+
+
+def unguarded(text: str) -> str:
+    """Return what `guarded` was given.
+
+    >>> unguarded("'=1+1"), unguarded("'tis a dog")
+    ('=1+1', "'tis a dog")
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
