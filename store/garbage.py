@@ -108,6 +108,7 @@ def _datasets(connection: Connection, before: str) -> Iterator[Garbage]:
         AND NOT EXISTS (SELECT 1 FROM dataset_name WHERE dataset_id = dataset.id)
         AND NOT EXISTS (SELECT 1 FROM embedding_set WHERE dataset_id = dataset.id)
         AND NOT EXISTS (SELECT 1 FROM run WHERE dataset_id = dataset.id)
+        AND NOT EXISTS (SELECT 1 FROM failure WHERE dataset_id = dataset.id)
       ORDER BY id"""
     for row in connection.execute(text(query), {"before": before}).all():
         delete_final(connection, tables.dataset, row.id)

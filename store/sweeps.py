@@ -33,6 +33,12 @@ class StoredSweep:
     created_at: datetime
 
 
+def check_sweep_name(store: Store, name: str, key: str) -> None:
+    """Raise StoreError where the name is that of another request, or no name at all."""
+    with reading(store) as connection:
+        _checked(connection, name, key)
+
+
 def save_sweep(
     store: Store, name: str, key: str, request: Mapping[str, Json], runs: Sequence[str]
 ) -> StoredSweep:
@@ -41,9 +47,7 @@ def save_sweep(
     Raises StoreError where a run is not stored, or the name is that of another request.
     """
     with writing(store) as connection:
-        row = connection.execute(select(tables.sweep).filter_by(name=name)).one_or_none()
-        if row is not None and row.key != key:
-            raise StoreError(f"the name {name!r} is that of another sweep", "give this one another --name")
+        row = _checked(connection, name, key)
         if row is not None:
             connection.execute(delete(tables.sweep_run).filter_by(sweep_id=row.id))
             connection.execute(delete(tables.sweep).filter_by(id=row.id))
@@ -81,6 +85,16 @@ def list_sweeps(store: Store) -> tuple[StoredSweep, ...]:
     query = select(tables.sweep).order_by(tables.sweep.c.created_at.desc(), tables.sweep.c.id.desc())
     with reading(store) as connection:
         return tuple(_sweep(connection, row) for row in connection.execute(query).all())
+
+
+def _checked(connection: Connection, name: str, key: str) -> Row[Any] | None:
+    """Return the row that has this name and key, None where the name is free."""
+    if name == LATEST or not name.strip() or not name.isprintable():
+        raise StoreError(f"{name!r} cannot be the name of a sweep", "give it another --name")
+    row = connection.execute(select(tables.sweep).filter_by(name=name)).one_or_none()
+    if row is not None and row.key != key:
+        raise StoreError(f"the name {name!r} is that of another sweep", "give this one another --name")
+    return row
 
 
 def _sweep(connection: Connection, row: Row[Any]) -> StoredSweep:

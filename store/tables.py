@@ -9,8 +9,6 @@ metrics). Children are written first and the parent last, all in one transaction
 foreign keys are deferred: once the parent exists, nothing can be added (`clipbench.store.triggers`).
 """
 
-from typing import ClassVar
-
 from sqlalchemy import (
     Column,
     Float,
@@ -19,30 +17,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Text,
     UniqueConstraint,
 )
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-NAMES = {"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
-
-
-class Row(SQLModel):
-    """What every table shares: metadata of its own, apart from other users of SQLModel."""
-
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
-
-
-def _parent(name: str, *, primary: bool = False) -> Column[int]:
-    """Return a column that points at a parent which is written after its children."""
-    key = ForeignKey(f"{name}.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
-    return Column(f"{name}_id", Integer, key, primary_key=primary, nullable=False)
-
-
-def _reference(name: str, column: str = "", *, index: bool = False) -> Column[int]:
-    """Return a column that points at something stored before."""
-    return Column(column or f"{name}_id", Integer, ForeignKey(f"{name}.id"), nullable=False, index=index)
+from clipbench.store import annotation_tables
+from clipbench.store.table_base import Row, parent, reference
 
 
 class DatasetRow(Row, table=True):
@@ -72,7 +53,7 @@ class DatasetNameRow(Row, table=True):
 
     __tablename__ = "dataset_name"
     name: str = Field(sa_type=Text, primary_key=True)
-    dataset_id: int = Field(sa_column=_reference("dataset", index=True))
+    dataset_id: int = Field(sa_column=reference("dataset", index=True))
     format: str = Field(sa_type=Text)
     image_folder: str | None = Field(sa_type=Text)
     paths: str | None = Field(sa_type=Text)
@@ -85,7 +66,7 @@ class ImageRow(Row, table=True):
 
     __tablename__ = "image"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    dataset_id: int = Field(sa_column=_parent("dataset", primary=True))
+    dataset_id: int = Field(sa_column=parent("dataset", primary=True))
     position: int = Field(sa_type=Integer, primary_key=True)
     image_id: str = Field(sa_type=Text)
     path: str | None = Field(sa_type=Text)
@@ -108,7 +89,7 @@ class CaptionRow(Row, table=True):
         Index(None, "dataset_id", "image_position"),
         {"sqlite_with_rowid": False},
     )
-    dataset_id: int = Field(sa_column=_parent("dataset", primary=True))
+    dataset_id: int = Field(sa_column=parent("dataset", primary=True))
     position: int = Field(sa_type=Integer, primary_key=True)
     image_position: int = Field(sa_type=Integer)
     caption_id: str = Field(sa_type=Text)
@@ -133,7 +114,7 @@ class EncoderSignatureRow(Row, table=True):
 
     __tablename__ = "encoder_signature"
     signature: str = Field(sa_type=Text, primary_key=True)
-    encoder_id: int = Field(sa_column=_reference("encoder"))
+    encoder_id: int = Field(sa_column=reference("encoder"))
     created_at: str = Field(sa_type=Text)
 
 
@@ -158,7 +139,7 @@ class VectorShardRow(Row, table=True):
     __table_args__ = (Index(None, "encoder_id", "modality"),)
     id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
     key: str = Field(sa_type=Text, unique=True)
-    encoder_id: int = Field(sa_column=_reference("encoder"))
+    encoder_id: int = Field(sa_column=reference("encoder"))
     modality: str = Field(sa_type=Text)
     path: str = Field(sa_type=Text, unique=True)
     rows: int = Field(sa_type=Integer)
@@ -173,9 +154,9 @@ class EmbeddingSetRow(Row, table=True):
     __tablename__ = "embedding_set"
     id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
     key: str = Field(sa_type=Text, unique=True)
-    dataset_id: int = Field(sa_column=_reference("dataset", index=True))
-    encoder_id: int = Field(sa_column=_reference("encoder", index=True))
-    perturbation_id: int = Field(sa_column=_reference("perturbation"))
+    dataset_id: int = Field(sa_column=reference("dataset", index=True))
+    encoder_id: int = Field(sa_column=reference("encoder", index=True))
+    perturbation_id: int = Field(sa_column=reference("perturbation"))
     modality: str = Field(sa_type=Text)
     rows: int = Field(sa_type=Integer)
     unique_items: int = Field(sa_type=Integer)
@@ -192,7 +173,7 @@ class EmbeddingOrderRow(Row, table=True):
     """The item keys of a set's rows in order, 16 bytes each; apart, so that listing sets stays quick."""
 
     __tablename__ = "embedding_order"
-    embedding_set_id: int = Field(sa_column=_parent("embedding_set", primary=True))
+    embedding_set_id: int = Field(sa_column=parent("embedding_set", primary=True))
     items: bytes = Field(sa_type=LargeBinary)
 
 
@@ -206,11 +187,11 @@ class RunRow(Row, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
     key: str = Field(sa_type=Text, unique=True)
     kind: str = Field(sa_type=Text)
-    dataset_id: int = Field(sa_column=_reference("dataset", index=True))
-    encoder_id: int = Field(sa_column=_reference("encoder", index=True))
-    perturbation_id: int = Field(sa_column=_reference("perturbation"))
-    image_set_id: int = Field(sa_column=_reference("embedding_set", "image_set_id", index=True))
-    text_set_id: int = Field(sa_column=_reference("embedding_set", "text_set_id", index=True))
+    dataset_id: int = Field(sa_column=reference("dataset", index=True))
+    encoder_id: int = Field(sa_column=reference("encoder", index=True))
+    perturbation_id: int = Field(sa_column=reference("perturbation"))
+    image_set_id: int = Field(sa_column=reference("embedding_set", "image_set_id", index=True))
+    text_set_id: int = Field(sa_column=reference("embedding_set", "text_set_id", index=True))
     protocol: str = Field(sa_type=Text)
     metric_version: int = Field(sa_type=Integer)
     status: str = Field(sa_type=Text)
@@ -228,7 +209,7 @@ class LedgerRow(Row, table=True):
     """Who was ranked where in one direction of a run: the arrays of `clipbench.records.Ledger`."""
 
     __tablename__ = "ledger"
-    run_id: int = Field(sa_column=_parent("run", primary=True))
+    run_id: int = Field(sa_column=parent("run", primary=True))
     direction: str = Field(sa_type=Text, primary_key=True)
     gallery_size: int = Field(sa_type=Integer)
     queries: int = Field(sa_type=Integer)
@@ -249,7 +230,7 @@ class MetricRow(Row, table=True):
 
     __tablename__ = "metric"
     __table_args__ = ({"sqlite_with_rowid": False},)
-    run_id: int = Field(sa_column=_parent("run", primary=True))
+    run_id: int = Field(sa_column=parent("run", primary=True))
     direction: str = Field(sa_type=Text, primary_key=True)
     name: str = Field(sa_type=Text, primary_key=True)
     position: int = Field(sa_type=Integer)
@@ -309,150 +290,6 @@ class SweepRunRow(Row, table=True):
     )
 
 
-class FailureRow(Row, table=True):
-    """One thing that went wrong, by content: which query of which dataset found what instead of its own.
-
-    caption_id, image_id: the caption and its own image. retrieved_id: the image that was found (t2i), or
-    the image that the found caption belongs to (i2t; caption_id is then the found caption and image_id
-    the query). The positions count captions and images of the dataset from 0.
-    """
-
-    __tablename__ = "failure"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    key: str = Field(sa_type=Text, unique=True)
-    dataset_id: int = Field(sa_column=_reference("dataset", index=True))
-    direction: str = Field(sa_type=Text)
-    caption_id: str = Field(sa_type=Text)
-    image_id: str = Field(sa_type=Text)
-    retrieved_id: str = Field(sa_type=Text)
-    caption: int = Field(sa_type=Integer)
-    image: int = Field(sa_type=Integer)
-    retrieved: int = Field(sa_type=Integer)
-    created_at: str = Field(sa_type=Text)
-
-
-class FailureSampleRow(Row, table=True):
-    """Failures drawn from one run. Its child is `failure_sample_item`.
-
-    run: key of the run, which may be deleted while the sample and its labels stay. strata: name,
-    population and drawn of each. population: failures there were.
-    """
-
-    __tablename__ = "failure_sample"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    key: str = Field(sa_type=Text, unique=True)
-    dataset_id: int = Field(sa_column=_reference("dataset", index=True))
-    run: str = Field(sa_type=Text)
-    direction: str = Field(sa_type=Text)
-    request: str = Field(sa_type=Text)
-    strata: str = Field(sa_type=Text)
-    population: int = Field(sa_type=Integer)
-    created_at: str = Field(sa_type=Text)
-
-
-class FailureSampleItemRow(Row, table=True):
-    """One drawn failure, or one success beside it (role "control"), as the run scored it."""
-
-    __tablename__ = "failure_sample_item"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-    failure_sample_id: int = Field(sa_column=_parent("failure_sample", primary=True))
-    position: int = Field(sa_type=Integer, primary_key=True)
-    failure_id: int = Field(sa_column=_reference("failure", index=True))
-    role: str = Field(sa_type=Text)
-    stratum: str = Field(sa_type=Text)
-    rank: float = Field(sa_type=Float)
-    positive_score: float = Field(sa_type=Float)
-    negative_score: float = Field(sa_type=Float)
-
-
-class AssignmentRow(Row, table=True):
-    """Who labels which failures of a sample. Its child is `assignment_item`."""
-
-    __tablename__ = "assignment"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    key: str = Field(sa_type=Text, unique=True)
-    failure_sample_id: int = Field(sa_column=_reference("failure_sample", index=True))
-    request: str = Field(sa_type=Text)
-    created_at: str = Field(sa_type=Text)
-
-
-class AssignmentItemRow(Row, table=True):
-    """One failure of one part: "overlap", "backup" or an annotator's name.
-
-    swapped: with blind pictures, whether the caption's own picture stands on the right.
-    """
-
-    __tablename__ = "assignment_item"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-    assignment_id: int = Field(sa_column=_parent("assignment", primary=True))
-    part: str = Field(sa_type=Text, primary_key=True)
-    position: int = Field(sa_type=Integer, primary_key=True)
-    failure_id: int = Field(sa_column=_reference("failure"))
-    swapped: bool = Field(sa_type=Integer)
-
-
-class AnnotatorRow(Row, table=True):
-    """Somebody who labels. kind: "person", "adjudicator" (decides conflicts) or "simulated"."""
-
-    __tablename__ = "annotator"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    name: str = Field(sa_type=Text, unique=True)
-    kind: str = Field(sa_type=Text)
-    created_at: str = Field(sa_type=Text)
-
-
-class AnnotationSourceRow(Row, table=True):
-    """Where labels came from: one file that was imported, or one sitting at the page.
-
-    digest: of the file's bytes, null for a sitting.
-    """
-
-    __tablename__ = "annotation_source"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    kind: str = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
-    digest: str | None = Field(sa_type=Text, index=True)
-    created_at: str = Field(sa_type=Text)
-
-
-class AnnotationRow(Row, table=True):
-    """One label that somebody gave, as written and as understood. The newest of an annotator counts.
-
-    category null takes the annotator's label back. rules: how the written label was recognised, JSON.
-    line: in the source file, 0 for none.
-    """
-
-    __tablename__ = "annotation"
-    __table_args__ = (Index(None, "annotator_id", "failure_id"),)
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    failure_id: int = Field(sa_column=_reference("failure", index=True))
-    annotator_id: int = Field(sa_column=_reference("annotator"))
-    annotation_source_id: int = Field(sa_column=_reference("annotation_source", index=True))
-    category: str | None = Field(sa_type=Text)
-    subtype: str | None = Field(sa_type=Text)
-    raw_category: str = Field(sa_type=Text)
-    raw_subtype: str = Field(sa_type=Text)
-    rules: str = Field(sa_type=Text)
-    note: str = Field(sa_type=Text)
-    line: int = Field(sa_type=Integer)
-    created_at: str = Field(sa_type=Text)
-
-
-class SuggestionRow(Row, table=True):
-    """A hint at a failure's reason, with the rule that found it; never a label."""
-
-    __tablename__ = "suggestion"
-    __table_args__ = (UniqueConstraint("failure_id", "rule", "detail"),)
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    failure_id: int = Field(sa_column=_reference("failure"))
-    rule: str = Field(sa_type=Text)
-    category: str = Field(sa_type=Text)
-    subtype: str | None = Field(sa_type=Text)
-    detail: str = Field(sa_type=Text)
-    score: float | None = Field(sa_type=Float)
-    created_at: str = Field(sa_type=Text)
-
-
 class DeletionRow(Row, table=True):
     """Leave to delete one finished thing: (table, row id). Empty outside of a deleting transaction."""
 
@@ -479,13 +316,13 @@ metric = Row.metadata.tables["metric"]
 tag = Row.metadata.tables["tag"]
 sweep = Row.metadata.tables["sweep"]
 sweep_run = Row.metadata.tables["sweep_run"]
-failure = Row.metadata.tables["failure"]
-failure_sample = Row.metadata.tables["failure_sample"]
-failure_sample_item = Row.metadata.tables["failure_sample_item"]
-assignment = Row.metadata.tables["assignment"]
-assignment_item = Row.metadata.tables["assignment_item"]
-annotator = Row.metadata.tables["annotator"]
-annotation_source = Row.metadata.tables["annotation_source"]
-annotation = Row.metadata.tables["annotation"]
-suggestion = Row.metadata.tables["suggestion"]
+failure = annotation_tables.failure
+failure_sample = annotation_tables.failure_sample
+failure_sample_item = annotation_tables.failure_sample_item
+assignment = annotation_tables.assignment
+assignment_item = annotation_tables.assignment_item
+annotator = annotation_tables.annotator
+annotation_source = annotation_tables.annotation_source
+annotation = annotation_tables.annotation
+suggestion = annotation_tables.suggestion
 deletion = Row.metadata.tables["deletion"]

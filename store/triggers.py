@@ -10,7 +10,17 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-PARENTS = ("dataset", "encoder", "perturbation", "vector_shard", "embedding_set", "run")
+PARENTS = (
+    "dataset",
+    "encoder",
+    "perturbation",
+    "vector_shard",
+    "embedding_set",
+    "run",
+    "failure",
+    "failure_sample",
+    "assignment",
+)
 """Tables whose rows are finished the moment they exist."""
 
 CHILDREN = {
@@ -19,8 +29,13 @@ CHILDREN = {
     "embedding_order": "embedding_set",
     "ledger": "run",
     "metric": "run",
+    "failure_sample_item": "failure_sample",
+    "assignment_item": "assignment",
 }
 """Tables whose rows belong to a parent, are written before it and finished with it."""
+
+APPENDED = ("annotator", "annotation_source", "annotation", "suggestion")
+"""Tables that only grow: a newer row beside the old one is the way to change one's mind."""
 
 PREFIX = "final_"
 
@@ -39,6 +54,11 @@ def statements() -> Iterator[str]:
         yield _trigger(table, "UPDATE", "1", f"a stored {table} is final")
         guard = _unguarded(parent, f"OLD.{parent}_id")
         yield _trigger(table, "DELETE", guard, f"the {parent} of this {table} is final")
+    for table in APPENDED:
+        exists = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608, our own names
+        yield _trigger(table, "INSERT", exists, f"this {table} is already stored")
+        yield _trigger(table, "UPDATE", "1", f"a stored {table} is final")
+        yield _trigger(table, "DELETE", _unguarded(table, "OLD.id"), f"a stored {table} is final")
 
 
 def create_triggers(connection: Connection) -> None:

@@ -251,6 +251,61 @@ _EMBEDDINGS = View(
     },
 )
 
+_ANNOTATIONS = View(
+    f"""SELECT
+    {_DATASET} AS dataset,
+    failure.key AS item,
+    failure.direction AS direction,
+    failure.caption_id AS caption_id,
+    (SELECT caption.text FROM caption
+      WHERE caption.dataset_id = failure.dataset_id AND caption.position = failure.caption) AS text,
+    failure.image_id AS image_id,
+    failure.retrieved_id AS retrieved_id,
+    annotator.name AS annotator,
+    annotator.kind AS kind,
+    annotation.category AS category,
+    annotation.subtype AS subtype,
+    annotation.raw_category AS raw_category,
+    annotation.raw_subtype AS raw_subtype,
+    annotation.rules AS rules,
+    annotation.note AS note,
+    annotation_source.name AS source,
+    annotation.line AS line,
+    annotation.id = (SELECT max(newer.id) FROM annotation AS newer
+      WHERE newer.annotator_id = annotation.annotator_id
+        AND newer.failure_id = annotation.failure_id) AS newest,
+    annotation.created_at AS created_at,
+    annotation.id AS number
+  FROM annotation
+  JOIN failure ON failure.id = annotation.failure_id
+  JOIN dataset ON dataset.id = failure.dataset_id
+  JOIN annotator ON annotator.id = annotation.annotator_id
+  JOIN annotation_source ON annotation_source.id = annotation.annotation_source_id""",  # noqa: S608, our own names
+    "One row per label that anybody gave a failure; of an annotator's labels the one with newest = 1 counts.",
+    {
+        "dataset": "name of the dataset, as in runs",
+        "item": "key of the failure",
+        "direction": "t2i or i2t",
+        "caption_id": "id of the caption",
+        "text": "the caption",
+        "image_id": "id of the caption's own image (t2i), of the query image (i2t)",
+        "retrieved_id": "id of the image found, or of the image that the found caption belongs to",
+        "annotator": "who gave the label",
+        "kind": "person, adjudicator or simulated",
+        "category": "the label as understood, null where it was taken back",
+        "subtype": "subtype of Ambiguous, null for none",
+        "raw_category": "the label as written",
+        "raw_subtype": "the subtype as written",
+        "rules": "how the written label was recognised, JSON",
+        "note": "the annotator's note",
+        "source": "file or sitting it came from",
+        "line": "line in that file, 0 for none",
+        "newest": "1 where this annotator gave this failure no later label",
+        "created_at": "when it was stored, UTC",
+        "number": "grows in the order of storing",
+    },
+)
+
 VIEWS: Mapping[str, View] = MappingProxyType(
     {
         "runs": _RUNS,
@@ -258,6 +313,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
         "datasets": _DATASETS,
         "captions_of": _CAPTIONS_OF,
         "embeddings": _EMBEDDINGS,
+        "annotations": _ANNOTATIONS,
     }
 )
 """Every view by name."""

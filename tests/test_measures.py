@@ -324,3 +324,8 @@ def test_folds_with_different_measures_are_not_averaged() -> None:
         spread([{"MRR": 1.0}, {"MedR": 1.0}])
     with pytest.raises(ValueError, match="summary"):
         spread([])
+
+
+def test_a_tie_below_the_best_positive_leaves_the_best_rank_closed() -> None:
+    scores_of_one_query = ([3, 2, 2], [0, 1])
+    assert tied_queries(ledger_of(scores_of_one_query)) == 0

@@ -82,6 +82,7 @@ def groups(ledger: Ledger, policy: TiePolicy = "expected") -> Groups:
 
 
 def tied_queries(ledger: Ledger) -> int:
-    """Return how many queries have a positive tied with an item that is none: their ranks are open."""
-    open_pairs = ledger.tied > ledger.tied_positives
+    """Return how many queries have their best positive tied with an item that is none: their rank is open."""
+    best = np.repeat(np.minimum.reduceat(ledger.above, ledger.offsets[:-1]), np.diff(ledger.offsets))
+    open_pairs = (ledger.above == best) & (ledger.tied > ledger.tied_positives)
     return int(np.count_nonzero(np.logical_or.reduceat(open_pairs, ledger.offsets[:-1])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from clipbench.reports.figure_records import Scale
 
@@ -35,6 +36,7 @@ def printable(text: str, longest: int = LONGEST_LABEL) -> str:
     return line
 
 
+@lru_cache(maxsize=4096)
 def width_of(text: str, size: float) -> float:
     """Return the width of one line in points."""
     from matplotlib.font_manager import FontProperties
@@ -57,10 +59,22 @@ def wrapped(text: str, limit: float, size: float) -> list[str]:
             line = ""
         line += piece if line else piece.lstrip()
         while len(line) > 1 and width_of(line.rstrip(), size) > limit:
-            cut = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or width_of(line[:n], size) <= limit)
+            cut = _fitting(line, limit, size)
             lines.append(line[:cut])
             line = line[cut:]
     return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _fitting(word: str, limit: float, size: float) -> int:
+    """Return how many letters of a word that is too long fit, at least 1."""
+    fits, misses = 1, len(word)
+    while misses - fits > 1:
+        middle = (fits + misses) // 2
+        if width_of(word[:middle], size) <= limit:
+            fits = middle
+        else:
+            misses = middle
+    return fits
 
 
 def widest_piece(text: str, size: float) -> float:

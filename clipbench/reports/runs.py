@@ -76,7 +76,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     if wide:
         return _wide_list(runs, stored)
     numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
-    columns = {
+    columns: dict[Column, Sequence[Cell]] = {
         Column("run"): [short(run.key) for run in runs],
         Column("dataset"): [run.dataset for run in runs],
         Column("model"): [run.model for run in runs],
@@ -110,11 +110,16 @@ def _legend(runs: Sequence[RunSummary]) -> str:
     return f"R@K: share of queries with a positive among the first K; galleries: {'; '.join(sizes + more)}"
 
 
+ABOUT = (
+    *("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target"),
+    *("level", "seed", "kind", "images", "captions", "tags", "created"),
+)
+"""What the form for programs says of a run besides its metrics."""
+
+
 def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]]) -> Table:
     shown = _all_metrics(stored)
-    about = ("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target")
-    about += ("level", "seed", "kind", "images", "captions", "tags", "created")
-    columns = [Column(name) for name in about]
+    columns = [Column(name) for name in ABOUT]
     columns += [Column(f"{d} {name}{end}") for d, name in shown for end in ("", " low", " high")]
     rows = []
     for run in runs:
@@ -143,42 +148,55 @@ def perturbation_name(operation: str, level: float, seed: int) -> str:
 
 
 def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
-    """Return every number of one run: a row per metric, a column per direction with its interval.
+    """Return every number of one run: a row per metric, a column per direction, its interval beside it.
 
+    A run over folds has the standard deviation over the folds there.
     `wide` is the form for programs: a row per metric and direction, with full precision.
     """
     metrics = load_metrics(store, run.key)
     title = f"{run.dataset_name} × {run.model}, {_words(run)}"
     if wide:
-        names = ("direction", "metric", "value", "low", "high", "n", "method")
+        heads = ("direction", "metric", "value", "low", "high", "n", "method")
         long = tuple((m.direction, m.name, m.value, m.low, m.high, m.n, m.method) for m in metrics)
-        return Table(title, tuple(Column(name) for name in names), long, _run_notes(store, run, metrics))
+        return Table(title, tuple(Column(head) for head in heads), long, _run_notes(store, run, metrics))
     found = {(m.direction, m.name): m for m in metrics}
     directions = [d for d in DIRECTIONS if any(direction == d for direction, _ in found)]
-    names = list(dict.fromkeys(name for direction, name in found if direction in DIRECTIONS))
-    rows: list[tuple[Cell, ...]] = [
-        (shown_name(name), *(cell for d in directions for cell in _with_interval(found.get((d, name)))))
+    names = list(dict.fromkeys(m.name for m in metrics if m.direction != "both"))
+    joint = list(dict.fromkeys(m.name for m in metrics if m.direction == "both"))
+    rows = [
+        (shown_name(name), *(cell for d in directions for cell in _cells(found, d, name)))
         for name in names
+        if not name.endswith(FOLD_SD)
     ]
-    for joint in (m for m in metrics if m.direction == "both"):
-        rest = [None] * (2 * len(directions) - 2)
-        rows.append((f"{shown_name(joint.name)} (both)", *_with_interval(joint), *rest))
-    interval = f"{100 * float(str(run.spec.protocol.get('confidence', 0.95))):g} % interval"
+    rest = (None,) * (2 * len(directions) - 2)
+    rows += [
+        (f"{shown_name(name)} (both)", *_cells(found, "both", name), *rest)
+        for name in joint
+        if not name.endswith(FOLD_SD)
+    ]
+    spread = f"{100 * float(str(run.spec.protocol.get('confidence', 0.95))):g} % interval"
+    if run.spec.protocol.get("fold") is not None:
+        spread = "sd over folds"
     columns = [Column("metric")]
     for d in directions:
-        columns += [Column(d, right=True), Column(f"{d} {interval}", right=True)]
+        columns += [Column(d, right=True), Column(f"{d} {spread}", right=True)]
     return Table(title, tuple(columns), tuple(rows), _run_notes(store, run, metrics))
 
 
-def _with_interval(metric: Metric | None) -> tuple[Cell, Cell]:
+def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -> tuple[Cell, Cell]:
+    """Return a metric's value and its interval, or its standard deviation over folds, as people read them."""
+    metric, sd = found.get((direction, name)), found.get((direction, name + FOLD_SD))
     if metric is None:
         return None, None
-    if metric.name in COUNTS and metric.value.is_integer():
+    if name in COUNTS and metric.value.is_integer():
         return int(metric.value), None
-    digits = 1 if metric.name in COUNTS else DIGITS.get(metric.name.removesuffix(FOLD_SD), 4)
+    digits = 1 if name in COUNTS else DIGITS.get(name, 4)
+    value = f"{metric.value:.{digits}f}"
+    if sd is not None:
+        return value, f"{sd.value:.{digits}f}"
     if metric.low is None or metric.high is None:
-        return f"{metric.value:.{digits}f}", None
-    return f"{metric.value:.{digits}f}", f"[{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
+        return value, None
+    return value, f"[{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
 
 
 def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:

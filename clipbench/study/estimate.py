@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipbench.perturb.registry import ImageOperation
 from clipbench.records import text_key
 from clipbench.store.vectors import Pool
+from clipbench.study.corruption import corruption
 from clipbench.study.embed import photographs
 from clipbench.study.models import EncoderSource
 from clipbench.study.sweep import Plan
 
 PROBE_TEXTS = 128
 PROBE_IMAGES = 16
+PROBE_CORRUPTED = 4
+"""Pictures on which each image operation is timed, at one level in the middle of those that are left."""
+
 SECONDS_A_RUN = 1.0
 """Ranking, intervals and storing of one run; small beside encoding, so a round figure serves."""
 
@@ -66,11 +71,23 @@ def _images(planned: Plan, source: EncoderSource) -> float:
         return 0.0
     from clipbench.encoders.images import PhotoFile, read_photo
 
-    pictures = photographs(planned.dataset)[0][:PROBE_IMAGES]
+    probe = photographs(planned.dataset)[0][:PROBE_IMAGES]
     began = time.monotonic()
-    pixels = [source.encoder.prepare(read_photo(PhotoFile(p.path, p.digest))) for p in pictures]
+    images = [read_photo(PhotoFile(p.path, p.digest)) for p in probe]
+    pixels = [source.encoder.prepare(image) for image in images]
     source.encoder.encode_images(np.stack(pixels))
-    return (time.monotonic() - began) / len(pictures) * planned.pictures
+    plain = (time.monotonic() - began) / len(probe) * planned.pictures
+    left = [run.setting for run in planned.runs if not run.stored]
+    corrupted = [(s.operation, s.perturbation) for s in left if isinstance(s.operation, ImageOperation)]
+    seconds = 0.0
+    for name in dict.fromkeys(operation.name for operation, _ in corrupted):
+        settings = [pair for pair in corrupted if pair[0].name == name]
+        see = corruption(source.encoder, *settings[len(settings) // 2])
+        began = time.monotonic()
+        for picture, image in list(zip(probe, images, strict=True))[:PROBE_CORRUPTED]:
+            see(picture.id, image)
+        seconds += (time.monotonic() - began) / PROBE_CORRUPTED * len(settings)
+    return plain + seconds * len(planned.dataset.samples)
 
 
 def words(found: Estimate) -> str:

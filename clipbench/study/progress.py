@@ -25,3 +25,23 @@ class Silent:
 
     def advance(self, bar: int, count: int = 1) -> None:
         """Do nothing."""
+
+
+class OneBar:
+    """Shows many pieces of work of one kind as a single bar of their common total."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._bar: int | None = None
+
+    def start(self, label: str, total: int) -> int:
+        """Open the bar with the first piece of work; later pieces go on with it."""
+        del total
+        if self._bar is None:
+            self._bar = self._progress.start(label, self._total)
+        return self._bar
+
+    def advance(self, bar: int, count: int = 1) -> None:
+        """Move the bar on."""
+        self._progress.advance(bar, count)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json
 from clipbench.metrics.measures import best_ranks, chance_hit, measure
-from clipbench.metrics.ties import TiePolicy
+from clipbench.metrics.ties import TiePolicy, tied_queries
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
 from clipbench.statistics.intervals import Interval, percentile_interval
@@ -167,14 +167,10 @@ def _facts(direction: Direction, ledger: Ledger, protocol: Protocol) -> list[Met
         Metric(direction, f"chance-hit@{k}", chance_hit(ledger.gallery_size, positives, k), None, None, n)
         for k in protocol.ks
     ]
-    # Counted where the best positive is tied with an item that is none: there hit@K depends on the order.
-    best = np.repeat(np.minimum.reduceat(ledger.above, ledger.offsets[:-1]), positives)
-    open_pairs = (ledger.above == best) & (ledger.tied > ledger.tied_positives)
-    tied = np.maximum.reduceat(open_pairs.astype(np.int64), ledger.offsets[:-1])
     counts = (
         ("queries", n),
         ("gallery", ledger.gallery_size),
-        ("tied-queries", int(tied.sum())),
+        ("tied-queries", tied_queries(ledger)),
     )
     return [*chances, *(Metric(direction, name, float(count), None, None, n) for name, count in counts)]
 

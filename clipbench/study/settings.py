@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from clipbench.errors import ClipbenchError
 from clipbench.keys import Json
 from clipbench.perturb.apply_text import text_perturbation
 from clipbench.perturb.legacy import LegacyStream, legacy_perturbation
-from clipbench.perturb.registry import ImageOperation, Operation, Selection, TextOperation, select
-from clipbench.perturb.resources import DEFAULT_RESOURCES, TextResources
+from clipbench.perturb.registry import (
+    ImageOperation,
+    Operation,
+    Selection,
+    TextOperation,
+    text_operation,
+)
+from clipbench.perturb.resources import DEFAULT_RESOURCES, Rewrites, TextResources
 from clipbench.records import CLEAN, Perturbation
-
-MOST_LEVELS = 100
 
 Place: TypeAlias = Literal["model_input", "source"]
 """Where an image corruption acts: on what the model sees (the constants were tuned there), or on the file."""
+
+REWRITE = "rewrite"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class SweepRequest:
     """Which operations at which levels under which seeds.
 
     legacy: reproduce the source study's single shared generator for dropout and shuffle; one seed then.
+    rewrites: captions rewritten by the user; each is a setting of the operation `rewrite`.
     """
 
     selections: tuple[Selection, ...]
@@ -34,6 +38,25 @@ class SweepRequest:
     place: Place = "model_input"
     resources: TextResources = DEFAULT_RESOURCES
     legacy: LegacyStream | None = None
+    rewrites: tuple[Rewrites, ...] = ()
+
+    @property
+    def uses_synonyms(self) -> bool:
+        """Whether an operation draws upon synonyms, so that their source matters."""
+        operations = [one.operation for one in self.selections]
+        return any(isinstance(one, TextOperation) and "synonyms" in one.needs for one in operations)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the request as it is stored with the sweep."""
+        operations: Json = {one.operation.name: list(one.levels) for one in self.selections}
+        found: dict[str, Json] = {"operations": operations, "seeds": list(self.seeds), "apply": self.place}
+        if self.uses_synonyms:
+            found["synonyms"] = self.resources.synonyms.identity
+        if self.legacy is not None:
+            found["legacy"] = self.legacy.parameters
+        if self.rewrites:
+            found["rewrites"] = [one.identity for one in self.rewrites]
+        return found
 
 
 @dataclass(frozen=True)
@@ -42,73 +65,49 @@ class Setting:
 
     perturbation: Perturbation
     operation: Operation | None = field(default=None, compare=False)
+    resources: TextResources = field(default=DEFAULT_RESOURCES, compare=False, repr=False)
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is changed."""
         return self.operation is None
 
+    @property
+    def is_legacy(self) -> bool:
+        """Whether its captions come from the one shared stream."""
+        return self.perturbation.parameters.get("stream") == "legacy"
 
-def selections(words: Sequence[str], levels: tuple[float, ...] | None) -> tuple[Selection, ...]:
-    """Return the operations that the words name (operations, family:NAME, presets), at `levels` if given.
 
-    Raises ClipbenchError for an unknown word, or where levels do not fit an operation.
+def shown_operation(setting: Perturbation) -> str:
+    """Return the operation's name as tables show it; rewrites carry their label.
+
+    >>> shown_operation(Perturbation("rewrite", "text", 1.0, 0, {"rewrites": {"label": "formal"}}))
+    'rewrite: formal'
     """
-    chosen: dict[str, Selection] = {}
-    for word in words:
-        for one in select(word):
-            chosen.setdefault(one.operation.name, one)
-    if levels is None:
-        return tuple(chosen.values())
-    return tuple(Selection(one.operation, _fitting(one.operation, levels)) for one in chosen.values())
-
-
-def _fitting(operation: Operation, levels: tuple[float, ...]) -> tuple[float, ...]:
-    graded = not isinstance(operation, TextOperation) or operation.graded
-    if isinstance(operation, ImageOperation) and not set(levels) <= {0.0, *operation.levels}:
-        known = ", ".join(f"{level:g}" for level in operation.levels)
-        raise ClipbenchError(f"{operation.name} has the severities {known}", f"--levels {known}")
-    # An operation with one setting has no use for a list of rates.
-    return levels if graded else operation.levels
-
-
-def levels_of(word: str) -> tuple[float, ...]:
-    """Return the levels that "0:0.5:0.1" (both ends, step) or "0.1,0.3" names.
-
-    >>> levels_of("0:0.5:0.1")
-    (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-    >>> levels_of("1,3,5")
-    (1.0, 3.0, 5.0)
-
-    Raises ClipbenchError for anything else.
-    """
-    unfit = ClipbenchError(f"{word!r} names no levels", "--levels 0:0.5:0.1 or --levels 0.1,0.3")
-    try:
-        numbers = [float(part) for part in re.split("[:,]", word)]
-    except ValueError:
-        raise unfit from None
-    if not all(math.isfinite(number) for number in numbers):
-        raise unfit
-    if ":" not in word:
-        return tuple(numbers)
-    if len(numbers) != 3 or "," in word:
-        raise unfit
-    low, high, step = numbers
-    if step <= 0 or not 0 <= (high - low) / step <= MOST_LEVELS:
-        raise unfit
-    return tuple(round(low + i * step, 10) for i in range(int((high - low) / step + 1e-6) + 1))
+    rewrites = setting.parameters.get("rewrites")
+    if isinstance(rewrites, Mapping):
+        return f"{setting.operation}: {rewrites.get('label')}"
+    return setting.operation
 
 
 def settings(request: SweepRequest) -> tuple[Setting, ...]:
-    """Return the clean setting and then each operation × level × seed, every setting once."""
+    """Return the clean setting and then each operation × level × seed, every setting once.
+
+    Raises ClipbenchError where an operation does not have a level.
+    """
     found: dict[str, Setting] = {CLEAN.key: Setting(CLEAN)}
     for one in request.selections:
         for level in one.levels:
             if level == 0:
                 continue
             for seed in _seeds(one.operation, request):
-                setting = Setting(_perturbation(one.operation, level, seed, request), one.operation)
-                found.setdefault(setting.perturbation.key, setting)
+                perturbation = _perturbation(one.operation, level, seed, request)
+                found.setdefault(perturbation.key, Setting(perturbation, one.operation, request.resources))
+    for rewrites in request.rewrites:
+        operation = text_operation(REWRITE)
+        resources = replace(request.resources, rewrites=rewrites)
+        perturbation = text_perturbation(operation, 1.0, request.seeds[0], resources)
+        found.setdefault(perturbation.key, Setting(perturbation, operation, resources))
     return tuple(found.values())
 
 

@@ -5,24 +5,23 @@ Killed at any time, the same command goes on where it stopped: vectors, sets and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from clipbench.keys import Json, digest, short
+from clipbench.keys import digest, short
 from clipbench.perturb.registry import ImageOperation
 from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
-from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, set_key
 from clipbench.store.engine import Store
 from clipbench.store.runs import find_run
-from clipbench.store.sweeps import StoredSweep, save_sweep
+from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.corruption import corruption, image_audit
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
 from clipbench.study.encode import encode_texts
 from clipbench.study.evaluate import Sets, evaluate_sets
 from clipbench.study.models import EncoderSource
-from clipbench.study.progress import Progress
+from clipbench.study.progress import OneBar, Progress
 from clipbench.study.protocol import Protocol
 from clipbench.study.settings import Setting, SweepRequest, settings
 from clipbench.study.wording import text_audit, unlike, wording
@@ -42,40 +41,63 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole sweep before anything is encoded.
+    """A whole sweep before anything is encoded, the clean run first.
 
-    strings counts the unique strings that no vector is stored for; pictures the images to encode.
+    encoder: its key. strings counts the unique strings that no vector is stored for; pictures the images
+    to encode. name: what the sweep is stored under; by default it follows from the runs.
     """
 
     dataset: Dataset
+    encoder: str
+    request: SweepRequest
     runs: tuple[Planned, ...]
     strings: int
     pictures: int
+    asked_name: str | None = None
 
     @property
     def stored(self) -> int:
         """How many of the runs are stored already."""
         return sum(run.stored for run in self.runs)
 
+    @cached_property
+    def key(self) -> str:
+        """Digest of the dataset, the encoder and the runs: the same list of runs has the same key."""
+        return digest("sweep", [self.dataset.key, self.encoder, [run.spec.key for run in self.runs]])
 
-def plan(store: Store, name: str, source: EncoderSource, request: SweepRequest, protocol: Protocol) -> Plan:
-    """Return the runs of a sweep, the clean one first, and what is left to encode for them."""
-    dataset = load_dataset(store, name)
+    @property
+    def name(self) -> str:
+        """What the sweep is stored under."""
+        return self.asked_name or f"sweep-{short(self.key, 8)}"
+
+
+def plan(
+    source: EncoderSource,
+    dataset: Dataset,
+    request: SweepRequest,
+    protocol: Protocol,
+    name: str | None = None,
+) -> Plan:
+    """Return the runs of a sweep, the clean one first, and what is left to encode for them.
+
+    Raises StoreError where another sweep has the name, ClipbenchError for settings that mean nothing.
+    """
+    store = source.store
     worded = [(setting, wording(dataset.captions, setting, request)) for setting in settings(request)]
     images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
     others = unlike([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
-    runs = tuple(
-        _planned(store, dataset, source, setting, texts, protocol) for setting, texts in [*others, *images]
-    )
+    runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
     strings = sorted({text for run in runs if not run.stored for text in run.texts})
     lacking = Pool(store, source.identity.key, "text").missing([text_key(text) for text in strings])
     sides = {p.key: p for run in runs if not run.stored for p in [run.setting.perturbation.side("image")]}
     unmade = [p for p in sides.values() if stored_set(store, dataset, source, ("image", p)) is None]
-    return Plan(dataset, runs, len(lacking), len(unmade) * len(dataset.samples))
+    pictures = len(unmade) * len(dataset.samples)
+    found = Plan(dataset, source.identity.key, request, runs, len(lacking), pictures, name)
+    check_sweep_name(store, found.name, found.key)
+    return found
 
 
 def _planned(
-    store: Store,
     dataset: Dataset,
     source: EncoderSource,
     setting: Setting,
@@ -87,7 +109,7 @@ def _planned(
 
     kind = "evaluate" if setting.is_clean else KIND
     spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
-    return Planned(setting, texts, spec, find_run(store, spec.key) is not None)
+    return Planned(setting, texts, spec, find_run(source.store, spec.key) is not None)
 
 
 def sweep(
@@ -96,30 +118,27 @@ def sweep(
     protocol: Protocol,
     progress: Progress,
     allow_missing: float = 0.0,
-) -> None:
-    """Encode what is lacking, then evaluate and store every setting that is not stored yet."""
+) -> StoredSweep:
+    """Encode what is lacking, evaluate and store every setting that is not stored yet, then the list of them.
+
+    Raises DatasetError, EncoderError or StoreError with the next command; Interrupted on Ctrl-C.
+    """
     store, dataset = source.store, planned.dataset
     if planned.strings:
         pool = Pool(store, source.identity.key, "text")
         strings = {text for run in planned.runs if not run.stored for text in run.texts}
         encode_texts(pool, strings, source.encoder, progress)
+    pictures = OneBar(progress, planned.pictures)
     bar = progress.start("runs", len(planned.runs))
     for run in planned.runs:
         if not run.stored:
-            images = _images(store, dataset, source, run, progress, allow_missing)
+            images = _images(store, dataset, source, run, pictures, allow_missing)
             texts = _texts(store, dataset, source, run, progress)
-            sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
+            sets = Sets(dataset, images, texts, run.setting.perturbation)
             evaluate_sets(store, sets, protocol, kind=run.spec.kind)
         progress.advance(bar)
-
-
-def record(
-    store: Store, planned: Plan, source: EncoderSource, name: str | None, request: Mapping[str, Json]
-) -> StoredSweep:
-    """Store the runs of a finished sweep as one named list; the same runs have the same name by default."""
     keys = [run.spec.key for run in planned.runs]
-    key = digest("sweep", [planned.dataset.key, source.identity.key, keys])
-    return save_sweep(store, name or f"sweep-{short(key, 8)}", key, request, keys)
+    return save_sweep(store, planned.name, planned.key, planned.request.as_json(), keys)
 
 
 def _texts(
@@ -155,8 +174,3 @@ def _images(
         rendering=Rendering(transform, account),
         allow_missing=allowed,
     ).set
-
-
-def runs_left(planned: Plan) -> Sequence[Planned]:
-    """Return the runs that are still to do."""
-    return [run for run in planned.runs if not run.stored]

@@ -14,7 +14,7 @@ from clipbench.perturb.audit import TextAudit, TokenCounts, audit
 from clipbench.perturb.legacy import legacy_texts
 from clipbench.perturb.registry import TextOperation
 from clipbench.records import Caption
-from clipbench.study.settings import Setting, SweepRequest
+from clipbench.study.settings import Setting, SweepRequest, shown_operation
 
 CountTokens = Callable[[Sequence[str]], npt.NDArray[np.int32]]
 
@@ -24,10 +24,10 @@ def wording(captions: Sequence[Caption], setting: Setting, request: SweepRequest
     operation, level = setting.operation, setting.perturbation.level
     if not isinstance(operation, TextOperation):
         return tuple(caption.text for caption in captions)
-    if request.legacy is not None:
+    if request.legacy is not None and setting.is_legacy:
         texts = [caption.text for caption in captions]
         return legacy_texts(texts, operation.name, level, request.legacy)
-    return perturb_captions(captions, operation, level, setting.perturbation.seed, request.resources)
+    return perturb_captions(captions, operation, level, setting.perturbation.seed, setting.resources)
 
 
 def unlike(planned: Sequence[tuple[Setting, tuple[str, ...]]]) -> list[tuple[Setting, tuple[str, ...]]]:
@@ -38,7 +38,7 @@ def unlike(planned: Sequence[tuple[Setting, tuple[str, ...]]]) -> list[tuple[Set
     seen: set[tuple[str, float, tuple[str, ...]]] = set()
     kept = []
     for setting, texts in planned:
-        outcome = (setting.perturbation.operation, setting.perturbation.level, texts)
+        outcome = (shown_operation(setting.perturbation), setting.perturbation.level, texts)
         if outcome not in seen:
             seen.add(outcome)
             kept.append((setting, texts))
