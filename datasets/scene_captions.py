@@ -97,7 +97,7 @@ def _vague(graph: SceneGraph, stream: Stream) -> SceneCaption:
     way = stream.below(4)
     if way == 0:
         fields: tuple[str, ...] = ("kind", "plural")
-        text = f"{_noun(group, fields, stream)} {place}"
+        text = f"{noun_phrase(group, fields, stream)} {place}"
     elif way == 1:
         fields = ("colour",)
         text = f"something {group.colour} {place}"
@@ -107,7 +107,7 @@ def _vague(graph: SceneGraph, stream: Stream) -> SceneCaption:
     else:
         fields = ("kind", "plural")
         others = [other for other in graph.groups if other is not group]
-        text = " and ".join(_noun(each, fields, stream) for each in (group, *others))
+        text = " and ".join(noun_phrase(each, fields, stream) for each in (group, *others))
         says = Saying(None, tuple(_said(each, fields) for each in graph.groups), None)
         return SceneCaption(_finish(text), "vague", says)
     return SceneCaption(_finish(text), "vague", Saying(graph.context, (_said(group, fields),), None))
@@ -124,14 +124,14 @@ def _sentence(graph: SceneGraph, stream: Stream, fields: tuple[str, ...], *, bac
 
 def _clause(group: Group, fields: tuple[str, ...], stream: Stream, *, verb: bool) -> str:
     """Return a noun with what it does: "a red ball rolling", or "a red ball is rolling" with a verb."""
-    noun = _noun(group, fields, stream)
+    noun = noun_phrase(group, fields, stream)
     if "action" not in fields or group.action == STILL:
         return noun
     link = (" is " if group.count == 1 else " are ") if verb else " "
     return f"{noun}{link}{group.action}"
 
 
-def _noun(group: Group, fields: tuple[str, ...], stream: Stream) -> str:
+def noun_phrase(group: Group, fields: tuple[str, ...], stream: Stream) -> str:
     """Return a noun phrase: number, size, texture, colour, kind."""
     words = []
     if "size" in fields:
@@ -149,7 +149,7 @@ def _noun(group: Group, fields: tuple[str, ...], stream: Stream) -> str:
 
 
 def _said(group: Group, fields: tuple[str, ...]) -> Said:
-    """Return what `_noun` and `_clause` say of a group; a plain or still object goes without saying."""
+    """Return what `noun_phrase` and `_clause` say of a group; a plain or still object goes without saying."""
     said: dict[str, str | int] = {}
     for name in fields:
         if name == "plural":

@@ -8,4 +8,4 @@ from pathlib import Path
 
 def model_folder() -> Path:
     """Return the folder of the bundled model, an ordinary open_clip folder: `local-dir:<folder>`."""
-    return Path(str(files("clipbench.demo") / "model"))
+    return Path(str(files("clipbench.demo") / "scenes-clip"))

@@ -167,6 +167,9 @@ def notes(facts: Mapping[str, str]) -> str:
         "",
         *(f"- {name}: {value}" for name, value in facts.items()),
         "",
+        "It knows what is where it should be only in part: it tells things side by side from things above one",
+        "another, but not left from right nor above from below. That, too, is worth finding out with clipbench.",
+        "",
     ]
     return "\n".join(lines)
 
