@@ -61,5 +61,5 @@ class CompareError(ClipbenchError):
     """Runs that are not comparable."""
 
 
-class Interrupted(ClipbenchError):
+class StoppedError(ClipbenchError):
     """Work the user stopped with Ctrl-C. What was finished is stored; the message says how to go on."""

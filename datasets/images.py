@@ -115,7 +115,9 @@ def facts(image: Image.Image) -> ImageFacts:
 def _frames(image: Image.Image) -> int:
     try:
         return int(getattr(image, "n_frames", 1)) if getattr(image, "is_animated", False) else 1
-    except Exception:  # counting reads the headers of later frames, which may be damaged; only the first is used
+    except (
+        Exception
+    ):  # counting reads the headers of later frames, which may be damaged; only the first is used
         return 1
 
 

@@ -6,7 +6,7 @@ lock. The metadata is there for a developer's `alembic check`; nothing is genera
 
 from alembic import context
 
-from clipbench.store.tables import Row
+from clipbench.store.tables import metadata
 
 
 def run_revisions() -> None:
@@ -14,7 +14,7 @@ def run_revisions() -> None:
     connection = context.config.attributes.get("connection")
     if connection is None:
         raise RuntimeError("a store is upgraded by opening it: clipbench.store.engine.open_store")
-    context.configure(connection=connection, target_metadata=Row.metadata, transactional_ddl=True)
+    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
 

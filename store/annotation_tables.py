@@ -9,12 +9,12 @@ from sqlmodel import Field
 
 from clipbench.store.table_base import Row, parent, reference
 
+
 class FailureRow(Row, table=True):
     """One thing that went wrong, by content: which query of which dataset found what instead of its own.
 
-    caption_id, image_id: the caption and its own image. retrieved_id: the image that was found (t2i), or
-    the image that the found caption belongs to (i2t; caption_id is then the found caption and image_id
-    the query). The positions count captions and images of the dataset from 0.
+    caption_id, image_id: the caption and its own image. retrieved_id: the image that the caption found
+    (t2i), or that found the caption (i2t). The positions count captions and images of the dataset from 0.
     """
 
     __tablename__ = "failure"

@@ -27,6 +27,10 @@ from clipbench.store.shards import Vectors
 from clipbench.store.vectors import Pool
 
 
+ELSEWHERE = "vectors elsewhere"
+"""Name in the audit of a set that came without its vectors."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """What came of encoding one modality of a dataset; every vector is in the pool by now.
@@ -96,6 +100,29 @@ def save_set(store: Store, encoding: Encoding) -> EmbeddingSet:
             "clipbench store verify",
         )
     return _set(stored)
+
+
+def save_set_elsewhere(store: Store, encoding: Encoding, checksum: str) -> None:
+    """Store an embedding set whose vectors are in another store, unless it is here; `checksum` is of its matrix.
+
+    Its runs can be read and derived again. Encoding it here finds out whether the vectors are the same.
+    Raises StoreError where the set is here and its matrix another.
+    """
+    with writing(store) as connection:
+        stored = connection.execute(_query(encoding.key)).one_or_none()
+        if stored is None:
+            _insert(connection, encoding, items_array(encoding.items), checksum)
+        elif stored.checksum != checksum:
+            raise StoreError(
+                f"embedding set {encoding.key} is here with checksum {stored.checksum[:12]}, "
+                f"and was {checksum[:12]} there",
+                "read it into a store of its own: --store FOLDER",
+            )
+
+
+def is_elsewhere(embedding_set: EmbeddingSet) -> bool:
+    """Whether a set came without its vectors: see `save_set_elsewhere`."""
+    return (embedding_set.audit or {}).get(ELSEWHERE) is True
 
 
 def find_set(store: Store, key: str) -> EmbeddingSet | None:

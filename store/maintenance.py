@@ -51,6 +51,8 @@ _COUNTED = {
     "embedding sets": tables.embedding_set,
     "runs": tables.run,
     "metrics": tables.metric,
+    "failures": tables.failure,
+    "labels": tables.annotation,
 }
 
 

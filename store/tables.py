@@ -23,7 +23,8 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from clipbench.store import annotation_tables
-from clipbench.store.table_base import Row, parent, reference
+from clipbench.store.table_base import Row as Row  # noqa: PLC0414, said to be exported: migrations import it from here
+from clipbench.store.table_base import parent, reference
 
 
 class DatasetRow(Row, table=True):
@@ -299,6 +300,7 @@ class DeletionRow(Row, table=True):
     row_id: int = Field(sa_type=Integer, primary_key=True)
 
 
+metadata = Row.metadata
 # The same tables for Core statements, which is how everything is written and read.
 dataset = Row.metadata.tables["dataset"]
 dataset_name = Row.metadata.tables["dataset_name"]

@@ -18,7 +18,7 @@ from clipbench.keys import ITEM_BYTES, file_digest
 from clipbench.records import Direction, Ledger, Metric, Modality
 from clipbench.store import shards, tables, triggers, views
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import list_sets, load_vectors
+from clipbench.store.embeddings import is_elsewhere, list_sets, load_vectors
 from clipbench.store.encoders import list_encoders
 from clipbench.store.engine import Store, reading
 from clipbench.store.perturbations import perturbation_of
@@ -196,7 +196,7 @@ def _sets(store: Store, *, deep: bool) -> Iterator[str | None]:
             yield f"embedding set {stored.key}: {error.message}"
             continue
         lacking = f"embedding set {stored.key}: {len(absent):,} of {stored.rows:,} vectors are not stored"
-        yield lacking if absent else None
+        yield lacking if absent and not is_elsewhere(stored) else None
 
 
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:

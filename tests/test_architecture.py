@@ -29,7 +29,8 @@ ALLOWED = {
     "demo": NOUNS | PURE | {"datasets"},  # the training script draws its own scenes
     "study": NOUNS | PURE | SIBLINGS,
     "reports": NOUNS | PURE | {"store", "datasets", "study"},
-    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports"},
+    "serving": NOUNS | PURE | {"store", "datasets", "study"},
+    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving"},
 }
 
 

@@ -1,8 +1,11 @@
 """The command line as a whole: help, exit codes, what goes to which stream, and what is never loaded."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from cli_toys import added, cli, good, misused, refused
 from clipbench import __version__
 from clipbench.cli.app import app
 from clipbench.store.upgrade import REVISIONS
+from clipbench.study.environment import command_line
 
 PROGRAM = (sys.executable, "-m", "clipbench")
 
@@ -38,25 +42,30 @@ GROUPS = [words for words, command in COMMANDS.items() if hasattr(command, "comm
 LEAVES = [words for words in COMMANDS if words not in GROUPS]
 
 
+@cache
+def help_of(words: tuple[str, ...], columns: int = 100) -> str:
+    done = cli(*words, "--help", columns=columns)
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_help_names_every_option_and_argument_and_says_what_each_is(words: tuple[str, ...]) -> None:
-    done = good(*words, "--help")
-    text = " ".join(done.out.replace("│", " ").split())
+    text = " ".join(help_of(words).replace("│", " ").split())
     for parameter in COMMANDS[words].params:  # type: ignore[attr-defined]
         is_option = parameter.param_type_name == "option"
-        for name in parameter.opts if is_option else [parameter.name]:
+        for name in parameter.opts if is_option else [parameter.metavar or parameter.name]:
             assert name in text, f"{name} is not in the help of {' '.join(words)}"
         assert parameter.help, f"{parameter.name} of {' '.join(words)} has no help"
     for name, command in getattr(COMMANDS[words], "commands", {}).items():
-        assert f"│ {name} " in done.out
+        assert f"│ {name} " in help_of(words)
         assert command.get_short_help_str(limit=200)
-    assert good(*words, "-h").out == done.out
 
 
 @pytest.mark.parametrize("columns", [80, 100])
 def test_help_fits_the_terminal(columns: int) -> None:
     for words in COMMANDS:
-        lines = cli(*words, "--help", columns=columns).out.splitlines()
+        lines = help_of(words, columns).splitlines()
         assert max(map(len, lines)) <= columns
         assert not any("…" in line for line in lines), f"something is cut in the help of {' '.join(words)}"
 
@@ -65,7 +74,7 @@ def test_help_fits_the_terminal(columns: int) -> None:
 def test_a_group_alone_shows_its_help(words: tuple[str, ...]) -> None:
     done = cli(*words)
     assert done.code == 2
-    assert done.out == cli(*words, "--help").out
+    assert done.out.strip() == help_of(words).strip()
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
@@ -140,22 +149,18 @@ def test_where_there_is_no_store_a_command_says_so_and_makes_none(
     assert not own_home.exists()
 
 
-@pytest.mark.parametrize("words", READERS, ids=" ".join)
-def test_a_store_of_a_newer_schema_is_left_alone(
-    words: tuple[str, ...], own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sqlite3
-    from contextlib import closing
-
+def test_a_store_of_a_newer_schema_is_left_alone(own_home: Path, tmp_path: Path) -> None:
     added(tmp_path, images=2)
     with closing(sqlite3.connect(own_home / "clipbench.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     before = (own_home / "clipbench.db").read_bytes()
-    told = refused(*words)
-    assert "has schema 9999" in told
-    assert f"knows none newer than {REVISIONS[-1]}" in told
-    assert "try: pip install --upgrade clipbench" in told
+    file = tmp_path / "captions.csv"
+    for words in [*READERS, ("dataset", "add", "more", "--captions", str(file), "--captions-only")]:
+        told = refused(*words)
+        assert "has schema 9999" in told
+        assert f"knows none newer than {REVISIONS[-1]}" in told
+        assert "try: pip install --upgrade clipbench" in told
     assert (own_home / "clipbench.db").read_bytes() == before
 
 
@@ -171,6 +176,10 @@ def test_the_store_option_wins_over_the_environment(tmp_path: Path, own_home: Pa
     other = tmp_path / "other"
     assert f"there is no store at {other}" in refused("dataset", "list", "--store", other)
     assert own_home.exists()
+
+
+def test_h_is_help() -> None:
+    assert good("runs", "tag", "-h").out == help_of(("runs", "tag"))
 
 
 def test_the_version_is_the_packages() -> None:
@@ -198,18 +207,14 @@ def test_python_m_clipbench_tells_users_errors_in_one_line_and_a_hint(own_home: 
     ]
 
 
-def test_python_m_clipbench_is_recorded_as_clipbench(tmp_path: Path) -> None:
-    added(tmp_path, images=3)
-    assert process("evaluate", "toys", "--model", "toy").returncode == 0
-    facts = {row["fact"]: row["value"] for row in good("runs", "show", "--json").json[1]["rows"]}
-    assert facts["command"] == "clipbench evaluate toys --model toy"
+@pytest.mark.parametrize("program", ["/usr/bin/clipbench", "/lib/clipbench/__main__.py", "clipbench"])
+def test_a_command_is_recorded_as_one_would_type_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "evaluate", "my toys", "--model", "toy"])
+    assert command_line() == "clipbench evaluate 'my toys' --model toy"
 
 
-@pytest.mark.parametrize("words", ["report", "store views", "runs export latest", "runs show --json"])
-def test_a_reader_that_leaves_a_pipe_early_hears_nothing(words: str, tmp_path: Path) -> None:
-    added(tmp_path, images=6)
-    good("evaluate", "toys", "--model", "toy")
-    line = f"{sys.executable} -m clipbench {words} | head -n 1"
+def test_a_reader_that_leaves_a_pipe_early_hears_nothing() -> None:
+    line = f"{sys.executable} -m clipbench store views | head -n 1"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
@@ -229,30 +234,74 @@ def test_output_that_finds_no_room_is_one_line() -> None:
 def test_a_terminal_without_unicode_gets_what_it_can_show() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run(
-        [*PROGRAM, "store", "views", "--format", "markdown"], capture_output=True, env=environment, check=False
+        [*PROGRAM, "store", "views", "--format", "markdown"],
+        capture_output=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0
     assert done.stdout.decode("ascii").startswith("**Views")
 
 
-HEAVY = "torch open_clip torchvision scipy h5py matplotlib pandas pyarrow alembic PIL".split()
+HEAVY = [
+    "torch",
+    "open_clip",
+    "torchvision",
+    "scipy",
+    "h5py",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "alembic",
+    "PIL",
+]
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["report", "report --json", "runs list", "runs show", "runs tag latest x", "store info", "store views",
-     "dataset list", "dataset show toys", "store gc --dry-run"],
-)  # fmt: skip
-def test_commands_that_only_look_things_up_load_no_heavy_library(words: str, tmp_path: Path) -> None:
+LOOKING = [
+    "report", "report --json", "runs list", "runs show", "runs tag latest x", "runs delete x --yes",
+    "store info", "store views", "dataset list", "dataset show toys",
+]  # fmt: skip
+EACH = """
+import sys
+from clipbench.cli.app import main
+for words in sys.argv[1:]:
+    sys.argv = ["clipbench", *words.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+    print(words, [m for m in HEAVY if m in sys.modules], file=sys.stderr)
+"""
+
+
+def test_commands_that_only_look_things_up_load_no_heavy_library(tmp_path: Path) -> None:
     added(tmp_path, images=3)
     good("evaluate", "toys", "--model", "toy", "-q")
-    code = (
-        "import sys, atexit; sys.argv = ['clipbench', *sys.argv[1:]]\n"
-        f"atexit.register(lambda: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr))\n"
-        "from clipbench.cli.app import main; main()"
-    )
+    code = EACH.replace("HEAVY", repr(HEAVY))
+    done = subprocess.run([sys.executable, "-c", code, *LOOKING], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines() == [f"{words} []" for words in LOOKING]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals on Windows")
+def test_a_terminal_gets_bars_on_stderr_and_the_table_on_stdout(tmp_path: Path) -> None:
+    import pty
+
+    added(tmp_path)
+    ours, theirs = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=False
+        [*PROGRAM, "embed", "toys", "--model", "toy"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        check=False,
     )
+    os.close(theirs)
+    drawn = os.read(ours, 100_000).decode()
+    os.close(ours)
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1] == "[]"
+    assert done.stdout.startswith("toys × toy (fp32)\n")
+    assert "images" in drawn
+    assert "12/12" in drawn
+    assert "24/24" in drawn
+    assert "━" not in done.stdout

@@ -77,6 +77,8 @@ def test_info_counts_things_and_bytes(store: Store) -> None:
         "embedding sets": 2,
         "runs": 1,
         "metrics": 7,
+        "failures": 0,
+        "labels": 0,
     }
     assert (told.root, told.revision, told.vectors, told.artifact_bytes) == (
         store.home.root,

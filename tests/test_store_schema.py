@@ -16,11 +16,13 @@ from sqlalchemy import create_engine
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from annotation_toys import toy_loop
 from store_toys import DROPOUT, ENCODER, new_store, toy_dataset, toy_metrics, toy_run
 
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.store import tables
+from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import list_sets, load_vectors
 from clipbench.store.engine import Store, open_store, reading
@@ -31,13 +33,15 @@ from clipbench.store.upgrade import REVISIONS, SCRIPTS, schema_of, upgrade
 
 UPGRADES = Path(__file__).parent / "upgrades"
 
+AND_NEXT = (*REVISIONS, "9999")
+
 # A revision that does what is hardest on SQLite: it rebuilds a table that others point at.
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{down}"
 
 def upgrade() -> None:
     with op.batch_alter_table("run", recreate="always") as batch:
@@ -145,13 +149,16 @@ def test_an_old_store_is_upgraded_and_then_used(tmp_path: Path, revision: str) -
     for stored in list_sets(store):
         assert np.isfinite(load_vectors(store, stored)).all()
     toy_run(store, toy_dataset("new", images=4), DROPOUT)
+    assert len(newest_labels(store)) == (3 if revision >= "0002" else 0)
+    toy_loop(store, toy_dataset("new", images=4))
+    assert len(newest_labels(store, toy_dataset("new", images=4).fingerprint)) == 3
     delete_run(store, resolve_run(store, "first").key)
     assert verify(store, deep=True).problems == ()
 
 
 def next_scripts(folder: Path, last: str = "pass") -> Path:
     shutil.copytree(SCRIPTS, folder)
-    (folder / "versions" / "0002_next.py").write_text(NEXT.format(last=last))
+    (folder / "versions" / "9999_next.py").write_text(NEXT.format(last=last, down=REVISIONS[-1]))
     return folder
 
 
@@ -161,21 +168,21 @@ def backups(home: Home) -> list[Path]:
 
 def test_an_upgrade_keeps_rows_triggers_views_and_a_backup(home: Home, tmp_path: Path) -> None:
     spec = toy_run(open_store(home))
-    backup = upgrade(home, scripts=next_scripts(tmp_path / "scripts"), revisions=("0001", "0002"))
+    backup = upgrade(home, scripts=next_scripts(tmp_path / "scripts"), revisions=AND_NEXT)
     assert backups(home) == [backup]
     assert backup is not None
-    assert backup.name.startswith("clipbench-0001-")
-    assert schema_of(backup).revision == "0001"
+    assert backup.name.startswith(f"clipbench-{REVISIONS[-1]}-")
+    assert schema_of(backup).revision == REVISIONS[-1]
     with closing(sql(home.database)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
         assert connection.execute("SELECT key, note FROM run").fetchall() == [(spec.key, "none")]
         # Rebuilding a table with foreign keys on would have deleted these.
         assert connection.execute("SELECT count(*) FROM metric").fetchone() == (7,)
         assert connection.execute("SELECT run, rsum FROM runs").fetchall() == [(spec.key, 300.0)]
         with pytest.raises(sqlite3.IntegrityError, match="final"):
             connection.execute("DELETE FROM run")
-    with pytest.raises(StoreError, match="schema 0002"):
+    with pytest.raises(StoreError, match="schema 9999"):
         open_store(home)
 
 
@@ -187,7 +194,7 @@ def test_an_upgrade_that_fails_changes_nothing(home: Home, tmp_path: Path) -> No
     ):
         scripts = next_scripts(tmp_path / name, last)
         with pytest.raises((RuntimeError, StoreError), match=told):
-            upgrade(home, scripts=scripts, revisions=("0001", "0002"))
+            upgrade(home, scripts=scripts, revisions=AND_NEXT)
         store = open_store(home)
         assert [run.key for run in list_runs(store)] == [spec.key]
         assert verify(store).problems == ()
@@ -202,7 +209,7 @@ def test_of_four_processes_that_open_an_old_store_one_upgrades(home: Home, tmp_p
 
     def upgrade_with_the_others() -> None:
         together.wait(30)
-        if upgrade(home, scripts=scripts, revisions=("0001", "0002")) is not None:
+        if upgrade(home, scripts=scripts, revisions=AND_NEXT) is not None:
             with made:
                 made.value += 1
 
@@ -224,6 +231,7 @@ def make_old_database(revision: str = REVISIONS[-1]) -> None:
     from clipbench.store.runs import tag_run
 
     tag_run(store, first.key, "first")
+    toy_loop(store, toy_dataset())
     with closing(sql(store.home.database)) as connection:
         connection.execute("VACUUM")
     assert ENCODER.dimension == 8

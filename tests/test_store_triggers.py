@@ -12,10 +12,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_toys import new_store, toy_run
+from annotation_toys import toy_loop
+from store_toys import new_store, toy_dataset, toy_run
 
 from clipbench.home import Home
-from clipbench.store.triggers import CHILDREN, PARENTS
+from clipbench.store.triggers import APPENDED, CHILDREN, PARENTS
+
+TABLES = (*PARENTS, *CHILDREN, *APPENDED)
 
 
 @pytest.fixture
@@ -30,17 +33,19 @@ def sql(database: Path) -> sqlite3.Connection:
 
 @pytest.fixture
 def finished(home: Home) -> Iterator[sqlite3.Connection]:
-    toy_run(new_store(home.root))
+    store = new_store(home.root)
+    toy_run(store)
+    toy_loop(store, toy_dataset())
     with closing(sql(home.database)) as connection:
         yield connection
 
 
 def content(connection: sqlite3.Connection) -> dict[str, list[object]]:
-    return {t: connection.execute(f"SELECT * FROM {t}").fetchall() for t in (*PARENTS, *CHILDREN)}
+    return {t: connection.execute(f"SELECT * FROM {t}").fetchall() for t in TABLES}
 
 
 @pytest.mark.parametrize("references", ["ON", "OFF"])
-@pytest.mark.parametrize("table", [*PARENTS, *CHILDREN])
+@pytest.mark.parametrize("table", TABLES)
 def test_finished_rows_can_be_neither_changed_deleted_nor_replaced(
     finished: sqlite3.Connection, table: str, references: str
 ) -> None:

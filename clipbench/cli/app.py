@@ -13,12 +13,15 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli import dataset, demo, doctor, embed, evaluate, report, robustness, runs, store
+from clipbench.cli import annotate, dataset, demo, doctor, embed, evaluate, report, robustness, runs, store
 from clipbench.cli.console import print_error
-from clipbench.errors import ClipbenchError, Interrupted
+from clipbench.cli.groups import InOrderOfWork
+from clipbench.cli.report_options import ReportCommand
+from clipbench.errors import ClipbenchError, StoppedError
 
 app = typer.Typer(
     name="clipbench",
+    cls=InOrderOfWork,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
@@ -31,8 +34,9 @@ app = typer.Typer(
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(embed.app, name="embed")
 app.command("evaluate")(evaluate.evaluate)
-app.command("report")(report.report)
+app.command("report", cls=ReportCommand)(report.report)
 app.add_typer(robustness.app, name="robustness")
+app.add_typer(annotate.app, name="annotate")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)
@@ -63,8 +67,8 @@ def main() -> None:
             # Captions hold characters that a terminal's encoding may lack; they are no reason to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except Interrupted as stop:
+        app(prog_name="clipbench")
+    except StoppedError as stop:
         print_error(stop)
         sys.exit(130)
     except ClipbenchError as error:

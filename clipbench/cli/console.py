@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from clipbench.errors import ClipbenchError, InputError, Interrupted
+from clipbench.errors import ClipbenchError, InputError, StoppedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def notes(messages: Iterable[str]) -> None:
 def print_error(error: ClipbenchError) -> None:
     """Print an error and, on a line of its own, what to type next."""
     console = stderr()
-    if isinstance(error, Interrupted):
+    if isinstance(error, StoppedError):
         console.print(error.message, style="bold", markup=False, soft_wrap=True)
     else:
         console.print(f"error: {error.message}", style="bold red", markup=False, soft_wrap=True)

@@ -9,61 +9,87 @@ from typing import Annotated
 import typer
 
 from clipbench.cli.console import note, notes, progress
-from clipbench.cli.options import Format, FormatOption, JsonOption, QuietOption, StoreOption
+from clipbench.cli.options import (
+    DatasetArgument,
+    Format,
+    FormatOption,
+    JsonOption,
+    MissingOption,
+    QuietOption,
+    StoreOption,
+    flag,
+)
 from clipbench.cli.output import chosen, emit
 
 app = typer.Typer(no_args_is_help=True, help="Bring captioned image collections into the store.")
 
 SAYS = "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, or scenes (drawn, needs no files)"
-NameArgument = Annotated[str, typer.Argument(help="The dataset's name in this store.")]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What to call it in this store, e.g. f8k-test.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What to call it in this store, e.g. f8k-test.")
+    ],
     captions: Annotated[
         Path | None,
-        typer.Option("--captions", "-c", help="Caption file (or the folder, for --format folder)."),
+        typer.Option(
+            "--captions", "-c", metavar="FILE", help="Caption file (or the folder, for --format folder)."
+        ),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help=f"{SAYS}. [default: told from the file]", show_default=False),
+        typer.Option("--format", metavar="FORMAT", help=f"{SAYS}. [default: told from the file]"),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder the image paths start from. [default: beside the captions]")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder the image paths start from. [default: beside the captions]"
+        ),
     ] = None,
-    captions_only: Annotated[bool, typer.Option("--captions-only", help="Take no photographs.")] = False,
-    split: Annotated[str | None, typer.Option(help="Take this split; several joined by +.")] = None,
+    captions_only: Annotated[bool, flag("--captions-only", says="Take no photographs.")] = False,
+    split: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Take this split; several joined by +.")
+    ] = None,
     split_file: Annotated[
-        Path | None, typer.Option(help="Take the images this file names, one per line, in its order.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the images this file names, one per line, in its order."),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Draw N images by a hash of seed and image id.")
+        int | None, typer.Option(min=1, metavar="N", help="Draw N images by a hash of seed and image id.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of --sample.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of --sample.")] = 0,
     max_captions: Annotated[
-        int | None, typer.Option(min=1, help="Keep the first N captions of an image.")
+        int | None, typer.Option(min=1, metavar="N", help="Keep the first N captions of an image.")
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="Caption policy: all or first5 (as --max-captions 5).")
+        str | None, typer.Option(metavar="WORD", help="Caption policy: all or first5 (as --max-captions 5).")
     ] = None,
-    meta: Annotated[Path | None, typer.Option(help="Ids of a frozen caption list (coco-frozen).")] = None,
-    image_column: Annotated[str | None, typer.Option(help="Column of the image path.")] = None,
-    caption_column: Annotated[str | None, typer.Option(help="Column of the caption.")] = None,
-    image_id_column: Annotated[str | None, typer.Option(help="Column of the image id.")] = None,
-    caption_id_column: Annotated[str | None, typer.Option(help="Column of the caption id.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column of the split.")] = None,
+    meta: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ids of a frozen caption list (coco-frozen).")
+    ] = None,
+    image_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the image path.")
+    ] = None,
+    caption_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the caption.")
+    ] = None,
+    image_id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the image id.")
+    ] = None,
+    caption_id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of the caption id.")
+    ] = None,
+    split_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the split.")] = None,
     no_quotes: Annotated[
-        bool, typer.Option("--no-quotes", help="Quotation marks in a table are plain characters.")
+        bool, flag("--no-quotes", says="Quotation marks in a table are plain characters.")
     ] = False,
     file_names_only: Annotated[
-        bool, typer.Option("--file-names-only", help="Drop the folders from image paths.")
+        bool, flag("--file-names-only", says="Drop the folders from image paths.")
     ] = False,
-    allow_missing: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of images that may lack a usable photograph.")
-    ] = 0.0,
+    allow_missing: MissingOption = 0.0,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Let NAME mean this from now on; old runs keep theirs.")
+        bool, flag("--replace", says="Let NAME mean this from now on; old runs keep theirs.")
     ] = False,
     store: StoreOption = None,
     quiet: QuietOption = False,
@@ -124,8 +150,10 @@ def list_(store: StoreOption = None, form: FormatOption = Format.table, json: Js
 
 @app.command()
 def show(
-    name: NameArgument,
-    captions: Annotated[int, typer.Option(min=0, help="Show the captions of the first N images.")] = 3,
+    name: DatasetArgument,
+    captions: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show the captions of the first N images.")
+    ] = 3,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -139,19 +167,20 @@ def show(
 
 @app.command()
 def lint(
-    name: NameArgument,
+    name: DatasetArgument,
     against: Annotated[
-        list[str] | None, typer.Option("--against", help="Other splits that must share nothing with it.")
+        list[str] | None,
+        typer.Option("--against", metavar="DATASET", help="Other splits that must share nothing with it."),
     ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
-            "--allow", help="KIND=SHARE: tolerate this share (0..1, or `any`) of a finding before exit 1."
+            "--allow",
+            metavar="KIND=SHARE",
+            help="Tolerate this share (0..1, or `any`) of a finding before exit 1.",
         ),
     ] = None,
-    similar: Annotated[
-        bool, typer.Option("--similar", help="Look for near-identical photographs too.")
-    ] = False,
+    similar: Annotated[bool, flag("--similar", says="Look for near-identical photographs too.")] = False,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,

@@ -16,19 +16,23 @@ from clipbench.cli.options import (
     PrecisionOption,
     PretrainedOption,
     StoreOption,
+    flag,
 )
 from clipbench.cli.output import chosen, emit
 
 
 def doctor(
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Also check this model: offline files, device parity.")
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="Also check this model: offline files, device parity."
+        ),
     ] = None,
     pretrained: PretrainedOption = None,
     precision: PrecisionOption = Precision.fp32,
     device: DeviceOption = Device.auto,
     self_test: Annotated[
-        bool, typer.Option("--self-test", help="Run the metrics on cases whose answers are known.")
+        bool, flag("--self-test", says="Run the metrics on cases whose answers are known.")
     ] = False,
     store: StoreOption = None,
     form: FormatOption = Format.table,

@@ -11,17 +11,20 @@ import typer
 from clipbench.cli.console import notes, progress
 from clipbench.cli.groups import WithDefault
 from clipbench.cli.options import (
+    DatasetArgument,
     Device,
     DeviceOption,
     Format,
     FormatOption,
     JsonOption,
+    MissingOption,
     ModelOption,
     Precision,
     PrecisionOption,
     PretrainedOption,
     QuietOption,
     StoreOption,
+    flag,
 )
 from clipbench.cli.output import chosen, emit
 
@@ -43,15 +46,13 @@ class Side(StrEnum):
 
 @app.command("run")
 def run(
-    dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
+    dataset: DatasetArgument,
     model: ModelOption,
     pretrained: PretrainedOption = None,
     precision: PrecisionOption = Precision.fp32,
     device: DeviceOption = Device.auto,
     only: Annotated[Side | None, typer.Option(help="Embed one side only.")] = None,
-    allow_missing: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of photographs that may be unusable.")
-    ] = 0.0,
+    allow_missing: MissingOption = 0.0,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -77,18 +78,26 @@ def run(
 
 @app.command("import")
 def import_(
-    dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="What made the vectors, in your words.")],
+    dataset: DatasetArgument,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="WORDS", help="What made the vectors, in your words.")
+    ],
     images: Annotated[
-        Path | None, typer.Option(help="Image vectors: .npy, .h5, or a clip-retrieval folder.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Image vectors: .npy, .h5, or a clip-retrieval folder."),
     ] = None,
-    image_ids: Annotated[Path | None, typer.Option(help="Image ids, one per line, in vector order.")] = None,
+    image_ids: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Image ids, one per line, in vector order.")
+    ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="Caption vectors: .npy, .h5, or a clip-retrieval folder.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Caption vectors: .npy, .h5, or a clip-retrieval folder."),
     ] = None,
-    text_ids: Annotated[Path | None, typer.Option(help="Caption ids, one per line, in vector order.")] = None,
+    text_ids: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Caption ids, one per line, in vector order.")
+    ] = None,
     normalize: Annotated[
-        bool, typer.Option("--normalize", help="Scale vectors whose length is not 1 instead of refusing.")
+        bool, flag("--normalize", says="Scale vectors whose length is not 1 instead of refusing.")
     ] = False,
     store: StoreOption = None,
     form: FormatOption = Format.table,
@@ -109,12 +118,12 @@ def import_(
 
 @app.command("export")
 def export(
-    dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
+    dataset: DatasetArgument,
     model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="HDF5 file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HDF5 file to write.")],
     pretrained: PretrainedOption = None,
     precision: PrecisionOption = Precision.fp32,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    force: Annotated[bool, flag("--force", says="Overwrite the file.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""

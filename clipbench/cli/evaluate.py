@@ -9,17 +9,20 @@ import typer
 
 from clipbench.cli.console import note, notes, progress
 from clipbench.cli.options import (
+    DatasetArgument,
     Device,
     DeviceOption,
     Format,
     FormatOption,
     JsonOption,
+    MissingOption,
     ModelOption,
     Precision,
     PrecisionOption,
     PretrainedOption,
     QuietOption,
     StoreOption,
+    flag,
 )
 from clipbench.cli.output import chosen, emit, for_programs
 
@@ -33,26 +36,35 @@ class Ties(StrEnum):
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
+    dataset: DatasetArgument,
     model: ModelOption,
     pretrained: PretrainedOption = None,
     k: Annotated[
-        list[int] | None, typer.Option("--k", min=1, help="Cutoffs of R@K. [default: 1 5 10]")
+        list[int] | None,
+        typer.Option(
+            "--k", min=1, metavar="K", help="Cutoff of R@K; several times for several. [default: 1 5 10]"
+        ),
     ] = None,
     duplicate_aware: Annotated[
-        bool, typer.Option("--duplicate-aware", help="Captions that say the same share their images.")
+        bool, flag("--duplicate-aware", says="Captions that say the same share their images.")
     ] = False,
     fold: Annotated[
-        int | None, typer.Option(min=2, help="Average over galleries of N images (COCO 1k: --fold 1000).")
+        int | None,
+        typer.Option(min=2, metavar="N", help="Average over galleries of N images (COCO 1k: --fold 1000)."),
     ] = None,
-    ties: Annotated[Ties, typer.Option(help="How equal scores count.")] = Ties.expected,
-    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the cluster bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
-    confidence: Annotated[float, typer.Option(min=0.51, max=0.999, help="Confidence of intervals.")] = 0.95,
-    tag: Annotated[list[str] | None, typer.Option(help="Hang this tag on the run.")] = None,
-    allow_missing: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of photographs that may be unusable.")
-    ] = 0.0,
+    ties: Annotated[
+        Ties,
+        typer.Option(metavar="POLICY", help="expected, optimistic, pessimistic: how equal scores count."),
+    ] = Ties.expected,
+    resamples: Annotated[
+        int, typer.Option(min=100, metavar="N", help="Resamples of the cluster bootstrap.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the resamples.")] = 0,
+    confidence: Annotated[
+        float, typer.Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")
+    ] = 0.95,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Hang this tag on the run.")] = None,
+    allow_missing: MissingOption = 0.0,
     precision: PrecisionOption = Precision.fp32,
     device: DeviceOption = Device.auto,
     store: StoreOption = None,

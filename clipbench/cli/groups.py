@@ -1,10 +1,24 @@
-"""A command group with one command that needs no name: `clipbench embed DATASET`."""
+"""Command groups that differ from typer's: one in the order of work, one with a command that needs no name."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from typer.core import TyperGroup
+
+
+class InOrderOfWork(TyperGroup):
+    """The whole command line, its commands listed as one comes to need them; typer sorts groups to the end."""
+
+    order: ClassVar[tuple[str, ...]] = (
+        *("demo", "dataset", "embed", "evaluate", "robustness", "annotate"),
+        *("report", "runs", "store", "doctor"),
+    )
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, those that `order` does not know last."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: self.order.index(name) if name in self.order else len(names))
 
 
 class WithDefault(TyperGroup):

@@ -1,49 +1,178 @@
-"""`clipbench report`: what the store knows, as a table for people, papers and programs."""
+"""`clipbench report`: what the store knows, as a table for people, papers and programs.
+
+One command with several ways to ask; each has a function below, and everything it does can be done from
+Python.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption
 from clipbench.cli.output import chosen, emit, for_programs
+from clipbench.cli.report_options import (
+    AnchorsOption,
+    BaselineOption,
+    BaselinesOption,
+    ByOption,
+    CompareOption,
+    ConfidenceOption,
+    Correction,
+    CorrectionOption,
+    DatasetOption,
+    FiguresOption,
+    FlipsOption,
+    ForceOption,
+    HtmlOption,
+    KindOption,
+    LimitOption,
+    MetricOption,
+    PerturbationOption,
+    QueryOption,
+    ReferenceOption,
+    ResamplesOption,
+    RunsArgument,
+    SeedOption,
+    SinceOption,
+    SweepOption,
+    TagOption,
+    TimeOption,
+    WordsOption,
+)
+from clipbench.errors import CompareError
+
+if TYPE_CHECKING:
+    from clipbench.reports.tables import Table
+    from clipbench.store.engine import Store
+    from clipbench.store.queries import RunFilter
+    from clipbench.study.comparison import CompareRequest
 
 
 def report(
-    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only models whose name holds this.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only runs of this kind, e.g. evaluate.")] = None,
-    perturbation: Annotated[str | None, typer.Option(help="Only this operation, e.g. clean.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Only runs since then, UTC."),
-    ] = None,
-    sweep: Annotated[str | None, typer.Option(help="Print this sweep (a name, or latest) instead.")] = None,
-    reference: Annotated[str | None, typer.Option(help="With --sweep: the sweep mCE is relative to.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, newest first.")] = None,
+    runs: RunsArgument = None,
+    compare: CompareOption = False,
+    baseline: BaselineOption = None,
+    metric: MetricOption = None,
+    by: ByOption = None,
+    flips: FlipsOption = None,
+    correction: CorrectionOption = Correction.auto,
+    resamples: ResamplesOption = 10_000,
+    seed: SeedOption = 0,
+    confidence: ConfidenceOption = 0.95,
+    html: HtmlOption = None,
+    anchors: AnchorsOption = False,
+    query: QueryOption = None,
+    time_limit: TimeOption = 30.0,
+    force: ForceOption = False,
+    dataset: DatasetOption = None,
+    model: WordsOption = None,
+    kind: KindOption = None,
+    perturbation: PerturbationOption = None,
+    tag: TagOption = None,
+    since: SinceOption = None,
+    sweep: SweepOption = None,
+    reference: ReferenceOption = None,
+    baselines: BaselinesOption = None,
+    figures: FiguresOption = None,
+    limit: LimitOption = None,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
 ) -> None:
     """Print stored runs with their metrics; CSV and JSON hold every metric with its interval.
 
+    With --compare: is the difference between runs real? With --html: one page to read and pass on.
     Reads the store only: it never loads a model.
     """
-    from clipbench.reports.runs import run_list
     from clipbench.store.queries import RunFilter
+    from clipbench.study.comparison import CompareRequest
     from clipbench.study.opening import open_at
 
-    asked = chosen(form, json)
-    if sweep is not None:
-        from clipbench.reports.sweep_report import sweep_tables
-
-        emit(sweep_tables(open_at(store), sweep, reference), asked)
-        return
+    asked, at, named = chosen(form, json), open_at(store), tuple(runs or ())
+    request = CompareRequest(
+        tuple(metric or ()), by, resamples, seed, confidence, correction.value, force=force
+    )
     moment = None if since is None else since.replace(tzinfo=UTC)
     filters = RunFilter(
         dataset=dataset, model=model, kind=kind, operation=perturbation, tag=tag, since=moment, limit=limit
     )
-    emit(run_list(open_at(store), filters, wide=for_programs(asked)), asked)
+    if query is not None:
+        _query(at, query, limit, time_limit, asked)
+    elif anchors:
+        from clipbench.reports.anchors import anchor_report
+
+        emit(anchor_report(at, named, filters, wide=for_programs(asked)), asked)
+    elif html is not None:
+        from clipbench.reports.html_report import PageRequest, write_page
+
+        page = PageRequest(named, filters, request if compare else None, baseline, flips)
+        typer.echo(f"wrote {write_page(at, page, html, force=force)}")
+    elif compare:
+        _compare(at, named, baseline, request, flips, asked)
+    elif sweep is not None:
+        _sweep(at, sweep, reference, baselines or (), figures, asked)
+    elif named:
+        raise CompareError(
+            f"{len(named)} runs are named, but not what to do with them",
+            f"clipbench report --compare {' '.join(named)}, or clipbench runs show {named[0]}",
+        )
+    else:
+        _list(at, filters, asked)
+
+
+def _list(at: Store, filters: RunFilter, form: Format) -> None:
+    from clipbench.reports.runs import run_list
+
+    emit(run_list(at, filters, wide=for_programs(form)), form)
+
+
+def _sweep(
+    at: Store,
+    names: Sequence[str],
+    reference: str | None,
+    baselines: Sequence[str],
+    figures: Path | None,
+    form: Format,
+) -> None:
+    from clipbench.reports.sweep_report import sweep_tables, write_sweep_figures
+
+    emit(sweep_tables(at, names, reference, baselines, wide=for_programs(form)), form)
+    if figures is not None:
+        for path in write_sweep_figures(at, names, figures):
+            typer.echo(path, err=True)
+
+
+def _query(at: Store, question: str, limit: int | None, seconds: float, form: Format) -> None:
+    from clipbench.reports.sql import answer_table
+    from clipbench.store.sql import ROWS
+
+    emit(answer_table(at, question, rows=limit or ROWS, seconds=seconds), form)
+
+
+def _compare(
+    at: Store,
+    references: Sequence[str],
+    baseline: str | None,
+    request: CompareRequest,
+    flips: int | None,
+    form: Format,
+) -> None:
+    from clipbench.reports.comparison_report import compared, comparison_tables, flip_tables, paper
+
+    found = compared(at, references, request, baseline)
+    changed = flip_tables(at, found, flips, full=for_programs(form)) if flips else ()
+    if form is Format.latex:
+        sys.stdout.write(paper(found, changed))
+    else:
+        emit_several((*comparison_tables(found, form.value), *changed), form)
+
+
+def emit_several(tables: Sequence[Table], form: Format) -> None:
+    """Print one table by itself, several as a list."""
+    emit(tables[0] if len(tables) == 1 else tables, form)

@@ -2,79 +2,115 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from clipbench.cli import robustness_gallery, robustness_inputs
 from clipbench.cli.console import note, notes, progress
 from clipbench.cli.options import (
+    DatasetArgument,
     Device,
     DeviceOption,
     Format,
     FormatOption,
     JsonOption,
+    MissingOption,
     ModelOption,
     Precision,
     PrecisionOption,
     PretrainedOption,
     QuietOption,
     StoreOption,
+    flag,
 )
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.output import chosen, emit, for_programs
+from clipbench.cli.robustness_options import (
+    ApplyOption,
+    FiguresOption,
+    FromFileOption,
+    LabelOption,
+    LegacyOption,
+    LevelsOption,
+    PerturbOption,
+    Place,
+    PresetOption,
+    SeedsOption,
+    SeveritiesOption,
+    TemplateOption,
+    WordnetOption,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Corrupt captions and photographs, and measure what that costs.")
 
 
-class Place(StrEnum):
-    """Where an image corruption acts."""
-
-    model_input = "model_input"
-    source = "source"
-
-
 @app.command("list")
 def list_(
-    family: Annotated[str | None, typer.Option(help="Only this family, e.g. word-order.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="An operation, family or preset, to see it alone.")
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option(metavar="FAMILY", help="Only this family, e.g. word-order.")
+    ] = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
 ) -> None:
-    """List every operation with its family, levels, source, and whether it keeps the meaning; then presets."""
-    from clipbench.reports.operations import operation_list, preset_list
+    """List every operation with its family, levels and whether it keeps the meaning, then the presets.
 
-    emit(operation_list(family), chosen(form, json))
-    emit(preset_list(), chosen(form, json))
+    `clipbench robustness list NAME` shows all that is known of one.
+    """
+    from clipbench.reports.operations import (
+        operation_list,
+        operation_lists,
+        operation_or_preset,
+        preset_list,
+    )
+
+    asked = chosen(form, json)
+    if name is not None:
+        emit(operation_or_preset(name), asked)
+        return
+    chosen_ones = [operation_list(family)] if for_programs(asked) else operation_lists(family)
+    emit([*chosen_ones, preset_list()], asked)
+
+
+app.command("preview")(robustness_inputs.preview)
 
 
 @app.command()
 def sweep(
-    dataset: Annotated[str, typer.Argument(help="Name of a stored dataset.")],
+    dataset: DatasetArgument,
     model: ModelOption,
     pretrained: PretrainedOption = None,
-    perturb: Annotated[
-        list[str] | None, typer.Option("--perturb", help="Operation, family:NAME, or several with commas.")
+    perturb: PerturbOption = None,
+    preset: PresetOption = None,
+    levels: LevelsOption = None,
+    severities: SeveritiesOption = None,
+    seeds: SeedsOption = 1,
+    apply: ApplyOption = Place.model_input,
+    directions: Annotated[str, typer.Option(metavar="WORD", help="t2i, i2t, or both.")] = "both",
+    from_file: FromFileOption = None,
+    label: LabelOption = None,
+    wordnet: WordnetOption = None,
+    template: TemplateOption = None,
+    legacy_stream: LegacyOption = False,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the sweep. [default: by its content]")
     ] = None,
-    preset: Annotated[
-        list[str] | None, typer.Option(help="source-study, mm-robustness, quick, or full.")
-    ] = None,
-    levels: Annotated[
-        str | None, typer.Option(help="0:0.5:0.1 or 0.1,0.3. [default: the operations' own]")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many seeds: 0, 1, ...")] = 1,
-    apply: Annotated[Place, typer.Option(help="Image corruptions act here.")] = Place.model_input,
-    directions: Annotated[str, typer.Option(help="t2i, i2t, or both.")] = "both",
-    legacy_stream: Annotated[
-        bool,
-        typer.Option("--legacy-stream", help="The source study's single generator for dropout and shuffle."),
-    ] = False,
-    name: Annotated[str | None, typer.Option(help="Name of the sweep. [default: by its content]")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count runs and strings, estimate, stop.")
+        bool, flag("--dry-run", says="Count runs and strings, estimate the time, stop.")
     ] = False,
-    reference: Annotated[str | None, typer.Option(help="Sweep that mCE is relative to.")] = None,
-    allow_missing: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of photographs that may be unusable.")
-    ] = 0.0,
+    figures: FiguresOption = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="SWEEP", help="Sweep of the model that mCE is relative to.")
+    ] = None,
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SWEEP", help="Sweep of a baseline of effective robustness; eight or more are needed."
+        ),
+    ] = None,
+    allow_missing: MissingOption = 0.0,
     precision: PrecisionOption = Precision.fp32,
     device: DeviceOption = Device.auto,
     store: StoreOption = None,
@@ -86,40 +122,58 @@ def sweep(
 
     Unique strings and pictures are encoded once. Killed at any time, the same command goes on where it stopped.
     """
-    from clipbench.perturb.legacy import SOURCE_STUDY
-    from clipbench.reports.sweep_report import sweep_tables
+    from clipbench.reports.sweep_report import sweep_tables, write_sweep_figures
+    from clipbench.store.datasets import load_dataset
     from clipbench.study import estimate
+    from clipbench.study.asking import Asked, request_of
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
     from clipbench.study.protocol import Protocol, directions_of
-    from clipbench.study.settings import SweepRequest, levels_of, selections
-    from clipbench.study.sweep import plan, record
+    from clipbench.study.sweep import plan
     from clipbench.study.sweep import sweep as run_sweep
 
-    words = [*(perturb or []), *(preset or [])]
-    if not words:
-        raise typer.BadParameter(
-            "name what to do with --perturb OPERATION or --preset NAME (robustness list)"
-        )
-    request = SweepRequest(
-        selections=selections(words, levels_of(levels) if levels else None),
+    at = open_at(store)
+    collected = load_dataset(at, dataset)
+    asked = Asked(
+        words=(*(perturb or []), *(preset or [])),
+        levels=levels,
+        severities=severities,
         seeds=tuple(range(seeds)),
         place=apply.value,
-        legacy=SOURCE_STUDY if legacy_stream else None,
+        legacy=legacy_stream,
+        wordnet=wordnet,
+        template=template,
+        files=tuple(from_file or []),
+        labels=tuple(label or []),
     )
     protocol = Protocol(directions=directions_of(directions))
-    at = open_at(store)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    planned = plan(at, dataset, source, request, protocol)
+    with progress(quiet) as bars:
+        planned = plan(source, collected, request_of(asked, collected), protocol, name, bars)
     if not quiet:
         note(estimate.count_words(planned))
     if dry_run:
         typer.echo(estimate.words(estimate.estimate(planned, source)))
         return
     with progress(quiet) as bars:
-        run_sweep(planned, source, protocol, bars, allow_missing)
-    stored = record(at, planned, source, name, {"perturb": words, "levels": levels, "seeds": seeds})
+        stored = run_sweep(planned, source, protocol, bars, allow_missing)
     if not quiet:
         notes(source.notes)
-    for table in sweep_tables(at, stored.name, reference):
-        emit(table, chosen(form, json))
+    wanted = chosen(form, json)
+    emit(sweep_tables(at, stored.name, reference, baselines or (), wide=for_programs(wanted)), wanted)
+    written = write_sweep_figures(at, stored.name, figures) if figures is not None else ()
+    for path in () if quiet else written:
+        note(f"wrote {path}")
+
+
+app.command("gallery")(robustness_gallery.gallery)
+app.command("export")(robustness_inputs.export)
+
+
+@app.command()
+def sweeps(store: StoreOption = None, form: FormatOption = Format.table, json: JsonOption = False) -> None:
+    """List the stored sweeps; `clipbench report --sweep NAME` prints one again."""
+    from clipbench.reports.sweep_report import stored_sweeps
+    from clipbench.study.opening import open_at
+
+    emit(stored_sweeps(open_at(store)), chosen(form, json))

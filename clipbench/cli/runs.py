@@ -8,14 +8,20 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption
+from clipbench.cli.options import (
+    Format,
+    FormatOption,
+    JsonOption,
+    RunArgument,
+    StoreOption,
+    YesOption,
+    flag,
+)
 from clipbench.cli.output import chosen, emit, for_programs
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
 )
-
-RunArgument = Annotated[str, typer.Argument(help="Beginning of a run's key, a tag, or `latest`.")]
 
 
 class LedgerFormat(StrEnum):
@@ -35,10 +41,14 @@ class Directions(StrEnum):
 
 @app.command("list")
 def list_(
-    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only models whose name holds this.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, newest first.")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="DATASET", help="Only runs on this dataset.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Only models whose name holds this.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most this many, newest first.")
+    ] = None,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -73,12 +83,14 @@ def show(
 @app.command()
 def export(
     run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write; - for stdout (CSV).")] = Path("-"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="File to write; - for stdout (CSV).")
+    ] = Path("-"),
     direction: Annotated[
         Directions, typer.Option(help="Captions as queries (t2i), images (i2t), or both.")
     ] = Directions.both,
     form: Annotated[LedgerFormat, typer.Option("--format", "-f", help="csv or parquet.")] = LedgerFormat.csv,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    force: Annotated[bool, flag("--force", says="Overwrite the file.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin."""
@@ -96,8 +108,10 @@ def export(
 @app.command()
 def tag(
     run: RunArgument,
-    words: Annotated[list[str], typer.Argument(help="Tags to hang on it; with --remove, to take off.")],
-    remove: Annotated[bool, typer.Option("--remove", help="Take the tags off.")] = False,
+    words: Annotated[
+        list[str], typer.Argument(metavar="TAG", help="Tags to hang on it; with --remove, to take off.")
+    ],
+    remove: Annotated[bool, flag("--remove", says="Take the tags off.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Hang tags on a run, or take them off."""

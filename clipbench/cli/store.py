@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption
+from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption, flag
 from clipbench.cli.output import chosen, emit
 
 app = typer.Typer(
@@ -35,9 +35,7 @@ def views(form: FormatOption = Format.table, json: JsonOption = False) -> None:
 
 @app.command()
 def verify(
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Assemble every matrix and compare its checksum.")
-    ] = False,
+    deep: Annotated[bool, flag("--deep", says="Assemble every matrix and compare its checksum.")] = False,
     store: StoreOption = None,
     form: FormatOption = Format.table,
     json: JsonOption = False,
@@ -45,7 +43,7 @@ def verify(
     """Check every row, file and ledger, derive every metric again, and exit 1 if anything is wrong."""
     from clipbench.reports.stores import verify_table
     from clipbench.store.verify import verify as check
-    from clipbench.study.evaluate import derived
+    from clipbench.study.deriving import derived
     from clipbench.study.opening import open_at
 
     found = check(open_at(store), deep=deep, recompute=derived)
@@ -56,12 +54,12 @@ def verify(
 
 @app.command()
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", says="Only tell what would be removed.")] = False,
     unused: Annotated[
-        bool, typer.Option("--unused", help="Also vectors of named datasets that no run uses.")
+        bool, flag("--unused", says="Also vectors of named datasets that no run uses.")
     ] = False,
     damaged: Annotated[
-        bool, typer.Option("--damaged", help="Also damaged vector files, so that they are encoded again.")
+        bool, flag("--damaged", says="Also damaged vector files, so that they are encoded again.")
     ] = False,
     yes: YesOption = False,
     store: StoreOption = None,
@@ -84,7 +82,9 @@ def gc(
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="New folder for the copy; it is a store itself.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="New folder for the copy; it is a store itself.")
+    ],
     store: StoreOption = None,
 ) -> None:
     """Copy the store to FOLDER, consistently, even while others write to it."""

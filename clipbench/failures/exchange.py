@@ -23,12 +23,15 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of a label file as it was read. `line` is 1-based; what a file does not say is empty.
+    """One row of a label file as it was read; what a file does not say is empty.
 
-    picked: the file's own moment of labelling, ISO 8601, where it has one.
+    line: 1-based, 0 where lines mean nothing (JSON); `where` then says which label it is. annotator: who
+    gave it, where the file itself says so.
     """
 
     line: int
+    where: str = ""
+    annotator: str = ""
     idx: str = ""
     caption: str = ""
     gt_img_idx: str = ""
@@ -40,12 +43,11 @@ class Entry:
     gt_image_id: str = ""
     pred_image_id: str = ""
     notes: str = ""
-    picked: str = ""
 
 
 def entry(line: int, cells: Mapping[str, str]) -> Entry:
     """Return the row whose cells stand under these column names; other columns are left aside."""
-    return Entry(line, **{name: cells.get(name, "") for name in COLUMNS})
+    return Entry(line=line, **{name: cells.get(name, "") for name in COLUMNS})
 
 
 def missing_columns(header: Sequence[str]) -> tuple[str, ...]:

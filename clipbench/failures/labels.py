@@ -79,8 +79,10 @@ class Label:
     rules: tuple[str, ...] = ()
 
 
-def normalise(category: str | None, subtype: str | None = None) -> Label | None:
+def normalise(category: str | None, subtype: str | None = None, *, offered: bool = False) -> Label | None:
     r"""Return the label that the two written words mean, None where both are blank.
+
+    offered: the words were picked from our own choices, among which "other" is one.
 
     >>> normalise("object")
     Label(category='Object', subtype=None, rules=("category 'object': upper and lower case",))
@@ -102,7 +104,7 @@ def normalise(category: str | None, subtype: str | None = None) -> Label | None:
     found, rule = _subtype(subtype or "")
     if rule != EXACT:
         rules.append(f"subtype {subtype!r}: {rule}")
-    elif found == OTHER:
+    elif found == OTHER and not offered:
         rules.append(f"subtype {subtype!r}: {SUBTYPE_OTHER}")
     return Label(name, found, tuple(rules))
 

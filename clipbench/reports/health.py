@@ -13,6 +13,6 @@ def health_table(found: Sequence[Examined]) -> Table:
     rows = tuple(("ok" if e.passed else "FAILED", e.name, e.detail) for e in found)
     hints = tuple(f"{e.name}: {e.hint}" for e in found if not e.passed and e.hint)
     failed = sum(not e.passed for e in found)
-    verdict = f"{failed} of {len(found)} failed" if failed else f"all {len(found)} are all right"
+    verdict = f"{failed} of {len(found)} failed" if failed else f"{len(found)} of {len(found)} passed"
     columns = (Column("result"), Column("what"), Column("detail"))
     return Table("Doctor", columns, rows, (verdict, *hints))

@@ -17,7 +17,7 @@ def thresholds(allowed: Sequence[str]) -> dict[str, float | None]:
     >>> thresholds(["missing-image=0.01", "empty-caption=any"])
     {'missing-image': 0.01, 'empty-caption': None}
 
-    Raises DatasetError for a word of another form. Whether the kind exists is for `failed` to find out.
+    Raises DatasetError for a word of another form, a kind that does not exist, a share outside 0..1.
     """
     limits: dict[str, float | None] = {}
     for word in allowed:
@@ -27,6 +27,7 @@ def thresholds(allowed: Sequence[str]) -> dict[str, float | None]:
         except ValueError:
             message = f"{word!r} is not of the form KIND=SHARE"
             raise DatasetError(message, "--allow missing-image=0.01") from None
+    failed((), limits)  # to be told now, not after every photograph was decoded
     return limits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from clipbench.keys import Json, short
 from clipbench.records import DIRECTIONS, Metric
@@ -92,15 +92,13 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     plain = {"perturbation": "clean", "kind": "evaluate", "tags": ""}
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
-    return Table("Runs", tuple(said), rows, _list_notes(store, runs, filters))
-
-
-def _list_notes(store: Store, runs: Sequence[RunSummary], filters: RunFilter) -> tuple[str, ...]:
-    if runs:
-        return (_legend(runs),)
-    if filters == RunFilter() or not list_runs(store, RunFilter(limit=1)):
-        return ("evaluate something: clipbench evaluate DATASET --model MODEL",)
-    return ("there are runs, but none that these filters let through: clipbench runs list",)
+    if rows:
+        return Table("Runs", tuple(said), rows, (_legend(runs),))
+    if filters != RunFilter() and list_runs(store, RunFilter(limit=1)):
+        none, hint = "none that these filters let through", "all of them: clipbench runs list"
+    else:
+        none, hint = "nothing yet", "evaluate something: clipbench evaluate DATASET --model MODEL"
+    return Table("Runs", tuple(said), rows, (hint,), empty=none)
 
 
 def _legend(runs: Sequence[RunSummary]) -> str:
@@ -200,14 +198,26 @@ def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -
 
 
 def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
-    methods = list(dict.fromkeys(m.method for m in metrics if m.method))
     ties = TIES[str(run.spec.protocol.get("ties", "expected"))]
     positives = POSITIVES[str(run.spec.protocol.get("positives", "own"))]
     return (
         f"run {short(run.key)}; {positives}; {ties}",
-        *(f"numbers: {method}" if "folds" in method else f"intervals: {method}" for method in methods),
+        *_methods(metrics),
         *_left_out(store, run),
     )
+
+
+def _methods(metrics: Sequence[Metric]) -> Iterator[str]:
+    """Yield how the intervals (or the means over folds) were made: the usual way, then the exceptions by name."""
+    named: dict[str, list[str]] = {}
+    for metric in metrics:
+        if metric.method:
+            named.setdefault(metric.method, []).append(shown_name(metric.name))
+    usual = max(named, key=lambda method: len(named[method]), default=None)
+    for method in sorted(named, key=lambda method: method != usual):
+        what = "numbers" if "folds" in method else "intervals"
+        of = "" if method == usual else f" of {', '.join(dict.fromkeys(named[method]))}"
+        yield f"{what}{of}: {method}"
 
 
 def _left_out(store: Store, run: StoredRun) -> tuple[str, ...]:
@@ -252,6 +262,8 @@ def _words(run: StoredRun) -> str:
 
 def _words_of(value: Json) -> str:
     """Return a value of the environment in words: "numpy 2.1.0, torch 2.9.0" rather than JSON."""
+    if value is None:
+        return "-"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_words_of(part)}" for name, part in value.items()) or "-"
     return value if isinstance(value, str) else _json(value)

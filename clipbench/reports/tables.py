@@ -6,8 +6,6 @@ spreadsheet would take for a formula are neutralised, LaTeX and Markdown special
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -90,13 +88,20 @@ def neutral(cell: Cell) -> Cell:
 
 
 def to_csv(table: Table) -> str:
-    """Return RFC 4180 text with one heading line, full precision, and empty cells for None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([neutral(column.name) for column in table.columns])
-    for row in table.rows:
-        writer.writerow(["" if cell is None else neutral(cell) for cell in row])
-    return text.getvalue()
+    r"""Return RFC 4180 text with one heading line, full precision, and empty cells for None; lines end in \n.
+
+    The csv module would leave a lone carriage return unquoted, and every reader takes it for a line's end.
+    """
+    lines = [[column.name for column in table.columns], *table.rows]
+    # An empty line would be no row, so a row of one empty cell has quotes.
+    return "".join((",".join(map(_csv_cell, line)) or '""') + "\n" for line in lines)
+
+
+def _csv_cell(cell: Cell) -> str:
+    text = "" if cell is None else str(neutral(cell))
+    if any(char in text for char in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def json_value(table: Table) -> dict[str, Json]:
@@ -145,13 +150,13 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     """Return a table environment; title and notes are its caption. Needs the LaTeX package booktabs."""
     align = "".join("r" if is_numeric(table, i) else "l" for i in range(len(table.columns)))
-    heads = " & ".join(_tex(column.heading) for column in table.columns)
+    heads = " & ".join(tex(column.heading) for column in table.columns)
     lines = [
-        " & ".join(_tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
+        " & ".join(tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
         for row in table.rows
     ]
     sentences = [part.rstrip(".") + "." for part in (table.title, *table.notes) if part]
-    caption = " ".join(_tex(sentence) for sentence in sentences)
+    caption = " ".join(tex(sentence) for sentence in sentences)
     return "\n".join(
         [
             r"\begin{table}",
@@ -214,8 +219,12 @@ TEX_SPECIALS = {
     "×": r"$\times$",
     "Δ": r"$\Delta$",
     "−": r"$-$",
+    "–": "--",
+    "†": r"$^{\dagger}$",
+    "‡": r"$^{\ddagger}$",
 }
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Return text as LaTeX sets it, on one line: nothing in it is a command."""
     return "".join(TEX_SPECIALS.get(char, char) for char in " ".join(text.split()))

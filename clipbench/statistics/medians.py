@@ -99,10 +99,17 @@ def weighted_medians(window: Window, blocks: Iterable[Floats], rows: int) -> Flo
 
 
 def _block_medians(window: Window, block: Floats) -> Floats:
-    totals = block @ window.counts
+    return medians_of_counts(window, block, block @ window.counts, block @ window.cumulative)
+
+
+def medians_of_counts(window: Window, block: Floats, totals: Floats, reached: Floats) -> Floats:
+    """Return the median under each row of weights `block` (b, C), its counts multiplied out already.
+
+    totals (b,): block @ window.counts. reached (b, V): block @ window.cumulative. For whoever multiplies
+    the tables of several windows at once. Raises ValueError where a row gives weight to no query.
+    """
     if not totals.all():
         raise ValueError("a resample holds no query")
-    reached = block @ window.cumulative
     middle = np.zeros(len(block))
     outside = np.zeros(len(block), dtype=bool)
     for position in (np.floor((totals - 1) / 2), np.floor(totals / 2)):

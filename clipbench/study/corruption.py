@@ -6,7 +6,7 @@ constants of the literature were tuned there) or on the file's own pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -32,17 +32,27 @@ Pixels = npt.NDArray[np.uint8]
 
 def corruption(encoder: Encoder, operation: ImageOperation, perturbation: Perturbation) -> Transform:
     """Return the function that makes a setting's pixels from an image id and a decoded photograph."""
+    if perturbation.parameters.get("apply") == "source":
+        on_file = source_corruption(operation, perturbation)
+        return lambda image_id, image: encoder.prepare(Image.fromarray(on_file(image_id, image)))
+    corrupted = _corrupted(operation, perturbation)
+    return lambda image_id, image: corrupted(image_id, encoder.prepare(image))
+
+
+def source_corruption(operation: ImageOperation, perturbation: Perturbation) -> Transform:
+    """Return the function that corrupts a decoded photograph's own pixels, whatever model may see them."""
+    corrupted = _corrupted(operation, perturbation)
+    return lambda image_id, image: corrupted(image_id, np.asarray(image.convert("RGB")))
+
+
+def _corrupted(operation: ImageOperation, perturbation: Perturbation) -> Callable[[str, Pixels], Pixels]:
     severity = round(perturbation.level)
 
     def corrupted(image_id: str, pixels: Pixels) -> Pixels:
         own = generator(operation.name, perturbation.seed, image_id, severity)
         return operation.apply(pixels, severity, own)
 
-    if perturbation.parameters.get("apply") == "source":
-        return lambda image_id, image: encoder.prepare(
-            Image.fromarray(corrupted(image_id, np.asarray(image.convert("RGB"))))
-        )
-    return lambda image_id, image: corrupted(image_id, encoder.prepare(image))
+    return corrupted
 
 
 def image_audit(pictures: Sequence[Picture], encoder: Encoder, transform: Transform) -> dict[str, Json]:

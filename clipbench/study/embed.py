@@ -73,7 +73,7 @@ def embed_texts(
 ) -> Embedded:
     """Return the text side of a dataset as vectors, encoding what the store lacks.
 
-    Raises EncoderError where the model cannot be loaded, Interrupted on Ctrl-C (finished shards stay).
+    Raises EncoderError where the model cannot be loaded, StoppedError on Ctrl-C (finished shards stay).
     """
     found = stored_set(store, dataset, source, ("text", perturbation))
     if found is not None:
@@ -107,8 +107,8 @@ def embed_images(
 ) -> Embedded:
     """Return the image side of a dataset as vectors, encoding what the store lacks.
 
-    rendering: how a perturbation makes its pixels. allow_missing: share in 0..1 of the images that may lack a usable photograph; they have no row in the
-    set and are named in it. Raises DatasetError above that share.
+    rendering: how a perturbation makes its pixels. allow_missing: share in 0..1 of the images that may lack
+    a usable photograph; they have no row in the set and are named in it. Raises DatasetError above that share.
     """
     found = stored_set(store, dataset, source, ("image", perturbation))
     if found is not None:

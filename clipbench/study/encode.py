@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clipbench.errors import Interrupted
+from clipbench.errors import StoppedError
 from clipbench.records import CLEAN, Perturbation, image_key, text_key
 from clipbench.store.vectors import Pool
 from clipbench.study.progress import Progress
@@ -58,7 +58,7 @@ def resumable(what: str, counted: list[int], total: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         message = f"interrupted: {sum(counted):,} of {total:,} {what} of this run are stored, nothing is lost"
-        raise Interrupted(message, "the same command again goes on where this one stopped") from None
+        raise StoppedError(message, "the same command again goes on where this one stopped") from None
 
 
 def encode_texts(pool: Pool, texts: Iterable[str], encoder: Encoder, progress: Progress) -> int:
@@ -107,7 +107,8 @@ def encode_images(
 ) -> Encoded:
     """Store the vector of every photograph that the pool lacks, decoding ahead in worker threads.
 
-    `transform` makes the pixels of `perturbation`; without one they are the encoder's own preparation. Shards are cut over all pictures, stored or not, so that an unreadable file moves no boundary.
+    `transform` makes the pixels of `perturbation`; without one they are the encoder's own preparation.
+    Shards are cut over all pictures, stored or not, so that an unreadable file moves no boundary.
     """
     keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
     unique = list({keys[p.id]: p for p in reversed(pictures)}.values())[::-1]
@@ -123,7 +124,9 @@ def encode_images(
             todo = [p for p in shard if keys[p.id] in lacking]
             if not todo:
                 continue
-            if not pool.adopt([keys[p.id] for p in todo]):
+            if pool.adopt([keys[p.id] for p in todo]):
+                progress.advance(bar, len(todo))
+            else:
                 vectors, failed = _encode_shard(todo, encoder, see, partial(progress.advance, bar))
                 unreadable |= {keys[id_]: reason for id_, reason in failed.items()}
                 done = [keys[p.id] for p in todo if p.id not in failed]

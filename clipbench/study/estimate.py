@@ -72,6 +72,8 @@ def _images(planned: Plan, source: EncoderSource) -> float:
     from clipbench.encoders.images import PhotoFile, read_photo
 
     probe = photographs(planned.dataset)[0][:PROBE_IMAGES]
+    first = read_photo(PhotoFile(probe[0].path, probe[0].digest))
+    source.encoder.encode_images(source.encoder.prepare(first)[None])  # a model's first batch is a slow one
     began = time.monotonic()
     images = [read_photo(PhotoFile(p.path, p.digest)) for p in probe]
     pixels = [source.encoder.prepare(image) for image in images]
@@ -83,10 +85,11 @@ def _images(planned: Plan, source: EncoderSource) -> float:
     for name in dict.fromkeys(operation.name for operation, _ in corrupted):
         settings = [pair for pair in corrupted if pair[0].name == name]
         see = corruption(source.encoder, *settings[len(settings) // 2])
+        few = list(zip(probe, images, strict=True))[:PROBE_CORRUPTED]
         began = time.monotonic()
-        for picture, image in list(zip(probe, images, strict=True))[:PROBE_CORRUPTED]:
+        for picture, image in few:
             see(picture.id, image)
-        seconds += (time.monotonic() - began) / PROBE_CORRUPTED * len(settings)
+        seconds += (time.monotonic() - began) / len(few) * len(settings)
     return plain + seconds * len(planned.dataset.samples)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +14,7 @@ from clipbench.errors import DatasetError, StoreError
 from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.metrics.ranks import rank
-from clipbench.records import CLEAN, Dataset, Direction, Ledger, Metric, Perturbation, RunSpec
+from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, RunSpec
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
@@ -26,7 +25,7 @@ from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, metrics_of, protocol_of
+from clipbench.study.protocol import Protocol, metrics_of
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]
@@ -65,7 +64,7 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate the clean dataset `name`, embedding first what is lacking.
 
-    Raises DatasetError, EncoderError or StoreError with the next command; Interrupted on Ctrl-C.
+    Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
     dataset = load_dataset(store, name)
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
@@ -127,8 +126,3 @@ def _positives(
     if protocol.positives == "equal-captions":
         return equal_captions(captions, owners, images)
     return own(owners, images)
-
-
-def derived(run: StoredRun, ledgers: Mapping[Direction, Ledger]) -> Iterable[Metric]:
-    """Return the metrics of a stored run, derived again from its ledgers. For `store verify`."""
-    return metrics_of(ledgers, protocol_of(run.spec.protocol))

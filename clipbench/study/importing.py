@@ -190,7 +190,8 @@ def _one_vector_each(
     if not away.any():
         return rows, []
     count = int((away > 0).sum())
-    return rows[place], [f"{count:,} captions took the vector of an equal one, {away.max():.1g} away at most"]
+    noun = "caption" if count == 1 else "captions"
+    return rows[place], [f"{count:,} {noun} took the vector of an equal one, {away.max():.1g} away at most"]
 
 
 def _save(

@@ -6,7 +6,7 @@ Every number of a run is a function of its ledgers and its protocol, so `store v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -85,8 +85,8 @@ def directions_of(word: str) -> tuple[Direction, ...]:
 
 
 def protocol_of(stored: Mapping[str, Json]) -> Protocol:
-    """Return the protocol that `as_json` wrote."""
-    values = dict(stored)
+    """Return the protocol that `as_json` wrote; what a kind of run says besides is left out."""
+    values = {one.name: stored[one.name] for one in fields(Protocol)}
     values["ks"] = tuple(cast("list[int]", values["ks"]))
     values["directions"] = tuple(cast("list[str]", values["directions"]))
     return Protocol(**values)  # type: ignore[arg-type]  # what as_json wrote has these types

@@ -5,6 +5,7 @@ Killed at any time, the same command goes on where it stopped: vectors, sets and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +22,7 @@ from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts,
 from clipbench.study.encode import encode_texts
 from clipbench.study.evaluate import Sets, evaluate_sets
 from clipbench.study.models import EncoderSource
-from clipbench.study.progress import OneBar, Progress
+from clipbench.study.progress import OneBar, Progress, Silent
 from clipbench.study.protocol import Protocol
 from clipbench.study.settings import Setting, SweepRequest, settings
 from clipbench.study.wording import text_audit, unlike, wording
@@ -77,13 +78,14 @@ def plan(
     request: SweepRequest,
     protocol: Protocol,
     name: str | None = None,
+    progress: Progress | None = None,
 ) -> Plan:
     """Return the runs of a sweep, the clean one first, and what is left to encode for them.
 
     Raises StoreError where another sweep has the name, ClipbenchError for settings that mean nothing.
     """
     store = source.store
-    worded = [(setting, wording(dataset.captions, setting, request)) for setting in settings(request)]
+    worded = list(_worded(dataset, request, progress or Silent()))
     images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
     others = unlike([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
     runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
@@ -95,6 +97,17 @@ def plan(
     found = Plan(dataset, source.identity.key, request, runs, len(lacking), pictures, name)
     check_sweep_name(store, found.name, found.key)
     return found
+
+
+def _worded(
+    dataset: Dataset, request: SweepRequest, progress: Progress
+) -> Iterator[tuple[Setting, tuple[str, ...]]]:
+    """Yield every setting with the captions' texts under it."""
+    chosen = settings(request)
+    bar = progress.start("settings", len(chosen))
+    for setting in chosen:
+        yield setting, wording(dataset.captions, setting, request)
+        progress.advance(bar)
 
 
 def _planned(
@@ -121,24 +134,32 @@ def sweep(
 ) -> StoredSweep:
     """Encode what is lacking, evaluate and store every setting that is not stored yet, then the list of them.
 
-    Raises DatasetError, EncoderError or StoreError with the next command; Interrupted on Ctrl-C.
+    Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
     store, dataset = source.store, planned.dataset
     if planned.strings:
-        pool = Pool(store, source.identity.key, "text")
-        strings = {text for run in planned.runs if not run.stored for text in run.texts}
-        encode_texts(pool, strings, source.encoder, progress)
+        _encode_strings(planned, source, progress)
     pictures = OneBar(progress, planned.pictures)
     bar = progress.start("runs", len(planned.runs))
     for run in planned.runs:
         if not run.stored:
             images = _images(store, dataset, source, run, pictures, allow_missing)
             texts = _texts(store, dataset, source, run, progress)
-            sets = Sets(dataset, images, texts, run.setting.perturbation)
+            sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
             evaluate_sets(store, sets, protocol, kind=run.spec.kind)
         progress.advance(bar)
     keys = [run.spec.key for run in planned.runs]
     return save_sweep(store, planned.name, planned.key, planned.request.as_json(), keys)
+
+
+def _encode_strings(planned: Plan, source: EncoderSource, progress: Progress) -> None:
+    """Encode what is lacking, an operation at a time: its shards then hold what its runs will ask for."""
+    pool = Pool(source.store, source.identity.key, "text")
+    left = [run for run in planned.runs if not run.stored]
+    bar = OneBar(progress, planned.strings)
+    for name in dict.fromkeys(run.setting.perturbation.operation for run in left):
+        runs = [run for run in left if run.setting.perturbation.operation == name]
+        encode_texts(pool, {text for run in runs for text in run.texts}, source.encoder, bar)
 
 
 def _texts(

@@ -73,7 +73,11 @@ def _npy(path: Path) -> npt.NDArray[np.float32]:
         # A pickle runs code when it is read, so object arrays are refused.
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DatasetError(f"{path} is no .npy file of numbers: {error}") from error
+        # numpy takes whatever it does not know for a pickle, and says how to read one all the same.
+        why = "it is pickled or another format" if "pickle" in str(error) else error
+        raise DatasetError(
+            f"{path} is no .npy file of numbers: {why}", "numpy.save(FILE, array) writes one from floats"
+        ) from error
     return _matrix(path, array)
 
 

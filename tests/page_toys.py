@@ -1,0 +1,100 @@
+"""The annotation page on a free port in this process, and a browser for it; no test is in here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is being served: where, and its token."""
+
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{self.token}/"
+
+    def get(self, path: str = "", **headers: str) -> tuple[int, bytes, dict[str, str]]:
+        return self.ask(f"{self.url}{path}", None, headers)
+
+    def post(self, value: object, path: str = "api/label", **headers: str) -> tuple[int, Any]:
+        asked = {"X-Clipbench-Token": self.token, "Content-Type": "application/json", **headers}
+        code, body, _ = self.ask(f"{self.url}{path}", json.dumps(value).encode(), asked)
+        return code, json.loads(body) if body.startswith(b"{") else body
+
+    @staticmethod
+    def ask(url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, body, named)  # noqa: S310, our own address
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310, our own address
+                return answer.status, answer.read(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), dict(error.headers)
+
+
+@contextmanager
+def served(session: Any, annotator: str | None = None) -> Iterator[Page]:
+    """Serve a session until the block ends."""
+    import socket
+
+    import uvicorn
+
+    from clipbench.serving.server import application, new_token
+
+    token = new_token()
+    app = application(session, token, annotator=annotator)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)  # callers wait until the server takes them
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield Page(listening.getsockname()[1], token)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@contextmanager
+def browser(downloads: Path | None = None) -> Iterator[Any]:
+    """Give a headless Chromium; the test skips where there is none, or no driver for it."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with its driver on this machine (apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1366,900",
+    ):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    if downloads is not None:
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    from selenium.webdriver.chrome.service import Service
+
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()

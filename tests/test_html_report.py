@@ -1,0 +1,345 @@
+"""The written report: one file that loads nothing, runs nothing and shows hostile words as words."""
+
+import base64
+import hashlib
+import io
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cli_toys import added, draw, environment, good, refused, write_csv
+
+from clipbench.records import Sample
+from clipbench.reports.figure_records import Point, Series
+from clipbench.reports.html_curves import panels_markup
+from clipbench.reports.html_elements import Markup, element, joined, quoted
+from clipbench.reports.html_pictures import Pictures
+from clipbench.reports.html_style import STYLE
+from clipbench.reports.html_tables import table_markup
+from clipbench.reports.tables import Column, Table
+
+HOSTILE = [
+    "<script>alert(1)</script><img src=x onerror=alert(2)>",
+    '"quotes" & \'more\' "><b>bold</b>',
+    "\u202eright to left override\u202c שלום עולם مرحبا",
+    "x" * 3000,
+    "</style></title><style>*{display:none}</style>",
+    "javascript:alert(1) &lt;script&gt; {{7*7}} ${7*7}",
+    "a\x00b\x08c a zero byte and a backspace",
+    "=cmd|' /C calc'!A0",
+    "emoji 👩‍👩‍👧‍👦 and a combining z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A",
+    "a red field with a green corner",
+]
+VOID = {"meta", "img", "br", "line", "circle", "path", "polyline", "polygon", "rect", "!doctype"}
+
+
+class Tree(HTMLParser):
+    """Every element with its attributes; complains where tags do not nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(html: str) -> Tree:
+    tree = Tree()
+    tree.feed(html)
+    tree.close()
+    assert tree.open == []
+    return tree
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store whose captions, tags and names are hostile, and the page about it."""
+    folder = tmp_path_factory.mktemp("hostile")
+    with environment(CLIPBENCH_STORE=str(folder / "store")):
+        names = draw(folder / "photos", len(HOSTILE))
+        texts = [text.replace("\x00", "").replace("\x08", "") for text in HOSTILE]
+        rows = [(name, text) for name, text in zip(names, texts, strict=True)]
+        file = write_csv(folder / "captions.csv", rows)
+        named = "<b>data</b>&\"set'"
+        good("dataset", "add", named, "--captions", file, "--images", folder / "photos", "-q")
+        good("robustness", "sweep", named, "--model", "toy", "--perturb", "word-dropout",
+             "--levels", "0.1,0.3,0.5", "--seeds", "2", "-q")  # fmt: skip
+        good("runs", "tag", "latest", "<i>tag</i>")
+        good("report", "--compare", "latest:clean", "latest:word-dropout=0.5", "--flips", "8",
+             "--resamples", "200", "--html", folder / "out.html")  # fmt: skip
+    return folder, (folder / "out.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(hostile: tuple[Path, str]) -> Tree:
+    return parsed(hostile[1])
+
+
+def test_nothing_in_the_page_runs_or_loads(tree: Tree, hostile: tuple[Path, str]) -> None:
+    tags = {tag for tag, _ in tree.seen}
+    assert not tags & {"script", "iframe", "object", "embed", "link", "form", "base", "audio", "video"}
+    for tag, attributes in tree.seen:
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        assert "style" not in attributes
+        for name in ("href", "src", "srcset", "xlink:href", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/jpeg;base64,")), (tag, value)
+    assert "url(" not in STYLE
+    assert "@import" not in STYLE
+    assert "http" not in re.sub(r'xmlns="http://www\.w3\.org/2000/svg"', "", hostile[1]).replace(
+        "http-equiv", ""
+    )
+
+
+def test_the_policy_allows_this_style_sheet_and_no_other(tree: Tree, hostile: tuple[Path, str]) -> None:
+    [policy] = [str(a["content"]) for tag, a in tree.seen if tag == "meta" and "http-equiv" in a]
+    assert policy.startswith("default-src 'none'")
+    [style] = re.findall(r"<style>(.*?)</style>", hostile[1], re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert "<" not in style
+
+
+def test_hostile_captions_are_shown_as_they_are(tree: Tree) -> None:
+    text = "".join(tree.text)
+    shown = [caption for caption in HOSTILE if caption in text]
+    assert {HOSTILE[0], HOSTILE[2], HOSTILE[4]} <= set(shown)
+    assert len(shown) > 5
+    assert "<b>data</b>&\"set'" in text
+
+
+def test_words_of_others_keep_their_direction_to_themselves(tree: Tree, hostile: tuple[Path, str]) -> None:
+    isolated = [a for tag, a in tree.seen if a.get("dir") == "auto"]
+    assert all("foreign" in str(a["class"]) for a in isolated)
+    assert ".foreign { unicode-bidi: isolate" in STYLE
+    for match in re.finditer("\u202e", hostile[1]):
+        start = hostile[1].rfind("<", 0, match.start())
+        assert re.match(r'<(span|blockquote)[^>]*(dir="auto"|foreign)', hostile[1][start:]), hostile[1][
+            start:
+        ][:80]
+
+
+def test_the_page_is_for_phones_paper_and_the_dark(tree: Tree) -> None:
+    metas = {str(a.get("name")): a.get("content") for tag, a in tree.seen if tag == "meta"}
+    assert metas["viewport"] == "width=device-width, initial-scale=1"
+    for rule in ("@media print", "prefers-color-scheme: dark", "overflow-x: auto", "@media (max-width"):
+        assert rule in STYLE
+
+
+def test_tables_can_be_reached_and_read(tree: Tree) -> None:
+    boxes = [a for tag, a in tree.seen if a.get("class") == "scroll"]
+    assert boxes
+    assert all(a["tabindex"] == "0" and a["aria-label"] for a in boxes)
+    assert all(a.get("alt") for tag, a in tree.seen if tag == "img")
+    assert {"h1", "h2", "h3", "main", "header", "footer", "nav"} <= {tag for tag, _ in tree.seen}
+
+
+def test_every_link_within_the_page_leads_somewhere(tree: Tree) -> None:
+    ids = [str(a["id"]) for _, a in tree.seen if "id" in a]
+    links = [str(a["href"])[1:] for tag, a in tree.seen if tag == "a"]
+    assert len(ids) == len(set(ids))
+    assert set(links) <= set(ids)
+    assert {"runs", "comparison", "flips", "robustness", "failures", "numbers"} <= set(links)
+
+
+def test_the_footer_repeats_the_commands_and_keys(tree: Tree) -> None:
+    text = "".join(tree.text)
+    assert "clipbench report --compare latest:clean latest:word-dropout=0.5 --flips 8" in text
+    assert "clipbench robustness sweep" in text
+    assert re.search(r"run:[0-9a-f]{40}", text)
+    assert re.search(r"encoder:[0-9a-f]{40}", text)
+
+
+def test_pictures_are_small_jpegs_without_metadata(hostile: tuple[Path, str]) -> None:
+    found = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", hostile[1])
+    assert found
+    for data in found:
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            assert (image.format, max(image.size) <= 240) == ("JPEG", True)
+            assert not image.getexif()
+
+
+def test_curves_have_their_numbers_in_words(tree: Tree) -> None:
+    assert any(tag == "svg" and a["role"] == "img" for tag, a in tree.seen)
+    assert any("toy: 0: " in text for text in tree.text)
+
+
+def test_the_same_store_gives_the_same_page(hostile: tuple[Path, str]) -> None:
+    folder, first = hostile
+    with environment(CLIPBENCH_STORE=str(folder / "store")):
+        words = (
+            "report",
+            "--compare",
+            "latest:clean",
+            "latest:word-dropout=0.5",
+            "--flips",
+            "8",
+            "--resamples",
+            "200",
+        )
+        good(*words, "--html", folder / "again.html")
+    second = (folder / "again.html").read_text(encoding="utf-8")
+    assert second.replace("again.html", "out.html") == first
+
+
+def test_a_report_of_everything_compares_what_is_alike(tmp_path: Path) -> None:
+    for name, images in (("one", 8), ("two", 9)):
+        added(tmp_path / name, name=name, images=images)
+        good("evaluate", name, "--model", "toy", "-q")
+    good("robustness", "sweep", "two", "--model", "toy", "--perturb", "word-dropout", "--levels", "0.5", "-q")
+    good("report", "--html", tmp_path / "all.html")
+    text = "".join(parsed((tmp_path / "all.html").read_text(encoding="utf-8")).text)
+    assert "Retrieval on one, two" in text
+    assert re.search(r"not compared: .*one.* differs from .*two.* in dataset fingerprint", text)
+
+
+def test_a_forced_page_says_so_in_a_box(tmp_path: Path) -> None:
+    for name, images in (("one", 8), ("two", 9)):
+        added(tmp_path / name, name=name, images=images)
+        good("evaluate", name, "--model", "toy", "-q")
+    out = tmp_path / "forced.html"
+    assert "cannot be compared" in refused("report", "--compare", "dataset=one", "dataset=two", "--html", out)
+    assert not out.exists()
+    good("report", "--compare", "dataset=one", "dataset=two", "--html", out, "--force", "--resamples", "200")
+    tree = parsed(out.read_text(encoding="utf-8"))
+    assert any(a.get("class") == "forced" for _, a in tree.seen)
+
+
+def test_photographs_that_are_gone_are_said_to_be_gone(tmp_path: Path) -> None:
+    added(tmp_path / "source", images=8)
+    good("evaluate", "toys", "--model", "toy", "-q")
+    shutil.rmtree(tmp_path / "source" / "photos")
+    good("report", "--html", tmp_path / "out.html")
+    tree = parsed((tmp_path / "out.html").read_text(encoding="utf-8"))
+    assert not [tag for tag, _ in tree.seen if tag == "img"]
+    assert any("no photograph: No such file" in text for text in tree.text)
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
+    added(tmp_path / "source", images=6)
+    good("evaluate", "toys", "--model", "toy", "-q")
+    out = tmp_path / "out.html"
+    out.write_text("mine")
+    assert "exists" in refused("report", "--html", out)
+    assert out.read_text() == "mine"
+    good("report", "--html", out, "--force")
+    assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_store_without_runs_has_no_report(tmp_path: Path) -> None:
+    added(tmp_path / "source", images=4)
+    assert "no run is stored" in refused("report", "--html", tmp_path / "out.html")
+
+
+def test_a_photograph_outside_its_folder_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
+    (tmp_path / "photos" / "link.png").symlink_to(tmp_path / "secret.png")
+    album = Pictures(tmp_path / "photos")
+    for path in ("../secret.png", "link.png", str(tmp_path / "secret.png")):
+        html = album.markup(Sample("x", (), path, "0" * 64), "a picture").html
+        assert "data:" not in html
+        assert "leaves the images folder" in html
+
+
+def test_a_decompression_bomb_is_not_shown(tmp_path: Path) -> None:
+    # 30,000 × 30,000 pixels in the header of a few bytes.
+    header = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + (30000).to_bytes(4) * 2 + b"\x08\x02\x00\x00\x00"
+    (tmp_path / "bomb.png").write_bytes(header + b"\x00" * 4)
+    html = Pictures(tmp_path).markup(Sample("x", (), "bomb.png", "0" * 64), "a picture").html
+    assert "data:" not in html
+    assert "no photograph" in html
+
+
+texts = st.text(max_size=60) | st.sampled_from(HOSTILE)
+
+
+@given(texts)
+@settings(max_examples=200, deadline=None)
+def test_any_text_stays_text(text: str) -> None:
+    html = element("p", {"title": text, "class": "x"}, text, quoted(text)).html
+    html.encode("utf-8")
+    tree = parsed(html)
+    assert [tag for tag, _ in tree.seen] == ["p", "span"]
+    assert set(tree.seen[0][1]) == {"title", "class"}
+    held = "".join("\ufffd" if not _allowed(c) else c for c in text)
+    assert "".join(tree.text).replace("\r\n", "\n").replace("\r", "\n") == (
+        (held + held).replace("\r\n", "\n").replace("\r", "\n")
+    )
+
+
+def _allowed(char: str) -> bool:
+    code = ord(char)
+    return not (
+        code < 9 or code in {11, 12} or 14 <= code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000
+        or 0xFDD0 <= code < 0xFDF0 or code in {0xFFFE, 0xFFFF}
+    )  # fmt: skip
+
+
+@given(st.lists(st.tuples(texts, st.none() | st.floats() | st.integers(), texts), max_size=4), texts)
+@settings(max_examples=50, deadline=None)
+def test_any_table_is_well_formed(rows: list[tuple[str, float | int | None, str]], title: str) -> None:
+    table = Table(title, (Column("a"), Column("b"), Column("<c>")), tuple(rows), (title,))
+    tree = parsed(table_markup(table).html)
+    assert {tag for tag, _ in tree.seen} <= {
+        "h3",
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "p",
+        "span",
+    }
+
+
+def series() -> Iterator[Series]:
+    yield Series("one point", (Point(1.0, 0.5),))
+    yield Series("flat at zero", tuple(Point(float(x), 0.0, low=0.0, high=0.0) for x in range(3)))
+    yield Series("large", tuple(Point(float(x), 1e5 * x) for x in range(1, 12)))
+    yield Series("<negative>", (Point(0.0, -3.0, seeds=(-4.0, -2.0)), Point(1.0, 2.0)))
+
+
+@pytest.mark.parametrize("line", list(series()), ids=lambda s: s.label)
+def test_every_line_lies_within_its_panel(line: Series) -> None:
+    html = panels_markup({"op": [line]}, x_label="x", y_label="y", caption="c").html
+    numbers = [float(n) for n in re.findall(r'(?:cx|cy|x1|y1)="(-?[\d.]+)"', html)]
+    assert all(0 <= n <= 300 for n in numbers)
+    parsed(html)
+
+
+@pytest.mark.parametrize(("tag", "attributes"), [("a b", {}), ("p", {"on click": "x"}), ("p>", {})])
+def test_names_that_are_none_are_refused(tag: str, attributes: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"cannot be made|is no attribute"):
+        element(tag, dict(attributes))
+
+
+def test_markup_is_made_by_elements_alone() -> None:
+    assert joined(["<b>", None, Markup("<br>"), 3]).html == "&lt;b&gt;<br>3"
