@@ -26,7 +26,6 @@ from clipbench.store.rows import need_id, next_id
 from clipbench.store.shards import Vectors
 from clipbench.store.vectors import Pool
 
-
 ELSEWHERE = "vectors elsewhere"
 """Name in the audit of a set that came without its vectors."""
 

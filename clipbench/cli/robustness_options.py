@@ -44,7 +44,6 @@ SeveritiesOption = Annotated[
     str | None,
     typer.Option(
         "--severities",
-        "--severity",
         metavar="LEVELS",
         help="1,3,5: severities of photographs beside --levels.",
     ),
