@@ -58,8 +58,8 @@ def gc(
 ) -> Collected:
     """Remove what nothing refers to and is older than `grace`; with `dry_run` only tell what that is.
 
-    Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without name
-    and run, with their embedding sets. unused: embedding sets without a run too. damaged: shards whose
+    Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without
+    name, run and labelled failure, with their embedding sets. unused: embedding sets without a run too. damaged: shards whose
     file is gone or damaged too, whatever their age, so that their items are encoded again.
     """
     broken = [row for row, problem in damaged_shards(store) if problem is not None] if damaged else []

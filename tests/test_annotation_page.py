@@ -283,3 +283,31 @@ def test_tasks_of_one_part_keep_their_order(store: Store) -> None:
     tasks = session.tasks("A")
     assert all(isinstance(task, Task) for task in tasks)
     assert [task.part for task in tasks] == ["overlap"] * 3 + ["A"] * 3
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_whole_address_and_ends_quietly(store: Store) -> None:
+    import signal
+    import subprocess
+
+    command = [
+        sys.executable,
+        "-m",
+        "clipbench",
+        "annotate",
+        "serve",
+        "--port",
+        "0",
+        "--store",
+        str(store.home.root),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    address = process.stdout.readline().strip()
+    try:
+        assert Page.ask(address, None, {})[0] == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert "Traceback" not in told

@@ -272,3 +272,17 @@ def test_a_thousand_failures_are_drawn_and_assigned(store: Store) -> None:
     parts = plan(stored, AssignRequest(("A", "B"), overlap=200, per_annotator=400, backup=0))
     assert len(parts.tasks) == 1000
     assert len(find_sample(store, "latest").sample.failures) == 1000
+
+
+def test_a_dataset_whose_failures_are_labelled_is_no_garbage(store: Store) -> None:
+    from datetime import timedelta
+
+    from clipbench.store.maintenance import gc
+
+    run = toy_run(store)
+    draw_sample(store, resolve_run(store, run.key), SampleRequest(n=3))
+    delete_run(store, run.key)
+    save_dataset(store, toy_dataset(word="blue"), replace=True)  # the name moves to other content
+    gc(store, grace=timedelta(0))
+    assert count(store, "dataset") == 2
+    assert len(find_sample(store, "latest").sample.failures) == 3

@@ -33,6 +33,9 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 
+MOST_UNREAD = 1024 * 1024
+"""Bytes of a refused request that are waited for; whoever sends more loses the answer."""
+
 REFUSED = b"Use the whole address that clipbench printed in the terminal: this one lacks its key.\n"
 WRONG_HOST = b"This host name is not the one that clipbench serves under.\n"
 
@@ -52,9 +55,9 @@ class Guarded:
             return
         headers = dict(scope["headers"])
         if not self._host_fits(headers.get(b"host", b"")):
-            await _refuse(send, WRONG_HOST)
+            await _refuse(receive, send, WRONG_HOST)
         elif not self._token_fits(scope, headers):
-            await _refuse(send, REFUSED)
+            await _refuse(receive, send, REFUSED)
         else:
             await self._app(scope, receive, _with_headers(send))
 
@@ -72,7 +75,14 @@ class Guarded:
         return secrets.compare_digest(headers.get(TOKEN_HEADER, b""), self._token)
 
 
-async def _refuse(send: Send, words: bytes) -> None:
+async def _refuse(receive: Receive, send: Send, words: bytes) -> None:
+    """Answer 403, after the request's body has come: a connection closed on unread bytes loses the answer."""
+    unread = MOST_UNREAD
+    while unread > 0:
+        message = await receive()
+        unread -= len(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
     start: Message = {
         "type": "http.response.start",
         "status": 403,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import ClipbenchError
-from clipbench.serving.guards import App, Guarded
+from clipbench.serving.guards import MOST_UNREAD, App, Guarded
 from clipbench.serving.pages import asset, served_page
 from clipbench.study.annotation_pictures import jpeg, photograph
 from clipbench.study.annotation_session import Session, choose, page_data, pair_places, people
@@ -137,11 +137,14 @@ class _Handlers:
         """Store one choice, and answer when it is on the disk."""
         from starlette.concurrency import run_in_threadpool
 
-        body = b""
+        body, length = b"", 0
         async for part in request.stream():
-            body += part
-            if len(body) > LARGEST_BODY:
-                return _json({"error": "that is too much for one label"}, 413)
+            length += len(part)
+            if length > MOST_UNREAD:
+                break
+            body += part if length <= LARGEST_BODY else b""
+        if length > LARGEST_BODY:
+            return _json({"error": "that is too much for one label"}, 413)
         return await run_in_threadpool(self._answered, lambda: self._store(body))
 
     def _store(self, body: bytes) -> dict[str, bool]:
