@@ -35,7 +35,9 @@ def test_flickr8k_test_split_agrees_with_an_independent_script_and_the_readme(sh
     clipbench("dataset", "lint", "f8k-test")
     clipbench("embed", "f8k-test", "--model", model)
     shown = clipbench("evaluate", "f8k-test", "--model", model)
-    row = json.loads(clipbench("report", "--json"))["rows"][0]
+    # The script's rank of a tied query is the best it may have; ours by default is the expected one.
+    clipbench("evaluate", "f8k-test", "--model", model, "--ties", "optimistic")
+    row = json.loads(clipbench("report", "--json", "--limit", "1"))["rows"][0]
 
     for direction, numbers in MEASURED.items():
         for name, value in numbers.items():

@@ -21,6 +21,7 @@ from clipbench.cli.options import (
     PretrainedOption,
     QuietOption,
     StoreOption,
+    flag,
 )
 from clipbench.cli.output import chosen, emit, for_programs
 from clipbench.cli.robustness_options import FiguresOption
@@ -38,10 +39,10 @@ def gallery(
         list[str] | None,
         typer.Option(metavar="DATASET", help="Add the images of this dataset to the gallery."),
     ] = None,
-    fooling: Annotated[
+    no_fooling: Annotated[
         bool,
-        typer.Option("--fooling/--no-fooling", help="Add meaning-changed copies of the captions."),
-    ] = True,
+        flag("--no-fooling", says="Do not add meaning-changed copies of the captions."),
+    ] = False,
     control: Annotated[
         list[str] | None,
         typer.Option(metavar="OPERATION", help="Copies by this operation only. [default: family:control]"),
@@ -71,7 +72,7 @@ def gallery(
     request = StressRequest(
         sizes=sizes_of(sizes) if sizes is not None else (),
         distractors=tuple(distractors or []),
-        fooling=fooling,
+        fooling=not no_fooling,
         controls=tuple(control or []),
         seed=seed,
     )
