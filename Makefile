@@ -33,8 +33,9 @@ lint: install-dev
 types: install-dev
 	$(BIN)/mypy
 
+# One thread for each of the two workers: threads that wait for one another cost more than they bring.
 unit: install-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: install-dev
 	$(BIN)/python tests/docs_blocks.py --write
