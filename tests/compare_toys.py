@@ -76,6 +76,7 @@ class Bench:
         version: int = METRIC_VERSION,
         texts: tuple[str, ...] | None = None,
         coarse: bool = False,
+        kind: str = "evaluate",
     ) -> StoredRun:
         """Store a run whose captions lie near their image, the farther the more `noise` there is.
 
@@ -98,7 +99,7 @@ class Bench:
         sets = {}
         for modality, items, matrix in (("image", keys, photos), ("text", text_keys, words)):
             pool = Pool(self.store, identity.key, modality)
-            absent = list(dict.fromkeys(pool.missing(items)))
+            absent = list({items[i]: i for i in pool.missing(items)}.values())
             if absent:
                 pool.write([items[i] for i in absent], matrix[absent])
             # A set of its own for each run: the perturbation names it.
@@ -110,7 +111,7 @@ class Bench:
         words = words[gallery.caption_rows]
         ledgers = ranked(photos[gallery.image_rows], words, gallery, protocol)
         spoken = protocol.as_json() if stored_protocol is None else stored_protocol
-        spec = RunSpec("evaluate", dataset.key, sets["image"], sets["text"], spoken, version)
+        spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], spoken, version)
         record = RunRecord(identity.key, setting.key, "clipbench evaluate toys", "0.1.0")
         save_run(self.store, spec, record, ledgers, metrics_of(ledgers, protocol))
         found = find_run(self.store, spec.key)

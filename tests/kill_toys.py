@@ -146,21 +146,27 @@ def disturb(
     reference: Reference,
     kills: int,
     seed: int,
+    midway: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Kill commands at random moments until `kills` have hit; after each, and at each end, look at the store.
+    """Kill commands at random moments; after each, and at each end, look at the store.
 
-    Raises AssertionError where anything acknowledged is lost, `verify` finds anything, or a store that
+    Goes on until `kills` have hit, `midway` of them where something new was stored: how many do, the speed
+    of the machine decides, so there is an end to it at ten times `kills`. Raises AssertionError where anything acknowledged is lost, `verify` finds anything, or a store that
     was finished in the end differs from the undisturbed one in a bit.
     """
     moments = random.Random(seed)  # noqa: S311, a seeded draw of moments
     outcome = Outcome()
-    while outcome.kills < kills:
+
+    def wanting() -> bool:
+        return outcome.kills < kills or (outcome.midway < midway and outcome.kills < 10 * kills)
+
+    while wanting():
         home = next(homes)
         toys.add(home)
         # Two commands, so that both are killed while they encode; the other one finds all of it.
         words = COMMANDS[outcome.stores % 2]
-        while outcome.kills < kills and _killed(toys, home, words, reference, moments, outcome):
+        while wanting() and _killed(toys, home, words, reference, moments, outcome):
             say(f"kill {outcome.kills}: {' '.join(words)}, {len(_files(home))} of {reference.files} files")
         for each in COMMANDS:
             _complete(toys, home, each)

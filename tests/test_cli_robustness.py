@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -249,3 +250,22 @@ def test_help_names_every_command() -> None:
     done = cli("robustness", "--help")
     for name in ("list", "preview", "sweep", "gallery", "export", "sweeps"):
         assert f" {name} " in done.out
+
+
+def test_vectors_from_elsewhere_have_sizes_but_no_fooling_captions(home: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(24, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    images = [f"p{number:03}.png" for number in range(8)]
+    captions = [f"{name}#{which}" for name in images for which in range(2)]
+    for stem, ids, rows in (("images", images, vectors[:8]), ("texts", captions, vectors[8:])):
+        np.save(tmp_path / f"{stem}.npy", rows)
+        (tmp_path / f"{stem}.txt").write_text("".join(f"{id_}\n" for id_ in ids), encoding="utf-8")
+    good(
+        "embed", "import", "toys", "--model", "elsewhere",
+        "--images", tmp_path / "images.npy", "--image-ids", tmp_path / "images.txt",
+        "--texts", tmp_path / "texts.npy", "--text-ids", tmp_path / "texts.txt",
+    )  # fmt: skip
+    words = ("robustness", "gallery", "toys", "--model", "imported:elsewhere", "-q")
+    assert "its vectors were made elsewhere" in refused(*words)
+    assert "gallery size" in good(*words, "--no-fooling").out

@@ -8,10 +8,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from annotation_toys import toy_failure
 from compare_toys import Bench, bench, collection
 
-from clipbench.errors import CompareError
+from clipbench.errors import ClipbenchError, CompareError
 from clipbench.records import CLEAN, Dataset, Perturbation
+from clipbench.store.annotations import Batch, NewLabel, Source, save_batches
 from clipbench.study.compare import compare
 from clipbench.study.comparison import CompareRequest, Comparison
 
@@ -120,6 +122,28 @@ def test_categories_are_those_that_are_handed_in(made: Bench) -> None:
     assert sizes(found, "t2i") == {"Count": 3, "Object": 1}
     [single] = [o for o in found.lines if (o.group, o.metric) == ("Object", "hit@1")]
     assert (single.tested, single.p_adjusted) == (None, None)  # one image has no spread
+
+
+def label(made: Bench, dataset: Dataset, annotator: str, labels: dict[int, str]) -> None:
+    """Let an annotator say why captions (by number) were taken for the first image that is not theirs."""
+    failures = {n: toy_failure(dataset, n, int(dataset.owners[n] == 0)) for n in labels}
+    new = tuple(NewLabel(failures[n], category, raw_category=category) for n, category in labels.items())
+    save_batches(made.store, [Batch(annotator, Source("test", annotator), dataset.key, new)])
+
+
+def test_categories_are_those_that_people_gave_under_a_named_policy(made: Bench) -> None:
+    dataset = collection()
+    runs = [made.run(dataset, 0.5), made.run(dataset, 1.5, seed=1)]
+    label(made, dataset, "A", {0: "Count", 1: "Count", 5: "Object", 9: "Object"})
+    label(made, dataset, "B", {0: "Count", 5: "Spatial"})
+    found = compare(made.store, runs, CompareRequest(by="category", resamples=200))
+    assert sizes(found, "t2i") == {"Count": 2, "Object": 1}  # caption 5 has no majority
+    assert any("policy majority" in note and "1 items left out" in note for note in found.notes)
+    assert any(note.startswith("oracle") for note in found.notes)
+    every = compare(made.store, runs, CompareRequest(by="category", policy="count-all", resamples=200))
+    assert sizes(every, "t2i") == {"Count": 2, "Object": 2, "Spatial": 1}
+    with pytest.raises(ClipbenchError, match="no merge policy"):
+        compare(made.store, runs, CompareRequest(by="category", policy="mine"))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
             setting = Perturbation("word-dropout", "text", level, seed)
             runs[f"{level} {seed}"] = made.run(collection(), 0.8, model="ViT-B-32 openai", setting=setting)
     runs["other"] = made.run(collection(), 0.6, model="RN50")
+    runs["sizes"] = made.run(collection(), 0.6, model="RN101", kind="gallery-size")
     tag_run(made.store, runs["clean"].key, "paper")
     return made, runs
 
@@ -33,7 +34,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
 @pytest.mark.parametrize(
     ("reference", "meant"),
     [
-        ("latest", ["other"]),
+        ("latest", ["sizes"]),
         ("paper", ["clean"]),
         ("latest:clean", ["other"]),
         ("latest:clean,model=openai", ["clean"]),
@@ -46,6 +47,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
         ("model=ViT-B-32 openai, perturb=clean", ["clean"]),
         ("dataset=toys,model=openai,perturb=word-dropout=0.3,seed=1", ["0.3 1"]),
         ("tag=paper", ["clean"]),
+        ("latest:clean,kind=gallery-size", ["sizes"]),
         ("all:word-dropout", ["0.1 0", "0.1 1", "0.3 0", "0.3 1"]),
         ("all:model=rn50", ["other"]),
     ],
@@ -82,7 +84,7 @@ def test_a_query_that_fits_several_lists_them(stored: tuple[Bench, dict[str, Sto
 def test_a_reference_that_fits_nothing_lists_the_newest(
     stored: tuple[Bench, dict[str, StoredRun]], reference: str
 ) -> None:
-    with pytest.raises(StoreError, match="RN50"):
+    with pytest.raises(StoreError, match="RN101"):
         resolve_runs(stored[0].store, [reference])
 
 

@@ -240,14 +240,14 @@ def test_photographs_that_are_gone_are_said_to_be_gone(tmp_path: Path) -> None:
     assert any("no photograph: No such file" in text for text in tree.text)
 
 
-def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
     added(tmp_path / "source", images=6)
     good("evaluate", "toys", "--model", "toy", "-q")
     out = tmp_path / "out.html"
     out.write_text("mine")
     assert "exists" in refused("report", "--html", out)
     assert out.read_text() == "mine"
-    good("report", "--html", out, "--force")
+    good("report", "--html", out, "--overwrite")
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 

@@ -43,8 +43,8 @@ def test_killed_twenty_times_the_same_commands_give_the_same_store_to_the_bit(
     toys: Collection, reference: Reference, tmp_path: Path
 ) -> None:
     homes = (tmp_path / f"store{number}" for number in count())
-    outcome = disturb(toys, homes, reference, kills=20, seed=20)
-    assert outcome.kills == 20
+    outcome = disturb(toys, homes, reference, kills=20, seed=20, midway=8)
+    assert outcome.kills >= 20
     assert outcome.midway >= 8, "too few kills came in the middle of the work to tell anything"
 
 

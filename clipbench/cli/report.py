@@ -17,6 +17,7 @@ import typer
 from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption
 from clipbench.cli.output import chosen, emit, for_programs
 from clipbench.cli.report_options import (
+    AgainstOption,
     AnchorsOption,
     BaselineOption,
     BaselinesOption,
@@ -33,7 +34,9 @@ from clipbench.cli.report_options import (
     KindOption,
     LimitOption,
     MetricOption,
+    OverwriteOption,
     PerturbationOption,
+    PolicyOption,
     QueryOption,
     ReferenceOption,
     ResamplesOption,
@@ -61,14 +64,17 @@ def report(
     metric: MetricOption = None,
     by: ByOption = None,
     flips: FlipsOption = None,
+    policy: PolicyOption = "majority",
     correction: CorrectionOption = Correction.auto,
     resamples: ResamplesOption = 10_000,
     seed: SeedOption = 0,
     confidence: ConfidenceOption = 0.95,
     html: HtmlOption = None,
     anchors: AnchorsOption = False,
+    against: AgainstOption = None,
     query: QueryOption = None,
     time_limit: TimeOption = 30.0,
+    overwrite: OverwriteOption = False,
     force: ForceOption = False,
     dataset: DatasetOption = None,
     model: WordsOption = None,
@@ -96,7 +102,7 @@ def report(
 
     asked, at, named = chosen(form, json), open_at(store), tuple(runs or ())
     request = CompareRequest(
-        tuple(metric or ()), by, resamples, seed, confidence, correction.value, force=force
+        tuple(metric or ()), by, resamples, seed, confidence, correction.value, policy, force=force
     )
     moment = None if since is None else since.replace(tzinfo=UTC)
     filters = RunFilter(
@@ -107,12 +113,12 @@ def report(
     elif anchors:
         from clipbench.reports.anchors import anchor_report
 
-        emit(anchor_report(at, named, filters, wide=for_programs(asked)), asked)
+        emit(anchor_report(at, named, filters, against or (), wide=for_programs(asked)), asked)
     elif html is not None:
         from clipbench.reports.html_report import PageRequest, write_page
 
         page = PageRequest(named, filters, request if compare else None, baseline, flips)
-        typer.echo(f"wrote {write_page(at, page, html, force=force)}")
+        typer.echo(f"wrote {write_page(at, page, html, force=overwrite)}")
     elif compare:
         _compare(at, named, baseline, request, flips, asked)
     elif sweep is not None:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from clipbench.cli.options import flag
+COMPARE, CHOOSE, OTHER = "Compare", "Choose runs", "Other reports"
+"""Headings of the help's panels."""
 
 
 class Correction(StrEnum):
@@ -44,91 +45,187 @@ def joined(args: list[str]) -> list[str]:
 RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[RUN]...",
+        metavar="RUN",
         help="With --compare, --html and --anchors: the runs. A key's beginning, a tag, latest, "
         "latest:word-dropout=0.3, latest:clean,model=WORDS, or all:dataset=NAME.",
         show_default=False,
     ),
 ]
-DatasetOption = Annotated[str | None, typer.Option(metavar="DATASET", help="Only runs on this dataset.")]
-WordsOption = Annotated[str | None, typer.Option(metavar="WORDS", help="Only models whose name holds this.")]
-KindOption = Annotated[
-    str | None, typer.Option(metavar="KIND", help="Only runs of this kind: evaluate or robustness.")
-]
-PerturbationOption = Annotated[
-    str | None, typer.Option(metavar="OPERATION", help="Only this operation, e.g. clean.")
-]
-TagOption = Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")]
-SinceOption = Annotated[
-    datetime | None,
+CompareOption = Annotated[
+    bool,
     typer.Option(
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
-        metavar="DATE",
-        help="Only runs since then: 2026-01-31 or 2026-01-31T18:00, UTC.",
+        "--compare",
+        metavar="",
+        rich_help_panel=COMPARE,
+        help="Compare the runs named, the first as the baseline.",
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most this many, newest first.")]
-CompareOption = Annotated[bool, flag("--compare", says="Compare the runs named, the first as the baseline.")]
 BaselineOption = Annotated[
-    str | None, typer.Option(metavar="RUN", help="With --compare: the run the others are compared with.")
+    str | None,
+    typer.Option(metavar="RUN", rich_help_panel=COMPARE, help="The run that the others are compared with."),
 ]
 MetricOption = Annotated[
     list[str] | None,
-    typer.Option("--metric", metavar="NAME", help="With --compare: only this, e.g. R@1. [default: all]"),
+    typer.Option(
+        "--metric", metavar="NAME", rich_help_panel=COMPARE, help="Only this metric, e.g. R@1. [default: all]"
+    ),
 ]
 ByOption = Annotated[
     str | None,
     typer.Option(
         metavar="GROUPS",
-        help="With --compare: within groups: caption-length, rank-bucket, perturbation, word WORD, category.",
+        rich_help_panel=COMPARE,
+        help="Within groups: caption-length, rank-bucket, perturbation, word WORD, category.",
     ),
 ]
 FlipsOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="With --compare: the N queries that changed most.")
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=COMPARE, min=1, help="The N queries that changed most."),
 ]
 ForceOption = Annotated[
-    bool, flag("--force", says="Compare what unlike runs have in common, or overwrite the --html file.")
+    bool,
+    typer.Option(
+        "--force",
+        metavar="",
+        rich_help_panel=COMPARE,
+        help="Compare what unlike runs have in common, and mark every line.",
+    ),
+]
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="POLICY",
+        rich_help_panel=COMPARE,
+        help="With --by category: how a failure with several labels counts (annotate summary).",
+    ),
 ]
 CorrectionOption = Annotated[
     Correction,
-    typer.Option(metavar="NAME", help="holm, bh (Benjamini-Hochberg), or auto: holm up to 60 tests."),
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=COMPARE,
+        help="holm, bh (Benjamini-Hochberg), or auto: holm up to 60 tests.",
+    ),
 ]
 ResamplesOption = Annotated[
-    int, typer.Option(min=100, metavar="N", help="With --compare: resamples of the images.")
+    int, typer.Option(metavar="N", rich_help_panel=COMPARE, min=100, help="Resamples of the images.")
 ]
-SeedOption = Annotated[int, typer.Option(metavar="N", help="With --compare: seed of the resamples.")]
+SeedOption = Annotated[int, typer.Option(metavar="N", rich_help_panel=COMPARE, help="Seed of the resamples.")]
 ConfidenceOption = Annotated[
-    float, typer.Option(min=0.51, max=0.999, metavar="SHARE", help="With --compare: of intervals.")
+    float,
+    typer.Option(
+        metavar="SHARE", rich_help_panel=COMPARE, min=0.51, max=0.999, help="Confidence of intervals."
+    ),
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Write a report to read: one file, with pictures."),
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        rich_help_panel=OTHER,
+        help="Write a report to read: one file, with pictures.",
+    ),
 ]
-QueryOption = Annotated[
-    str | None, typer.Option("--query", metavar="SQL", help="Ask the store; it is only read (docs/store.md).")
-]
-TimeOption = Annotated[
-    float, typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="With --query: stop it after that.")
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", metavar="", rich_help_panel=OTHER, help="Replace the --html file.")
 ]
 AnchorsOption = Annotated[
-    bool, flag("--anchors", says="Hold the runs against published numbers, each with its source.")
+    bool,
+    typer.Option(
+        "--anchors",
+        metavar="",
+        rich_help_panel=OTHER,
+        help="Hold the runs against published numbers, each with its source.",
+    ),
+]
+AgainstOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--against",
+        metavar="FILE",
+        rich_help_panel=OTHER,
+        help="With --anchors: results of CLIP_benchmark (JSON) in place of published numbers.",
+    ),
+]
+QueryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--query",
+        metavar="SQL",
+        rich_help_panel=OTHER,
+        help="Ask the store, which is only read (docs/store.md).",
+    ),
+]
+TimeOption = Annotated[
+    float,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        rich_help_panel=OTHER,
+        min=0.1,
+        help="With --query: stop it after that.",
+    ),
 ]
 SweepOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="SWEEP", help="Print this sweep (a name, or latest); several models' side by side."),
+    typer.Option(
+        metavar="SWEEP",
+        rich_help_panel=OTHER,
+        help="Print this sweep (a name, or latest); several models' side by side.",
+    ),
 ]
 ReferenceOption = Annotated[
-    str | None, typer.Option(metavar="SWEEP", help="With --sweep: the sweep mCE is relative to.")
+    str | None,
+    typer.Option(metavar="SWEEP", rich_help_panel=OTHER, help="With --sweep: the sweep mCE is relative to."),
 ]
 BaselinesOption = Annotated[
     list[str] | None,
     typer.Option(
         "--baselines",
         metavar="SWEEP",
+        rich_help_panel=OTHER,
         help="With --sweep: a baseline of effective robustness; eight or more are needed.",
     ),
 ]
 FiguresOption = Annotated[
     Path | None,
-    typer.Option("--figures", metavar="FOLDER", help="With --sweep: write its figures, PNG and SVG."),
+    typer.Option(
+        "--figures",
+        metavar="FOLDER",
+        rich_help_panel=OTHER,
+        help="With --sweep: write its figures, PNG and SVG.",
+    ),
+]
+DatasetOption = Annotated[
+    str | None, typer.Option(metavar="DATASET", rich_help_panel=CHOOSE, help="Only runs on this dataset.")
+]
+WordsOption = Annotated[
+    str | None,
+    typer.Option(metavar="WORDS", rich_help_panel=CHOOSE, help="Only models whose name holds this."),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND", rich_help_panel=CHOOSE, help="Only runs of this kind: evaluate or robustness."
+    ),
+]
+PerturbationOption = Annotated[
+    str | None,
+    typer.Option(metavar="OPERATION", rich_help_panel=CHOOSE, help="Only this operation, e.g. clean."),
+]
+TagOption = Annotated[
+    str | None, typer.Option(metavar="TAG", rich_help_panel=CHOOSE, help="Only runs with this tag.")
+]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="DATE",
+        rich_help_panel=CHOOSE,
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+        help="Only runs since then: 2026-01-31 or 2026-01-31T18:00, UTC.",
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=CHOOSE, min=1, help="At most this many, newest first."),
 ]

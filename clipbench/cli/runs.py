@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,17 @@ from clipbench.cli.options import (
 )
 from clipbench.cli.output import chosen, emit, for_programs
 
+if TYPE_CHECKING:
+    from clipbench.store.engine import Store
+    from clipbench.store.runs import StoredRun
+
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN", help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3."
+    ),
+]
+
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
 )
@@ -29,6 +40,8 @@ class LedgerFormat(StrEnum):
 
     csv = "csv"
     parquet = "parquet"
+    trec = "trec"
+    clip_benchmark = "clip-benchmark"
 
 
 class Directions(StrEnum):
@@ -37,6 +50,14 @@ class Directions(StrEnum):
     both = "both"
     t2i = "t2i"
     i2t = "i2t"
+
+
+def only(runs: list[str]) -> None:
+    """Raise BadParameter where several runs are named and one is meant."""
+    if len(runs) != 1:
+        raise typer.BadParameter(
+            f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
+        )
 
 
 @app.command("list")
@@ -82,27 +103,98 @@ def show(
 
 @app.command()
 def export(
-    run: RunArgument,
+    runs: RunsArgument,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="File to write; - for stdout (CSV).")
     ] = Path("-"),
     direction: Annotated[
         Directions, typer.Option(help="Captions as queries (t2i), images (i2t), or both.")
     ] = Directions.both,
-    form: Annotated[LedgerFormat, typer.Option("--format", "-f", help="csv or parquet.")] = LedgerFormat.csv,
+    form: Annotated[
+        LedgerFormat,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON).",
+        ),
+    ] = LedgerFormat.csv,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Write the runs whole, to check them elsewhere: no photographs."
+        ),
+    ] = None,
     force: Annotated[bool, flag("--force", says="Overwrite the file.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin."""
+    """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
     from clipbench.reports.ledger import ledger_table, write_ledger
-    from clipbench.store.queries import resolve_run
+    from clipbench.study.compare_references import resolve_one, resolve_runs
     from clipbench.study.opening import open_at
 
+    if bundle is None:
+        only(runs)
     at = open_at(store)
-    ledger = ledger_table(at, resolve_run(at, run), direction.value)
+    if bundle is not None:
+        from clipbench.study.bundle import write_bundle
+
+        written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
+        typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
+        return
+    found = resolve_one(at, runs[0])
+    if form in {LedgerFormat.trec, LedgerFormat.clip_benchmark}:
+        _bridge(at, found, out, direction, form, force)
+        return
+    ledger = ledger_table(at, found, direction.value)
     write_ledger(ledger, out, form=form.value, force=force)
     if str(out) != "-":
         typer.echo(f"wrote {out}: {len(ledger.rows):,} queries")
+
+
+def _bridge(
+    at: Store, run: StoredRun, out: Path, direction: Directions, form: LedgerFormat, force: bool
+) -> None:
+    """Write a run as another tool reads it."""
+    from clipbench.reports.bridges import clip_benchmark_json, write_trec
+    from clipbench.study.compare_sides import load_sides
+    from clipbench.study.protocol import directions_of
+    from clipbench.study.whole_files import whole_file
+
+    if form is LedgerFormat.trec:
+        if str(out) == "-":
+            raise typer.BadParameter("TREC runs and qrels go to a folder: --out FOLDER")
+        [side] = load_sides(at, [run])
+        for path in write_trec(at, side, out, directions=directions_of(direction.value), force=force):
+            typer.echo(f"wrote {path}")
+        return
+    text = clip_benchmark_json(at, run)
+    if str(out) == "-":
+        typer.echo(text, nl=False)
+        return
+    with whole_file(out, force=force) as partial:
+        partial.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {out}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle that `runs export` wrote.")],
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The bundle's name as its maker says it; another is refused."),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Read runs from a bundle. Every key, ledger and metric is derived again; what was changed is refused."""
+    from clipbench.keys import short
+    from clipbench.study.bundle_import import import_bundle
+    from clipbench.study.opening import open_at
+
+    done = import_bundle(open_at(store, create=True), file, expect)
+    typer.echo(f"read {file}: {len(done.new)} new runs, {len(done.known)} known before, {done.name}")
+    for key in done.new:
+        typer.echo(f"run {short(key)}")
 
 
 @app.command()

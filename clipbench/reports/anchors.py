@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from clipbench.errors import ClipbenchError
 from clipbench.keys import short
+from clipbench.reports.bridges import read_clip_benchmark
 from clipbench.reports.runs import perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import find_run
-from clipbench.study.anchors import Anchored, hold
+from clipbench.study.anchors import Anchored, hold, hold_against
 from clipbench.study.anchors_table import COLLECTIONS
 from clipbench.study.compare_references import resolve_runs
 
@@ -37,11 +39,17 @@ FOR_PROGRAMS = ("low", "high", "source")
 
 
 def anchor_report(
-    store: Store, references: Sequence[str], filters: RunFilter, *, wide: bool = False
+    store: Store,
+    references: Sequence[str],
+    filters: RunFilter,
+    files: Sequence[Path] = (),
+    *,
+    wide: bool = False,
 ) -> Table:
     """Return the table of the runs that are named, else of those that pass the filters, newest first.
 
-    wide: with bounds and sources in columns, for programs. Raises ClipbenchError where there is no run.
+    files: results of CLIP_benchmark to hold the runs against, in place of the published numbers; nothing is
+    known of their data but the name. wide: with bounds and sources in columns, for programs. Raises ClipbenchError where there is no run.
     """
     if references:
         runs = resolve_runs(store, references)
@@ -52,7 +60,8 @@ def anchor_report(
         raise ClipbenchError(
             "there is no run to hold against published numbers", "clipbench evaluate DATASET"
         )
-    return anchor_table(hold(store, runs), wide=wide)
+    anchors = [read_clip_benchmark(path) for path in files]
+    return anchor_table(hold_against(store, runs, anchors) if anchors else hold(store, runs), wide=wide)
 
 
 def anchor_table(anchored: Sequence[Anchored], *, wide: bool = False) -> Table:
@@ -71,7 +80,7 @@ def anchor_table(anchored: Sequence[Anchored], *, wide: bool = False) -> Table:
         ),
     ]
     used = {one.anchor.collection for one in anchored if one.anchor is not None}
-    notes += [f"{name}: {COLLECTIONS[name].split_note}" for name in sorted(used)]
+    notes += [f"{name}: {COLLECTIONS[name].split_note}" for name in sorted(used & set(COLLECTIONS))]
     sources = dict.fromkeys(one.anchor.source for one in anchored if one.anchor is not None)
     notes += [f"source: {source}" for source in sources]
     told = [i for i, c in enumerate(COLUMNS) if wide or (c.name not in FOR_PROGRAMS and _said(rows, i))]

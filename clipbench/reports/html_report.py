@@ -76,6 +76,8 @@ def write_page(store: Store, request: PageRequest, out: Path, *, force: bool = F
     Raises ClipbenchError where no run is meant, `out` exists and `force` is False, or it cannot be
     written; CompareError where runs that were to be compared do not compare.
     """
+    if out.exists() and not force:
+        raise ClipbenchError(f"{out} exists", "--overwrite replaces it, --html names another file")
     text = report_page(store, request)
     with whole_file(out, force=force) as path:
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -128,7 +130,7 @@ def _comparison(
     if request.compare is not None:
         references = request.references or tuple(run.key for run in runs)
         return compared(store, references, request.compare, request.baseline), ()
-    clean = [run for run in runs if run.perturbation.operation == "clean"]
+    clean = [run for run in runs if _is_plain(run)]
     base = (clean or list(runs))[-1]
     sides = load_sides(store, runs)
     [baseline] = [side for side in sides if side.run.key == base.key]
@@ -148,6 +150,11 @@ def _comparison(
     if len(chosen) < len(like):
         unlike = (*unlike, f"the oldest {len(like) - COMPARED} of {len(like)} runs like {labels[base.key]}")
     return compare(store, [base, *chosen], CompareRequest(metrics=names)), unlike
+
+
+def _is_plain(run: StoredRun) -> bool:
+    """Whether a run is an evaluation of the dataset as it is."""
+    return run.spec.kind == "evaluate" and run.perturbation.operation == "clean"
 
 
 def _shared(sides: Sequence[Side]) -> set[str]:
@@ -183,6 +190,6 @@ def _failing(sides: Sequence[Side], comparison: Comparison | None) -> Side | Non
     if comparison is not None:
         key = comparison.runs[comparison.baseline].key
         able = [side for side in able if side.run.key == key] or able
-    clean = [side for side in able if side.run.perturbation.operation == "clean"]
+    clean = [side for side in able if _is_plain(side.run)]
     chosen = clean or able
     return chosen[-1] if chosen else None

@@ -62,12 +62,13 @@ class _Drawing:
 
     @property
     def y_label(self) -> str:
-        return f"{self.metric} (log scale, lower is better)" if self.is_rank else self.metric
+        return f"{self.metric} (log, lower is better)" if self.is_rank else self.metric
 
     @property
     def chance(self) -> float | None:
         """The score of a random order, where it is one number for all."""
-        return self.summaries[0].clean.get((self.name[0], f"chance-{self.name[1]}"))
+        found = self.summaries[0].clean.get((self.name[0], f"chance-{self.name[1]}"))
+        return None if found is None else float(f"{found:.2g}")  # its label is to be read at a glance
 
     def panels(self) -> dict[str, list[Series]]:
         """Return for every graded operation of the target its lines, one for each sweep that has it."""

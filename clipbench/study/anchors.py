@@ -63,6 +63,15 @@ def hold(store: Store, runs: Sequence[StoredRun]) -> tuple[Anchored, ...]:
     return tuple(found)
 
 
+def hold_against(store: Store, runs: Sequence[StoredRun], anchors: Sequence[Anchor]) -> tuple[Anchored, ...]:
+    """Return every run beside every anchor given, whatever collection and model they are of."""
+    return tuple(
+        Anchored(side.run, anchor, _scores(side, anchor))
+        for side in load_sides(store, runs)
+        for anchor in anchors
+    )
+
+
 def _hold(side: Side, identity: EncoderIdentity) -> list[Anchored]:
     reason = _unfit(side)
     if reason:

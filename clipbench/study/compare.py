@@ -14,6 +14,7 @@ from clipbench.records import DIRECTIONS
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparable import check_comparable, refusal
+from clipbench.study.compare_categories import captions_by_category
 from clipbench.study.compare_groups import (
     Categories,
     Group,
@@ -56,7 +57,7 @@ def compare(
 ) -> Comparison:
     """Return every difference of the runs from run number `baseline`.
 
-    categories: for `by="category"`, which captions carry which. Raises CompareError for fewer than two
+    categories: for `by="category"`, which captions carry which, where that is not the store's. Raises CompareError for fewer than two
     runs, for unlike ones unless `request.force`, and for metrics or groups that are not there.
     """
     if len(runs) < 2:
@@ -70,6 +71,10 @@ def compare(
         raise refusal(sides[baseline], others, unlike)
     names = _names(sides, request)
     common = common_queries(sides)
+    told = group_notes(request.by) if request.by else ()
+    if request.by == CATEGORY and categories is None:
+        labelled = captions_by_category(store, sides[baseline], request.policy)
+        categories, told = labelled.captions, labelled.notes
     needed = (*names, MEDIAN) if request.by == "rank-bucket" else names
     values = [per_query(sides, one, needed) for one in common]
     if not unlike:
@@ -92,7 +97,7 @@ def compare(
         correction,
         tests,
         unlike,
-        (*_notes(sides, names), *(group_notes(request.by) if request.by else ())),
+        (*_notes(sides, names), *told),
     )
 
 
@@ -122,7 +127,7 @@ def _groups(
         found = category_groups(categories or {}, common)
         if not found:
             raise CompareError(
-                "no caption of these runs carries a category yet", "clipbench annotate sample, then serve"
+                "no caption of these runs carries a category", "clipbench annotate sample RUN, then serve"
             )
         return found
     return query_groups(by, sides, common, values, baseline)

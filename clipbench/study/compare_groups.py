@@ -50,7 +50,6 @@ def group_notes(by: str) -> tuple[str, ...]:
         "wrong can only rise, so some of each difference is regression to the mean",
         "word": "captions that hold the word, whatever the case, and images with such a caption",
         "perturbation": "within each perturbation, against the baseline's model under the same perturbation",
-        "category": "captions that people gave the category; a caption can be in several",
     }
     return (notes[kind],) if kind in notes else ()
 

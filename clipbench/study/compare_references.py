@@ -3,7 +3,7 @@
 A query names what a run is of: `model=ViT-B-32,dataset=f8k,perturb=word-dropout=0.3,seed=0`, with commas or
 spaces between. `latest:QUERY` is the newest run that fits, `all:QUERY` every one of them, and a query by
 itself must fit one run only. After the colon an operation may stand first by itself: `latest:clean`,
-`latest:word-dropout=0.3`. Compares nothing.
+`latest:word-dropout=0.3`. A clean run is a plain evaluation unless `kind=` says otherwise. Compares nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from dataclasses import replace
 
 from clipbench.errors import CompareError, StoreError
 from clipbench.keys import short
+from clipbench.records import CLEAN
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run
 from clipbench.store.runs import StoredRun, find_run
 
 WORDS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
 """What a query can ask for."""
+
+PLAIN = "evaluate"
+"""The kind of a clean run where a query names none."""
 
 NEWEST, EVERY = "latest:", "all:"
 SHOWN = 8
@@ -110,10 +114,12 @@ def _filter(asked: dict[str, str], text: str) -> RunFilter:
     seed = _number(asked["seed"], text) if "seed" in asked else None
     if seed is not None and not seed.is_integer():
         raise CompareError(f"{asked['seed']!r} in {text!r} is no seed", "seed=0")
+    # Runs with a gallery under stress are clean too, and not what people mean by a clean run.
+    kind = asked.get("kind", PLAIN if operation.strip() == CLEAN.operation else None)
     return RunFilter(
         dataset=asked.get("dataset"),
         model=asked.get("model"),
-        kind=asked.get("kind"),
+        kind=kind,
         tag=asked.get("tag"),
         operation=operation.strip() or None,
         level=_number(level, text) if level else None,

@@ -23,7 +23,8 @@ class CompareRequest:
     """How to compare.
 
     metrics: their names, () for all that every run has. by: a grouping of `compare_groups.BY`, or None.
-    correction: "holm", "bh" or "auto". force: compare what is common of unlike runs.
+    correction: "holm", "bh" or "auto". policy: how a failure with several labels counts, for
+    by="category". force: compare what is common of unlike runs.
     """
 
     metrics: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class CompareRequest:
     seed: int = 0
     confidence: float = 0.95
     correction: str = "auto"
+    policy: str = "majority"
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -52,6 +52,11 @@ def stress_gallery(
 
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
+    if source.imported and request.fooling:
+        raise ClipbenchError(
+            f"{source.identity.label} cannot encode fooling captions: its vectors were made elsewhere",
+            "--no-fooling",
+        )
     operations = controls(request.controls)
     others = [load_dataset(source.store, other) for other in request.distractors]
     base = ground(load_dataset(source.store, name), source, Protocol(), progress, allow_missing)

@@ -1,0 +1,81 @@
+"""Is a ledger possible, and is it of the dataset it is said to be of? Pure.
+
+A ledger that was changed and still fits its dataset shows in the metrics, which are derived from it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from clipbench.metrics.positives import Positives, equal_captions, own
+from clipbench.records import Direction, Ledger, Metric
+from clipbench.study.galleries import Gallery
+from clipbench.study.protocol import Protocol, metrics_of
+
+TOLERANCE = 1e-9
+
+
+def ledger_faults(ledger: Ledger, gallery: Gallery, protocol: Protocol) -> Iterator[str]:
+    """Yield what cannot be true of a ledger that ranked this gallery under this protocol."""
+    items = len(gallery.samples) if ledger.direction == "t2i" else len(gallery.captions)
+    queries = len(gallery.captions) if ledger.direction == "t2i" else len(gallery.samples)
+    if ledger.queries != queries:
+        yield f"has {ledger.queries:,} queries, the dataset {queries:,}"
+        return
+    if protocol.fold is None and ledger.gallery_size != items:
+        yield f"ranks {ledger.gallery_size:,} items, the dataset has {items:,}"
+    positives, clusters = _expected(ledger.direction, gallery, protocol)
+    if not np.array_equal(ledger.cluster, clusters):
+        yield "names other images as the queries' own"
+    if not (
+        np.array_equal(ledger.offsets, positives.offsets) and np.array_equal(ledger.positive, positives.items)
+    ):
+        yield "takes other items for right"
+        return
+    above, tied, among = ledger.above, ledger.tied, ledger.tied_positives
+    counts = np.repeat(np.diff(ledger.offsets), np.diff(ledger.offsets))
+    if (above < 0).any() or (above + tied > ledger.gallery_size).any():
+        yield f"counts more items above or tied than the {ledger.gallery_size:,} there are"
+    if (tied < 1).any() or (among < 1).any() or (among > tied).any() or (among > counts).any():
+        yield "counts ties that cannot be"
+    if (ledger.top1 < 0).any() or (ledger.top1 >= items).any():
+        yield "finds an item first that is not there"
+    if not np.isfinite(ledger.positive_score).all() or np.isnan(ledger.negative_score).any():
+        yield "has scores that are no numbers"
+
+
+def _expected(
+    direction: Direction, gallery: Gallery, protocol: Protocol
+) -> tuple[Positives, np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """Return the right items and own images that follow from the dataset."""
+    images, owners = len(gallery.samples), gallery.owners
+    clusters = owners if direction == "t2i" else np.arange(images, dtype=np.int32)
+    if protocol.positives == "own":
+        return own(owners, images)[direction], clusters
+    texts = [caption.text for caption in gallery.captions]
+    return equal_captions(texts, owners, images)[direction], clusters
+
+
+def metric_faults(
+    ledgers: Mapping[Direction, Ledger], protocol: Protocol, metrics: tuple[Metric, ...]
+) -> Iterator[str]:
+    """Yield every stored metric that its ledger belies, and every one that is missing or too many."""
+    derived = {(m.direction, m.name): m for m in metrics_of(ledgers, protocol)}
+    stored = {(m.direction, m.name): m for m in metrics}
+    for name in derived.keys() - stored.keys():
+        yield f"lacks {' '.join(name)}"
+    for name in stored.keys() - derived.keys():
+        yield f"has {' '.join(name)}, which does not follow from the ledger"
+    for name, one in derived.items():
+        told = stored.get(name)
+        if told is not None and not _same(one, told):
+            yield f"says {' '.join(name)} is {told.value:.6g}, by the ledger it is {one.value:.6g}"
+
+
+def _same(one: Metric, other: Metric) -> bool:
+    pairs = ((one.value, other.value), (one.low, other.low), (one.high, other.high))
+    return one.n == other.n and all(
+        a == b if a is None or b is None else abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in pairs
+    )
