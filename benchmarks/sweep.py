@@ -24,8 +24,8 @@ from text import captions  # the benchmark beside this one: real captions, or ge
 
 from clipbench.perturb.registry import select
 from clipbench.records import Caption
-from clipbench.study.settings import SweepRequest, settings
-from clipbench.study.wording import unlike, wording
+from clipbench.study.robustness.settings import SweepRequest, settings
+from clipbench.study.robustness.wording import unlike, wording
 
 GOAL = 10.0
 SEEDS = 5

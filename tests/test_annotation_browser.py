@@ -20,9 +20,9 @@ from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_assignment, save_sample
-from clipbench.study.annotation_assign import AssignRequest, plan
-from clipbench.study.annotation_import import ImportRequest, import_labels
-from clipbench.study.annotation_session import open_session
+from clipbench.study.annotation.assign import AssignRequest, plan
+from clipbench.study.annotation.importing import ImportRequest, import_labels
+from clipbench.study.annotation.session import open_session
 from clipbench.study.progress import Silent
 
 pytestmark = pytest.mark.slow

@@ -21,9 +21,9 @@ from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_sample
-from clipbench.study.annotation_files import read_labels
-from clipbench.study.annotation_import import ImportedFile, ImportRequest, import_labels
-from clipbench.study.annotation_json import label_studio_config, label_studio_task, page_result
+from clipbench.study.annotation.exchange_json import label_studio_config, label_studio_task, page_result
+from clipbench.study.annotation.files import read_labels
+from clipbench.study.annotation.importing import ImportedFile, ImportRequest, import_labels
 
 HEAD = "idx,caption,gt_img_idx,pred_img_idx,category,ambiguous_subtype"
 DATASET = toy_dataset()  # image i has captions 2i and 2i + 1, "a red thing i j"
@@ -378,8 +378,8 @@ def test_whatever_a_file_holds_it_is_read_or_refused_with_its_name(
 
 @pytest.mark.shared
 def test_the_two_human_labelled_files_say_what_was_published(shared: Path, tmp_path: Path) -> None:
-    from clipbench.study.annotation_labels import scope
-    from clipbench.study.annotation_summary import summarise
+    from clipbench.study.annotation.labels import scope
+    from clipbench.study.annotation.summary import summarise
 
     folder = shared / "data" / "coco2017-val"
     store = new_store(tmp_path / "store")

@@ -18,27 +18,27 @@ from store_toys import new_store, toy_dataset, toy_run
 
 from clipbench.errors import ClipbenchError, CompareError, StoreError
 from clipbench.failures.taxonomy import NAMES, choices
-from clipbench.reports.annotation_gallery import write_gallery
+from clipbench.reports.annotation.gallery import write_gallery
 from clipbench.statistics.intervals import wilson
 from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import find_sample, save_sample
 from clipbench.store.queries import resolve_run
-from clipbench.study.annotation_adjudicate import decide, need_conflicts, open_conflicts
-from clipbench.study.annotation_agreement import agree
-from clipbench.study.annotation_labels import scope
-from clipbench.study.annotation_results import (
+from clipbench.study.annotation.adjudicate import decide, need_conflicts, open_conflicts
+from clipbench.study.annotation.agreement import agree
+from clipbench.study.annotation.labels import scope
+from clipbench.study.annotation.results import (
     CONTROLS,
     EVERYTHING,
     LABELLED,
     category_changes,
     category_results,
 )
-from clipbench.study.annotation_sampling import SampleRequest, draw_sample
-from clipbench.study.annotation_session import choose, open_session, page_data
-from clipbench.study.annotation_simulate import expected_agreement, simulate, truths
-from clipbench.study.annotation_summary import summarise
+from clipbench.study.annotation.sampling import SampleRequest, draw_sample
+from clipbench.study.annotation.session import choose, open_session, page_data
+from clipbench.study.annotation.simulate import expected_agreement, simulate, truths
+from clipbench.study.annotation.summary import summarise
 from clipbench.study.opening import open_at
 from clipbench.study.progress import Silent
 

@@ -24,10 +24,10 @@ from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import find_sample, save_assignment, save_sample
-from clipbench.study.annotation_assign import AssignRequest, plan
-from clipbench.study.annotation_import import ImportRequest, import_labels
-from clipbench.study.annotation_json import page_result
-from clipbench.study.annotation_session import choose, open_session, page_data, people
+from clipbench.study.annotation.assign import AssignRequest, plan
+from clipbench.study.annotation.exchange_json import page_result
+from clipbench.study.annotation.importing import ImportRequest, import_labels
+from clipbench.study.annotation.session import choose, open_session, page_data, people
 from clipbench.study.progress import Silent
 from clipbench.study.single_page import embedded
 
@@ -219,7 +219,7 @@ def test_blind_pages_swap_sides_and_tell_no_names(tmp_path: Path) -> None:
 
 
 def test_hints_are_shown_only_where_asked(store: Store) -> None:
-    from clipbench.study.annotation_hints import suggest
+    from clipbench.study.annotation.hints import suggest
 
     suggest(store, find_sample(store, "latest").sample, None, Silent())
     assert not any(item["hints"] for item in page_data(open_session(store), "A")["items"])  # type: ignore[union-attr]

@@ -27,11 +27,11 @@ from clipbench.store.failures import (
 )
 from clipbench.store.queries import resolve_run
 from clipbench.store.runs import delete_run
-from clipbench.study.annotation_assign import AssignRequest, assign, picture_name, plan
-from clipbench.study.annotation_hints import english, suggest
-from clipbench.study.annotation_import import ImportRequest, import_labels
-from clipbench.study.annotation_pictures import SIDE, pair, photograph
-from clipbench.study.annotation_sampling import SampleRequest, draw_sample
+from clipbench.study.annotation.assign import AssignRequest, assign, picture_name, plan
+from clipbench.study.annotation.hints import english, suggest
+from clipbench.study.annotation.importing import ImportRequest, import_labels
+from clipbench.study.annotation.pictures import SIDE, pair, photograph
+from clipbench.study.annotation.sampling import SampleRequest, draw_sample
 from clipbench.study.progress import Silent
 
 

@@ -14,15 +14,15 @@ from clipbench.errors import ClipbenchError
 from clipbench.failures.items import FailureSample
 from clipbench.failures.sampling import Stratum
 from clipbench.failures.taxonomy import NAMES
-from clipbench.reports.annotation_tables import agreement_tables, summary_tables, written
+from clipbench.reports.annotation.tables import agreement_tables, summary_tables, written
 from clipbench.reports.tables import RENDERERS
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_sample
-from clipbench.study.annotation_agreement import agree
-from clipbench.study.annotation_labels import scope
-from clipbench.study.annotation_summary import Summary, summarise
+from clipbench.study.annotation.agreement import agree
+from clipbench.study.annotation.labels import scope
+from clipbench.study.annotation.summary import Summary, summarise
 
 DATASET = toy_dataset(images=6)  # 12 captions, hence 12 failures
 FAILURES = [item.failure for item in toy_sample(DATASET).failures]
@@ -186,7 +186,7 @@ def test_what_cannot_be_seen_is_shown() -> None:
 
 def test_the_distribution_is_drawn(store: Store, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from clipbench.reports.annotation_figures import save_distribution
+    from clipbench.reports.annotation.figures import save_distribution
 
     labels(store, "A", "obobam")
     labels(store, "B", "obspam")

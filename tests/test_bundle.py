@@ -24,9 +24,9 @@ from clipbench.home import Home
 from clipbench.records import Ledger
 from clipbench.store.engine import Store, open_store
 from clipbench.store.ledgers import ARRAYS
-from clipbench.study.bundle_import import import_bundle
-from clipbench.study.bundle_read import read_bundle
-from clipbench.study.bundle_zip import MANIFEST, array_bytes, json_bytes, read_members, write_members
+from clipbench.study.bundles.archive import MANIFEST, array_bytes, json_bytes, read_members, write_members
+from clipbench.study.bundles.importing import import_bundle
+from clipbench.study.bundles.reading import read_bundle
 from clipbench.study.protocol import metrics_of, protocol_of
 
 Members = dict[str, bytes]

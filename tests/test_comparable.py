@@ -11,11 +11,11 @@ from compare_toys import PROTOCOL, Bench, bench, collection
 
 from clipbench.errors import CompareError
 from clipbench.records import Perturbation
-from clipbench.reports.comparison import UNLIKE, detail, overview, wide
-from clipbench.reports.comparison_latex import to_paper
+from clipbench.reports.comparing.latex import to_paper
+from clipbench.reports.comparing.tables import UNLIKE, detail, overview, wide
 from clipbench.store.runs import StoredRun
-from clipbench.study.compare import compare
-from clipbench.study.comparison import CompareRequest
+from clipbench.study.comparing.compare import compare
+from clipbench.study.comparing.comparison import CompareRequest
 from clipbench.study.protocol import Protocol
 
 QUICK = CompareRequest(resamples=200)

@@ -19,10 +19,10 @@ from clipbench.errors import CompareError, StoreError
 from clipbench.records import Dataset, Perturbation
 from clipbench.statistics.flips import mcnemar
 from clipbench.statistics.paired import median_test, paired_difference, paired_medians, randomisation_test
-from clipbench.study.compare import compare
-from clipbench.study.compare_sides import common_queries, load_sides
-from clipbench.study.compare_values import check_stored, per_query
-from clipbench.study.comparison import CompareRequest, Comparison, Line
+from clipbench.study.comparing.compare import compare
+from clipbench.study.comparing.comparison import CompareRequest, Comparison, Line
+from clipbench.study.comparing.sides import common_queries, load_sides
+from clipbench.study.comparing.values import check_stored, per_query
 from clipbench.study.protocol import Protocol
 
 Floats = npt.NDArray[np.float64]

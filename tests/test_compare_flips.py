@@ -14,11 +14,11 @@ from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.legacy import SOURCE_STUDY, legacy_perturbation, legacy_texts
 from clipbench.perturb.registry import text_operation
 from clipbench.records import Perturbation
-from clipbench.study.compare_failures import worst_failures
-from clipbench.study.compare_flips import changed_most
-from clipbench.study.compare_rankings import rankings
-from clipbench.study.compare_sides import load_sides
-from clipbench.study.compare_texts import queried_texts
+from clipbench.study.comparing.failures import worst_failures
+from clipbench.study.comparing.flips import changed_most
+from clipbench.study.comparing.rankings import rankings
+from clipbench.study.comparing.sides import load_sides
+from clipbench.study.comparing.texts import queried_texts
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from compare_toys import Bench, bench, collection
 from clipbench.errors import ClipbenchError, CompareError
 from clipbench.records import CLEAN, Dataset, Perturbation
 from clipbench.store.annotations import Batch, NewLabel, Source, save_batches
-from clipbench.study.compare import compare
-from clipbench.study.comparison import CompareRequest, Comparison
+from clipbench.study.comparing.compare import compare
+from clipbench.study.comparing.comparison import CompareRequest, Comparison
 
 DROPPED = Perturbation("word-dropout", "text", 0.3, 0)
 

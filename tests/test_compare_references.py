@@ -14,7 +14,7 @@ from compare_toys import Bench, bench, collection
 from clipbench.errors import ClipbenchError, CompareError, StoreError
 from clipbench.records import Perturbation
 from clipbench.store.runs import StoredRun, tag_run
-from clipbench.study.compare_references import parse_query, resolve_one, resolve_runs
+from clipbench.study.comparing.references import parse_query, resolve_one, resolve_runs
 
 
 @pytest.fixture(scope="module")

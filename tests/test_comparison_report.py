@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import Done, added, cli, environment, good, refused
 
 from clipbench.cli.report_options import joined
-from clipbench.reports.comparison import WIDE
+from clipbench.reports.comparing.tables import WIDE
 
 PAIR = ("latest:clean", "latest:word-dropout=0.5")
 QUICK = ("--resamples", "400")

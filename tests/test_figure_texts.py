@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipbench.reports.figure_files import safe_name
-from clipbench.reports.figure_heat import readable_on
-from clipbench.reports.figure_records import Point, Series
-from clipbench.reports.figure_style import stroke
-from clipbench.reports.figure_text import apart, log_ticks, printable, roomy, shortened, width_of, wrapped
+from clipbench.reports.figures.files import safe_name
+from clipbench.reports.figures.heat import readable_on
+from clipbench.reports.figures.records import Point, Series
+from clipbench.reports.figures.style import stroke
+from clipbench.reports.figures.text import apart, log_ticks, printable, roomy, shortened, width_of, wrapped
 
 mpl = pytest.importorskip("matplotlib")
 

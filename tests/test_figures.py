@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from clipbench.errors import ClipbenchError
-from clipbench.reports.figures import (
+from clipbench.reports.figures.drawing import (
     Point,
     Series,
     curve_grid,
@@ -94,7 +94,7 @@ def test_the_same_data_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
 def test_bytes_depend_on_neither_process_nor_settings_and_pyplot_is_never_loaded(tmp_path: Path) -> None:
     code = (
         "import sys, matplotlib; from pathlib import Path\n"
-        "from clipbench.reports.figures import *\n"
+        "from clipbench.reports.figures.drawing import *\n"
         "matplotlib.rcParams.update({'font.size': 30, 'axes.grid': True, 'svg.fonttype': 'path'})\n"
         "def now(): return {k: matplotlib.rcParams[k] for k in matplotlib.rcParams if k != 'backend'}\n"
         "before = now()\n"

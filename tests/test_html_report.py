@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import added, draw, environment, good, refused, write_csv
 
 from clipbench.records import Sample
-from clipbench.reports.figure_records import Point, Series
-from clipbench.reports.html_curves import panels_markup
-from clipbench.reports.html_elements import Markup, element, joined, quoted
-from clipbench.reports.html_pictures import Pictures
-from clipbench.reports.html_style import STYLE
-from clipbench.reports.html_tables import table_markup
+from clipbench.reports.figures.records import Point, Series
+from clipbench.reports.html.curves import panels_markup
+from clipbench.reports.html.elements import Markup, element, joined, quoted
+from clipbench.reports.html.pictures import Pictures
+from clipbench.reports.html.style import STYLE
+from clipbench.reports.html.tables import table_markup
 from clipbench.reports.tables import Column, Table
 
 HOSTILE = [

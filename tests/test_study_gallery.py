@@ -25,15 +25,15 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.store.verify import verify
 from clipbench.study.deriving import derived
-from clipbench.study.distractors import added_sizes
-from clipbench.study.fooling import controls, copies_of
 from clipbench.study.galleries import Gallery
-from clipbench.study.gallery_sizes import default_sizes, sizes_of
-from clipbench.study.gallery_stress import StressRequest, StressRuns, stress_gallery
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
 from clipbench.study.protocol import Protocol
-from clipbench.study.stress import Ground, ground
+from clipbench.study.robustness.distractors import added_sizes
+from clipbench.study.robustness.fooling import controls, copies_of
+from clipbench.study.robustness.gallery_sizes import default_sizes, sizes_of
+from clipbench.study.robustness.gallery_stress import StressRequest, StressRuns, stress_gallery
+from clipbench.study.robustness.stress import Ground, ground
 
 
 @pytest.fixture(scope="module")

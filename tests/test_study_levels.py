@@ -4,8 +4,8 @@ import pytest
 
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.registry import image_operation, text_operation
-from clipbench.study.levels import levels_of, selections
-from clipbench.study.settings import SweepRequest, settings
+from clipbench.study.robustness.levels import levels_of, selections
+from clipbench.study.robustness.settings import SweepRequest, settings
 
 
 def levels(

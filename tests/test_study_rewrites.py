@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clipbench.errors import ClipbenchError, InputError
 from clipbench.records import Caption, Dataset, Sample
-from clipbench.study.rewrites import read_rewrites
+from clipbench.study.robustness.rewrites import read_rewrites
 
 DATASET = Dataset(
     "toys",

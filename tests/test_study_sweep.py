@@ -24,15 +24,15 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep, find_sweep
 from clipbench.study.deriving import derived
-from clipbench.study.estimate import count_words, estimate
 from clipbench.study.evaluate import evaluate
-from clipbench.study.levels import selections
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
 from clipbench.study.protocol import Protocol
-from clipbench.study.robustness import summarise
-from clipbench.study.settings import Place, SweepRequest
-from clipbench.study.sweep import Plan, plan, sweep
+from clipbench.study.robustness.estimate import count_words, estimate
+from clipbench.study.robustness.levels import selections
+from clipbench.study.robustness.measures import summarise
+from clipbench.study.robustness.settings import Place, SweepRequest
+from clipbench.study.robustness.sweep import Plan, plan, sweep
 
 PROTOCOL = Protocol(resamples=200)
 

@@ -56,8 +56,8 @@ def import_(
 
     The same file again changes nothing. A label that has changed is added, and the older one stays.
     """
-    from clipbench.reports.annotation_tables import import_tables
-    from clipbench.study.annotation_import import ImportRequest, import_labels
+    from clipbench.reports.annotation.tables import import_tables
+    from clipbench.study.annotation.importing import ImportRequest, import_labels
     from clipbench.study.opening import open_at
 
     if meta is not None and items is None:
@@ -81,15 +81,15 @@ def summary(
     json: JsonOption = False,
 ) -> None:
     """Print how often each category occurs, with intervals, per annotator and under a named merge policy."""
-    from clipbench.reports.annotation_tables import summary_tables
-    from clipbench.study.annotation_labels import scope
-    from clipbench.study.annotation_summary import summarise
+    from clipbench.reports.annotation.tables import summary_tables
+    from clipbench.study.annotation.labels import scope
+    from clipbench.study.annotation.summary import summarise
     from clipbench.study.opening import open_at
 
     found = summarise(scope(open_at(store), sample, dataset), policy.value, confidence)
     emit(summary_tables(found), chosen(form, json))
     if figures is not None:
-        from clipbench.reports.annotation_figures import save_distribution
+        from clipbench.reports.annotation.figures import save_distribution
 
         for path in save_distribution(found, figures):
             note(f"drew {path}")
@@ -110,9 +110,9 @@ def agreement(
     json: JsonOption = False,
 ) -> None:
     """Print how well annotators agree: raw, κ, α, AC1, per category, and Ambiguous against the rest."""
-    from clipbench.reports.annotation_tables import agreement_tables
-    from clipbench.study.annotation_agreement import agree
-    from clipbench.study.annotation_labels import scope
+    from clipbench.reports.annotation.tables import agreement_tables
+    from clipbench.study.annotation.agreement import agree
+    from clipbench.study.annotation.labels import scope
     from clipbench.study.opening import open_at
 
     within = scope(open_at(store), sample, dataset)

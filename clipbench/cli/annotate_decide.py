@@ -44,9 +44,9 @@ def adjudicate(
     Decisions are an annotator of their own; the labels stay. In the browser: `annotate serve --conflicts`.
     """
     from clipbench.failures.taxonomy import choices
-    from clipbench.reports.annotation_results import conflict_table
-    from clipbench.study.annotation_adjudicate import decide, open_conflicts
-    from clipbench.study.annotation_labels import dataset_of, scope
+    from clipbench.reports.annotation.results import conflict_table
+    from clipbench.study.annotation.adjudicate import decide, open_conflicts
+    from clipbench.study.annotation.labels import dataset_of, scope
     from clipbench.study.opening import open_at
 
     at = open_at(store)
@@ -96,10 +96,10 @@ def results(
     json: JsonOption = False,
 ) -> None:
     """Print what a run does with the labelled queries of each category, or what changes between two runs."""
-    from clipbench.reports.annotation_results import change_table, result_table
+    from clipbench.reports.annotation.results import change_table, result_table
     from clipbench.store.queries import resolve_run
-    from clipbench.study.annotation_labels import scope
-    from clipbench.study.annotation_results import category_changes, category_results
+    from clipbench.study.annotation.labels import scope
+    from clipbench.study.annotation.results import category_changes, category_results
     from clipbench.study.opening import open_at
 
     at = open_at(store)
@@ -121,7 +121,7 @@ def gallery(
     quiet: QuietOption = False,
 ) -> None:
     """Write a sample as one HTML file to look through: by category, annotator and margin. It loads nothing."""
-    from clipbench.reports.annotation_gallery import write_gallery
+    from clipbench.reports.annotation.gallery import write_gallery
     from clipbench.store.failures import find_sample
     from clipbench.study.opening import open_at
 
@@ -147,8 +147,8 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write the labels of every annotator as exchange tables, or the sample as Label Studio tasks."""
-    from clipbench.study.annotation_export import export_label_studio, export_tables
-    from clipbench.study.annotation_session import open_session
+    from clipbench.study.annotation.exporting import export_label_studio, export_tables
+    from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 
     session = open_session(open_at(store), sample, hints=hints)

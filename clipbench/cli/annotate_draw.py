@@ -68,10 +68,10 @@ def sample(
     The same request finds the same sample. Hints (what differs in words, pictures that look alike) are
     stored beside it and shown only where asked.
     """
-    from clipbench.reports.annotation_samples import sample_tables
+    from clipbench.reports.annotation.samples import sample_tables
     from clipbench.store.queries import resolve_run
-    from clipbench.study.annotation_hints import suggest
-    from clipbench.study.annotation_sampling import SampleRequest, draw_sample
+    from clipbench.study.annotation.hints import suggest
+    from clipbench.study.annotation.sampling import SampleRequest, draw_sample
     from clipbench.study.opening import open_at
 
     at = open_at(store)
@@ -109,8 +109,8 @@ def assign(
     In the order of the draw: the overlap first, then each annotator's own part, the backup last.
     """
     from clipbench.store.failures import find_sample
-    from clipbench.study.annotation_assign import AssignRequest, described
-    from clipbench.study.annotation_assign import assign as assign_parts
+    from clipbench.study.annotation.assign import AssignRequest, described
+    from clipbench.study.annotation.assign import assign as assign_parts
     from clipbench.study.opening import open_at
 
     names = tuple(name.strip() for name in annotators.split(",") if name.strip())
@@ -136,7 +136,7 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List the samples of this store, or the failures of one with their ranks, margins and labels."""
-    from clipbench.reports.annotation_samples import manifest_table, sample_list
+    from clipbench.reports.annotation.samples import manifest_table, sample_list
     from clipbench.store.failures import find_sample
     from clipbench.study.opening import open_at
 
@@ -156,9 +156,9 @@ def simulate(
 
     They follow the scene graph, in which the true reason is written, and err at random.
     """
-    from clipbench.study.annotation_session import open_session
-    from clipbench.study.annotation_simulate import expected_agreement
-    from clipbench.study.annotation_simulate import simulate as simulate_labels
+    from clipbench.study.annotation.session import open_session
+    from clipbench.study.annotation.simulate import expected_agreement
+    from clipbench.study.annotation.simulate import simulate as simulate_labels
     from clipbench.study.opening import open_at
 
     at = open_at(store)

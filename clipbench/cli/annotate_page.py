@@ -47,7 +47,7 @@ def serve(
     from clipbench.serving.addresses import addresses, host_names
     from clipbench.serving.server import application, new_token, require_server
     from clipbench.serving.server import serve as serve_app
-    from clipbench.study.annotation_session import open_session
+    from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 
     require_server()
@@ -92,7 +92,7 @@ def export_page(
     It opens from the disk without a network; the result file that it gives goes into `annotate import`.
     """
     from clipbench.serving.exported_page import export_page as export
-    from clipbench.study.annotation_session import open_session
+    from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 
     if not annotator:

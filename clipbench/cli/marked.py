@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clipbench.perturb.difference import Marked
-    from clipbench.study.preview import CaptionPreview, Preview
+    from clipbench.study.robustness.preview import CaptionPreview, Preview
 
 INDENT = "  "
 
@@ -54,7 +54,7 @@ def _show(preview: CaptionPreview) -> None:
 
     from clipbench.perturb.difference import mark
     from clipbench.reports.previews import count_words, setting_words
-    from clipbench.reports.sweeps import source_notes
+    from clipbench.reports.sweeps.tables import source_notes
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from clipbench.reports.tables import Table
     from clipbench.store.engine import Store
     from clipbench.store.queries import RunFilter
-    from clipbench.study.comparison import CompareRequest
+    from clipbench.study.comparing.comparison import CompareRequest
 
 
 def report(
@@ -97,7 +97,7 @@ def report(
     Reads the store only: it never loads a model.
     """
     from clipbench.store.queries import RunFilter
-    from clipbench.study.comparison import CompareRequest
+    from clipbench.study.comparing.comparison import CompareRequest
     from clipbench.study.opening import open_at
 
     asked, at, named = chosen(form, json), open_at(store), tuple(runs or ())
@@ -111,11 +111,11 @@ def report(
     if query is not None:
         _query(at, query, limit, time_limit, asked)
     elif anchors:
-        from clipbench.reports.anchors import anchor_report
+        from clipbench.reports.comparing.anchors import anchor_report
 
         emit(anchor_report(at, named, filters, against or (), wide=for_programs(asked)), asked)
     elif html is not None:
-        from clipbench.reports.html_report import PageRequest, write_page
+        from clipbench.reports.html.report import PageRequest, write_page
 
         page = PageRequest(named, filters, request if compare else None, baseline, flips)
         typer.echo(f"wrote {write_page(at, page, html, force=overwrite)}")
@@ -146,7 +146,7 @@ def _sweep(
     figures: Path | None,
     form: Format,
 ) -> None:
-    from clipbench.reports.sweep_report import sweep_tables, write_sweep_figures
+    from clipbench.reports.sweeps.report import sweep_tables, write_sweep_figures
 
     emit(sweep_tables(at, names, reference, baselines, wide=for_programs(form)), form)
     if figures is not None:
@@ -169,7 +169,7 @@ def _compare(
     flips: int | None,
     form: Format,
 ) -> None:
-    from clipbench.reports.comparison_report import compared, comparison_tables, flip_tables, paper
+    from clipbench.reports.comparing.report import compared, comparison_tables, flip_tables, paper
 
     found = compared(at, references, request, baseline)
     changed = flip_tables(at, found, flips, full=for_programs(form)) if flips else ()

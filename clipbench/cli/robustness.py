@@ -122,15 +122,15 @@ def sweep(
 
     Unique strings and pictures are encoded once. Killed at any time, the same command goes on where it stopped.
     """
-    from clipbench.reports.sweep_report import sweep_tables, write_sweep_figures
+    from clipbench.reports.sweeps.report import sweep_tables, write_sweep_figures
     from clipbench.store.datasets import load_dataset
-    from clipbench.study import estimate
-    from clipbench.study.asking import Asked, request_of
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
     from clipbench.study.protocol import Protocol, directions_of
-    from clipbench.study.sweep import plan
-    from clipbench.study.sweep import sweep as run_sweep
+    from clipbench.study.robustness import estimate
+    from clipbench.study.robustness.asking import Asked, request_of
+    from clipbench.study.robustness.sweep import plan
+    from clipbench.study.robustness.sweep import sweep as run_sweep
 
     at = open_at(store)
     collected = load_dataset(at, dataset)
@@ -173,7 +173,7 @@ app.command("export")(robustness_inputs.export)
 @app.command()
 def sweeps(store: StoreOption = None, form: FormatOption = Format.table, json: JsonOption = False) -> None:
     """List the stored sweeps; `clipbench report --sweep NAME` prints one again."""
-    from clipbench.reports.sweep_report import stored_sweeps
+    from clipbench.reports.sweeps.report import stored_sweeps
     from clipbench.study.opening import open_at
 
     emit(stored_sweeps(open_at(store)), chosen(form, json))

@@ -61,11 +61,11 @@ def gallery(
 
     Hit rates at smaller galleries are expected values in closed form: nothing is drawn or encoded again.
     """
-    from clipbench.reports.stress import stress_figures, stress_tables
-    from clipbench.study.gallery_sizes import sizes_of
-    from clipbench.study.gallery_stress import StressRequest, stress_gallery
+    from clipbench.reports.sweeps.stress import stress_figures, stress_tables
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
+    from clipbench.study.robustness.gallery_sizes import sizes_of
+    from clipbench.study.robustness.gallery_stress import StressRequest, stress_gallery
 
     at = open_at(store)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))

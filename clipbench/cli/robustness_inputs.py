@@ -72,9 +72,9 @@ def preview(
     Nothing is encoded and nothing is stored. A sheet shows every severity, whatever the level.
     """
     from clipbench.cli.marked import show_previews
-    from clipbench.study.asking import Asked
     from clipbench.study.opening import open_at
-    from clipbench.study.preview import preview_of
+    from clipbench.study.robustness.asking import Asked
+    from clipbench.study.robustness.preview import preview_of
 
     at = open_at(store)
     asked = Asked(
@@ -124,11 +124,11 @@ def export(
     begin like a formula get a quotation mark), photographs as PNG, and a manifest with the perturbations' keys.
     """
     from clipbench.reports.perturbed_files import MANIFEST, write_inputs
-    from clipbench.reports.sweeps import source_notes
+    from clipbench.reports.sweeps.tables import source_notes
     from clipbench.store.datasets import load_dataset
-    from clipbench.study.asking import Asked, request_of
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
+    from clipbench.study.robustness.asking import Asked, request_of
 
     at = open_at(store)
     collected = load_dataset(at, dataset)

@@ -130,14 +130,14 @@ def export(
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
     from clipbench.reports.ledger import ledger_table, write_ledger
-    from clipbench.study.compare_references import resolve_one, resolve_runs
+    from clipbench.study.comparing.references import resolve_one, resolve_runs
     from clipbench.study.opening import open_at
 
     if bundle is None:
         only(runs)
     at = open_at(store)
     if bundle is not None:
-        from clipbench.study.bundle import write_bundle
+        from clipbench.study.bundles.writing import write_bundle
 
         written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
         typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
@@ -157,7 +157,7 @@ def _bridge(
 ) -> None:
     """Write a run as another tool reads it."""
     from clipbench.reports.bridges import clip_benchmark_json, write_trec
-    from clipbench.study.compare_sides import load_sides
+    from clipbench.study.comparing.sides import load_sides
     from clipbench.study.protocol import directions_of
     from clipbench.study.whole_files import whole_file
 
@@ -188,7 +188,7 @@ def import_(
 ) -> None:
     """Read runs from a bundle. Every key, ledger and metric is derived again; what was changed is refused."""
     from clipbench.keys import short
-    from clipbench.study.bundle_import import import_bundle
+    from clipbench.study.bundles.importing import import_bundle
     from clipbench.study.opening import open_at
 
     done = import_bundle(open_at(store, create=True), file, expect)

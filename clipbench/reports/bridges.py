@@ -20,9 +20,9 @@ from clipbench.records import DIRECTIONS, Direction
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_metrics
-from clipbench.study.anchors_table import Anchor
-from clipbench.study.compare_rankings import Ranked, rankings
-from clipbench.study.compare_sides import Side
+from clipbench.study.comparing.anchors_table import Anchor
+from clipbench.study.comparing.rankings import Ranked, rankings
+from clipbench.study.comparing.sides import Side
 from clipbench.study.whole_files import whole_file
 
 DEPTH = 100

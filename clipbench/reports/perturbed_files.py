@@ -24,15 +24,15 @@ from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, bytes_digest
 from clipbench.records import Dataset, Perturbation
 from clipbench.reports.tables import Column, Table, to_csv
-from clipbench.study.perturbed import (
+from clipbench.study.progress import Progress
+from clipbench.study.robustness.perturbed import (
     PerturbedCaptions,
     PerturbedPicture,
     image_settings,
     perturbed_captions,
     perturbed_pictures,
 )
-from clipbench.study.progress import Progress
-from clipbench.study.settings import SweepRequest, shown_operation
+from clipbench.study.robustness.settings import SweepRequest, shown_operation
 from clipbench.study.whole_files import whole_file
 
 if TYPE_CHECKING:

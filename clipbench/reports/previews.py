@@ -8,10 +8,10 @@ from pathlib import Path
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.difference import Marked, mark
 from clipbench.records import Perturbation
-from clipbench.reports.figure_files import safe_name
+from clipbench.reports.figures.files import safe_name
 from clipbench.reports.tables import Column, Table
-from clipbench.study.preview import CaptionPreview, Preview
-from clipbench.study.settings import shown_operation
+from clipbench.study.robustness.preview import CaptionPreview, Preview
+from clipbench.study.robustness.settings import shown_operation
 from clipbench.study.whole_files import whole_file
 
 BRACKETS = ("[", "]")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from clipbench.keys import Json
 from clipbench.serving.pages import file_page
-from clipbench.study.annotation_pictures import jpeg, photograph
-from clipbench.study.annotation_session import Session, page_data, pair_places
+from clipbench.study.annotation.pictures import jpeg, photograph
+from clipbench.study.annotation.session import Session, page_data, pair_places
 from clipbench.study.progress import Progress
 from clipbench.study.single_page import data_address
 from clipbench.study.whole_files import whole_file

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from clipbench.errors import ClipbenchError
 from clipbench.serving.guards import MOST_UNREAD, App, Guarded
 from clipbench.serving.pages import asset, served_page
-from clipbench.study.annotation_pictures import jpeg, photograph
-from clipbench.study.annotation_session import Session, choose, page_data, pair_places, people
+from clipbench.study.annotation.pictures import jpeg, photograph
+from clipbench.study.annotation.session import Session, choose, page_data, pair_places, people
 
 if TYPE_CHECKING:
     from starlette.requests import Request

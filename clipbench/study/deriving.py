@@ -7,8 +7,8 @@ from typing import cast
 
 from clipbench.records import Direction, Ledger, Metric
 from clipbench.store.runs import StoredRun
-from clipbench.study import fooling, gallery_sizes
 from clipbench.study.protocol import metrics_of, protocol_of
+from clipbench.study.robustness import fooling, gallery_sizes
 
 
 def derived(run: StoredRun, ledgers: Mapping[Direction, Ledger]) -> Iterable[Metric]:

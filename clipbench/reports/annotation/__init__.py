@@ -1,0 +1,1 @@
+"""Samples, labels and agreement as tables, figures and a page."""

@@ -1,0 +1,1 @@
+"""Comparisons as tables, LaTeX and flips; runs beside published numbers."""

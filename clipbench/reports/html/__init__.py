@@ -1,0 +1,1 @@
+"""The written report: one page that loads nothing and runs nothing."""

@@ -1,0 +1,59 @@
+"""Photographs as small pictures inside a page: decoded, turned upright, shrunk, without their metadata.
+
+A photograph that is not there, or cannot be read, gives the reason instead, never another picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from clipbench.datasets.images import ImageError, colours, decode
+from clipbench.datasets.photographs import inside, within
+from clipbench.records import Sample
+from clipbench.reports.html.elements import Markup, element, quoted
+
+SIDE = 240
+QUALITY = 72
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The photographs of one folder (None: there are none) as data URIs, each made once."""
+
+    folder: Path | None
+    _made: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def markup(self, sample: Sample, words: str) -> Markup:
+        """Return an image element, or a box that says why there is none. `words` describe it to who cannot see."""
+        try:
+            source = self._uri(sample)
+        except ImageError as error:
+            return element("div", {"class": "none"}, quoted(f"no photograph: {error.message}"))
+        return element("img", {"src": source, "alt": f"{words}: {sample.id}"})
+
+    def _uri(self, sample: Sample) -> str:
+        if self.folder is None or sample.path is None or sample.problem is not None:
+            raise ImageError(sample.problem or "missing")
+        if sample.path not in self._made:
+            if not inside(sample.path):
+                raise ImageError("the path leaves the images folder")
+            self._made[sample.path] = _shrunk(self.folder, sample.path)
+        return self._made[sample.path]
+
+
+def _shrunk(folder: Path, path: str) -> str:
+    try:
+        within(folder.resolve(), folder / path)
+        with decode(folder / path) as raw:
+            image = colours(ImageOps.exif_transpose(raw))
+    except OSError as error:
+        raise ImageError(error.strerror or "missing") from error
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -1,0 +1,84 @@
+"""The first tables of a page: which runs, on what data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipbench.keys import short
+from clipbench.reports.comparing.words import HEADLINE, digits, metric_label
+from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
+from clipbench.reports.tables import Cell, Column, Table
+from clipbench.study.comparing.sides import Side
+
+
+def runs_table(sides: Sequence[Side]) -> Table:
+    """Return the runs with their headline numbers; what is the same of all of them is said beneath."""
+    labels: dict[str, list[Cell]] = {
+        "run": [short(side.run.key, 8) for side in sides],
+        "dataset": [side.run.dataset_name for side in sides],
+        "model": [side.run.model for side in sides],
+        "perturbation": [_setting(side) for side in sides],
+        "tags": [" ".join(side.run.tags) for side in sides],
+    }
+    told = [name for name, cells in labels.items() if name == "run" or len(set(cells)) > 1]
+    if len(told) == 1:
+        told += ["model", "perturbation"]
+    columns = [Column(name) for name in told]
+    columns += [Column(metric_label(*name), digits=digits(name[1])) for name in HEADLINE]
+    rows = []
+    for place, side in enumerate(sides):
+        numbers = [m.value if (m := side.metrics.get(name)) else None for name in HEADLINE]
+        rows.append((*(labels[name][place] for name in told), *numbers))
+    same = [f"{name}: {labels[name][0]}" for name in labels if name not in told and labels[name][0]]
+    notes = ["R@K: share of queries with a right item among the first K; MedR: median rank, lower is better"]
+    return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides)))
+
+
+def _setting(side: Side) -> str:
+    setting = side.run.perturbation
+    return perturbation_name(setting.operation, setting.level, setting.seed)
+
+
+def _protocols(sides: Sequence[Side]) -> list[str]:
+    told = {
+        "; ".join(
+            (
+                POSITIVES.get(str(side.run.spec.protocol.get("positives")), "positives unknown"),
+                TIES.get(str(side.run.spec.protocol.get("ties")), "ties unknown"),
+            )
+        ): None
+        for side in sides
+    }
+    return list(told)
+
+
+def data_table(sides: Sequence[Side]) -> Table:
+    """Return what the runs are of: collections by fingerprint, with chance, which any score is seen against."""
+    rows: dict[tuple[str, int], tuple[Cell, ...]] = {}
+    for side in sides:
+        key = (side.run.fingerprint, len(side.gallery.samples))
+        chance = side.metrics.get(("t2i", "chance-hit@1"))
+        rows.setdefault(
+            key,
+            (
+                side.run.dataset_name,
+                side.dataset.split,
+                side.dataset.caption_policy,
+                len(side.gallery.samples),
+                len(side.gallery.captions),
+                len(side.gallery.left_out),
+                chance.value if chance else None,
+                short(side.run.fingerprint),
+            ),
+        )
+    columns = (
+        Column("dataset"),
+        Column("split"),
+        Column("captions kept"),
+        Column("images"),
+        Column("captions"),
+        Column("left out"),
+        Column("chance t2i R@1"),
+        Column("fingerprint"),
+    )
+    return Table("", columns, tuple(rows.values()), ("runs compare where their fingerprints are equal",))

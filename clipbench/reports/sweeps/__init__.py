@@ -1,0 +1,1 @@
+"""Sweeps and stressed galleries as tables and figures."""

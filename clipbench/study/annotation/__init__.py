@@ -1,0 +1,1 @@
+"""The failure loop: sample, assign, label, import, agree, decide, summarise."""

@@ -1,0 +1,98 @@
+"""Runs as a bundle: one file with everything that is needed to check a result elsewhere, and no photograph.
+
+In it are datasets (ids, texts, digests of photographs), encoders, perturbations, what the embedding sets
+were made of with the checksums of their matrices, and the runs with ledgers, metrics and environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipbench.errors import StoreError
+from clipbench.store.datasets import load_dataset
+from clipbench.store.embeddings import EmbeddingSet, find_set, set_items
+from clipbench.store.encoders import load_encoder
+from clipbench.store.engine import Store, reading
+from clipbench.store.ledgers import ARRAYS
+from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
+from clipbench.study.bundles.archive import array_bytes, json_bytes, write_members
+from clipbench.study.bundles.records import (
+    dataset_json,
+    encoder_json,
+    perturbation_json,
+    run_json,
+    set_json,
+)
+
+KINDS = ("evaluate", "robustness")
+"""Runs whose ledgers follow from their dataset alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A bundle that was written: its name (the digest of its content), file and number of runs."""
+
+    name: str
+    path: Path
+    runs: int
+
+
+def write_bundle(store: Store, runs: Sequence[StoredRun], out: Path, *, force: bool = False) -> Written:
+    """Write runs to a bundle. The same runs give the same bytes.
+
+    Raises StoreError where something of a run is gone, ClipbenchError where `out` cannot be written.
+    """
+    members: dict[str, bytes] = {}
+    for run in runs:
+        if run.spec.kind not in KINDS:
+            raise StoreError(
+                f"run {run.key} is of the kind {run.spec.kind!r}, whose gallery holds more than its dataset; "
+                f"a bundle holds {' and '.join(KINDS)}",
+                "clipbench runs export RUN writes its ledger",
+            )
+        for name in (run.spec.images, run.spec.texts):
+            members |= _set(store, _found(store, name, run))
+        dataset = load_dataset(store, run.spec.dataset)
+        members[f"datasets/{plain(dataset.key)}.json"] = json_bytes(dataset_json(dataset))
+        members[f"encoders/{plain(run.encoder)}.json"] = json_bytes(
+            encoder_json(load_encoder(store, run.encoder))
+        )
+        members |= _setting(run)
+        folder = f"runs/{plain(run.key)}"
+        members[f"{folder}/run.json"] = json_bytes(run_json(run, load_metrics(store, run.key)))
+        for direction, ledger in load_ledgers(store, run.key).items():
+            members[f"{folder}/{direction}/gallery.json"] = json_bytes(ledger.gallery_size)
+            for array in ARRAYS:
+                members[f"{folder}/{direction}/{array}.npy"] = array_bytes(getattr(ledger, array))
+    return Written(write_members(members, out, force=force), out, len(runs))
+
+
+def plain(key: str) -> str:
+    """Return the hex digits of a key."""
+    return key.rpartition(":")[2]
+
+
+def _found(store: Store, key: str, run: StoredRun) -> EmbeddingSet:
+    stored = find_set(store, key)
+    if stored is None:
+        raise StoreError(f"the embedding set {key} of run {run.key} is gone", "clipbench store verify")
+    return stored
+
+
+def _set(store: Store, stored: EmbeddingSet) -> dict[str, bytes]:
+    with reading(store) as connection:
+        items = set_items(connection, stored.key)
+    name = f"sets/{plain(stored.key)}"
+    setting = stored.perturbation
+    return {
+        f"{name}.json": json_bytes(set_json(stored)),
+        f"{name}.npy": array_bytes(items),
+        f"perturbations/{plain(setting.key)}.json": json_bytes(perturbation_json(setting)),
+    }
+
+
+def _setting(run: StoredRun) -> dict[str, bytes]:
+    setting = run.perturbation
+    return {f"perturbations/{plain(setting.key)}.json": json_bytes(perturbation_json(setting))}

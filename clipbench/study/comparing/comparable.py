@@ -1,0 +1,152 @@
+"""May two runs be compared? Whatever must be equal is looked at, and every difference is named.
+
+Like runs have the same fingerprint (ordered ids and texts, split, caption policy), were ranked in the same
+galleries in the same directions, and count hits in the same way. Model, perturbation, adapter and index
+may differ: they are what a comparison is about. What a run does not say is unknown, and unknown is unlike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clipbench.errors import CompareError
+from clipbench.keys import Json, canonical, short
+from clipbench.metrics.ties import POLICIES
+from clipbench.study.comparing.sides import Side
+from clipbench.study.protocol import POSITIVES, Protocol
+
+UNKNOWN = "unknown"
+SHOWN = 3
+"""Ids of missing queries that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not the same in the baseline and in another run, or is not known of one."""
+
+    what: str
+    baseline: str
+    other: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.baseline} / {self.other}"
+
+
+def differences(baseline: Side, other: Side) -> tuple[Difference, ...]:
+    """Return everything that keeps two runs from being compared; empty where they may be."""
+    found = []
+    for what, tell in _FACTS.items():
+        here, there = tell(baseline), tell(other)
+        if here != there or UNKNOWN in {here, there}:
+            found.append(Difference(what, here, there))
+    return (*found, *_queries(baseline, other))
+
+
+def check_comparable(baseline: Side, others: Sequence[Side]) -> Mapping[str, tuple[Difference, ...]]:
+    """Return the differences of each run (by key) from the baseline, those that are like it left out."""
+    told = {other.run.key: differences(baseline, other) for other in others}
+    return {key: found for key, found in told.items() if found}
+
+
+def refusal(
+    baseline: Side, others: Sequence[Side], told: Mapping[str, tuple[Difference, ...]]
+) -> CompareError:
+    """Return the error that names the runs that are unlike, and every difference with both sides."""
+    lines = []
+    for other in others:
+        found = told.get(other.run.key, ())
+        if found:
+            lines.append(f"{_name(baseline)} / {_name(other)}")
+            lines += [f"  {difference}" for difference in found]
+    count = len(told)
+    return CompareError(
+        f"{count} of {len(others)} runs cannot be compared with the baseline:\n" + "\n".join(lines),
+        f"name runs on the same data, e.g. latest:clean,dataset={baseline.run.dataset_name}; "
+        "or --force compares what is common and marks every line",
+    )
+
+
+def _name(side: Side) -> str:
+    run = side.run
+    return f"{short(run.key)} ({run.dataset_name} × {run.model}, {run.perturbation.operation})"
+
+
+def _split(side: Side) -> str:
+    return side.dataset.split or UNKNOWN
+
+
+def _ties(side: Side) -> str:
+    told = side.run.spec.protocol.get("ties")
+    return str(told) if told in POLICIES else UNKNOWN
+
+
+def _positives(side: Side) -> str:
+    told = side.run.spec.protocol.get("positives")
+    return str(told) if told in POSITIVES else UNKNOWN
+
+
+def _fold(side: Side) -> str:
+    protocol = side.run.spec.protocol
+    if "fold" not in protocol:
+        return UNKNOWN
+    fold: Json = protocol["fold"]
+    return "one gallery" if fold is None else f"folds of {fold} images"
+
+
+SAID = frozenset(Protocol().as_json())
+"""Settings that are looked at one by one, or that may differ: the cutoffs and the bootstrap's."""
+
+
+def _others(side: Side) -> str:
+    rest = {name: value for name, value in side.run.spec.protocol.items() if name not in SAID}
+    return canonical(rest) if rest else "none"
+
+
+def _directions(side: Side) -> str:
+    return " and ".join(side.ledgers) or UNKNOWN
+
+
+def _galleries(side: Side) -> str:
+    sizes = [f"{d} ranks {ledger.gallery_size:,}" for d, ledger in side.ledgers.items()]
+    return ", ".join(sizes) or UNKNOWN
+
+
+_FACTS: Mapping[str, Callable[[Side], str]] = {
+    "dataset fingerprint": lambda side: short(side.run.fingerprint) or UNKNOWN,
+    "split": _split,
+    "caption policy": lambda side: side.dataset.caption_policy or UNKNOWN,
+    "direction": _directions,
+    "gallery": _galleries,
+    "folds": _fold,
+    "positives": _positives,
+    "tie policy": _ties,
+    "other settings": _others,
+    "metric version": lambda side: str(side.run.spec.metric_version or UNKNOWN),
+}
+
+
+def _queries(baseline: Side, other: Side) -> list[Difference]:
+    """Return one difference where the images or captions that were ranked are not the same."""
+    if baseline.gallery is other.gallery:
+        return []
+    here, there = _ids(baseline), _ids(other)
+    if here == there:
+        return []
+    in_here, in_there = set(here), set(there)
+    lacking = [key for key in here if key not in in_there]
+    added = [key for key in there if key not in in_here]
+    if not lacking and not added:
+        return [Difference("queries", f"{len(here):,} captions", "the same in another order")]
+    return [Difference("queries", _counted(here, lacking), _counted(there, added))]
+
+
+def _ids(side: Side) -> list[tuple[str, str, str]]:
+    return [(s.id, c.id, c.text) for s in side.gallery.samples for c in s.captions]
+
+
+def _counted(ids: Sequence[tuple[str, str, str]], only: Sequence[tuple[str, str, str]]) -> str:
+    if not only:
+        return f"{len(ids):,} captions, none of its own"
+    named = ", ".join(caption for _, caption, _ in only[:SHOWN])
+    return f"{len(ids):,} captions, {len(only):,} only here ({named}{', …' if len(only) > SHOWN else ''})"

@@ -1,0 +1,51 @@
+"""What a run's captions really said: a perturbation done again, and believed only where the stored keys agree.
+
+The store keeps the vectors of perturbed captions and not their texts. Operations are deterministic, so a
+text can be made again; its item key tells whether it is the one that was encoded.
+"""
+
+from __future__ import annotations
+
+from clipbench.errors import ClipbenchError
+from clipbench.perturb.apply_text import perturb_captions
+from clipbench.perturb.legacy import LegacyStream, legacy_texts
+from clipbench.perturb.registry import text_operation
+from clipbench.perturb.resources import DEFAULT_TEMPLATE, TextResources
+from clipbench.records import Dataset, Perturbation, text_key
+from clipbench.store.embeddings import set_items
+from clipbench.store.engine import Store, reading
+from clipbench.study.comparing.sides import Side
+
+
+def queried_texts(store: Store, side: Side) -> tuple[str | None, ...]:
+    """Return the texts that a run encoded, one per caption of its gallery; None where that is not known.
+
+    Not known are texts that the user wrote, or that a dictionary of the user's went into.
+    """
+    setting, dataset = side.run.perturbation, side.dataset
+    if setting.target != "text":
+        return tuple(caption.text for caption in side.gallery.captions)
+    texts = _again(dataset, setting)
+    if texts is None:
+        return (None,) * len(side.gallery.captions)
+    with reading(store) as connection:
+        items = set_items(connection, side.run.spec.texts)
+    rows = side.gallery.caption_rows.tolist()
+    return tuple(texts[row] if text_key(texts[row]) == items[row].tobytes() else None for row in rows)
+
+
+def _again(dataset: Dataset, setting: Perturbation) -> tuple[str, ...] | None:
+    parameters = setting.parameters
+    try:
+        if parameters.get("stream") == "legacy":
+            rates, shuffle = parameters.get("rates"), parameters.get("shuffle")
+            if not isinstance(rates, list) or shuffle not in {"shared", "fresh"}:
+                return None
+            legacy = LegacyStream(setting.seed, tuple(rates), "shared" if shuffle == "shared" else "fresh")
+            texts = [caption.text for caption in dataset.captions]
+            return legacy_texts(texts, setting.operation, setting.level, legacy)
+        resources = TextResources(template=str(parameters.get("template", DEFAULT_TEMPLATE)))
+        operation = text_operation(setting.operation)
+        return perturb_captions(dataset.captions, operation, setting.level, setting.seed, resources)
+    except ClipbenchError:  # a rewrite, or an operation that is no more: its texts are not known here
+        return None

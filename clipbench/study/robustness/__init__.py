@@ -1,0 +1,1 @@
+"""Sweeps over perturbations, galleries under stress, and what their runs say together."""

@@ -1,0 +1,73 @@
+"""All gallery-side stress of one dataset and model: sizes, distractors, fooling captions, each as stored runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipbench.errors import ClipbenchError
+from clipbench.store.datasets import load_dataset
+from clipbench.store.runs import StoredRun
+from clipbench.study.models import EncoderSource
+from clipbench.study.progress import Progress
+from clipbench.study.protocol import Protocol
+from clipbench.study.robustness.distractors import distractor_run
+from clipbench.study.robustness.fooling import controls, fooling_runs
+from clipbench.study.robustness.gallery_sizes import default_sizes, size_run
+from clipbench.study.robustness.stress import ground
+
+
+@dataclass(frozen=True)
+class StressRequest:
+    """What to do to the gallery. sizes: numbers of images, round ones by default.
+
+    distractors: names of datasets whose images are added. fooling: whether meaning-changed copies of the
+    captions are; controls: by these operations, all by default. seed: of the copies.
+    """
+
+    sizes: tuple[int, ...] = ()
+    distractors: tuple[str, ...] = ()
+    fooling: bool = True
+    controls: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StressRuns:
+    """The stored runs. fooling: first of all copies together, then of each operation's; one where it is alone."""
+
+    clean: StoredRun
+    sizes: StoredRun
+    distractors: tuple[tuple[str, StoredRun], ...]
+    fooling: tuple[StoredRun, ...]
+
+
+def stress_gallery(
+    name: str,
+    source: EncoderSource,
+    request: StressRequest,
+    progress: Progress,
+    allow_missing: float = 0.0,
+) -> StressRuns:
+    """Return the runs of every stress that is asked for; what is stored is neither encoded nor ranked again.
+
+    Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
+    """
+    if source.imported and request.fooling:
+        raise ClipbenchError(
+            f"{source.identity.label} cannot encode fooling captions: its vectors were made elsewhere",
+            "--no-fooling",
+        )
+    operations = controls(request.controls)
+    others = [load_dataset(source.store, other) for other in request.distractors]
+    base = ground(load_dataset(source.store, name), source, Protocol(), progress, allow_missing)
+    images = len(base.gallery.samples)
+    if images < 2:
+        raise ClipbenchError(f"{name} has {images} image to rank; a gallery to stress has 2 or more")
+    return StressRuns(
+        clean=base.run,
+        sizes=size_run(base, request.sizes or default_sizes(images)),
+        distractors=tuple(
+            (other.name, distractor_run(base, other, progress, allow_missing)) for other in others
+        ),
+        fooling=fooling_runs(base, operations, request.seed, progress) if request.fooling else (),
+    )

@@ -1,0 +1,112 @@
+"""A look at what an operation does: some captions before and after, some photographs to corrupt.
+
+What is shown is what a run with the same seed would encode. Nothing is encoded or stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clipbench.keys import item_key
+from clipbench.perturb.registry import ImageOperation, Selection, TextOperation
+from clipbench.records import Caption, Dataset, Perturbation
+from clipbench.store.datasets import load_dataset
+from clipbench.store.engine import Store
+from clipbench.study.embed import photographs
+from clipbench.study.robustness.asking import Asked, request_of
+from clipbench.study.robustness.levels import levels_of, selections
+from clipbench.study.robustness.settings import Place, SweepRequest, settings
+from clipbench.study.robustness.wording import wording
+
+Pixels = npt.NDArray[np.uint8]
+
+SIDE = 224
+"""Side of a photograph as most models see it; the constants of the literature were tuned there."""
+
+
+@dataclass(frozen=True)
+class CaptionPreview:
+    """Captions under one setting: how many there are, how many it changes, and some of these with their new text."""
+
+    setting: Perturbation
+    captions: int
+    changed: int
+    shown: tuple[tuple[Caption, str], ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """All there is to show: captions by setting, and photographs for the contact sheets of `operations`."""
+
+    captions: tuple[CaptionPreview, ...]
+    photographs: tuple[tuple[str, Pixels], ...]
+    operations: tuple[ImageOperation, ...]
+    seed: int
+
+
+def preview_of(store: Store, name: str, asked: Asked, count: int) -> Preview:
+    """Return up to `count` captions and photographs of a dataset under what was asked for.
+
+    Without levels each text operation is shown at its middle one. Raises as `request_of` does, and
+    DatasetError where image operations are asked for and there are no photographs.
+    """
+    dataset = load_dataset(store, name)
+    request = request_of(replace(asked, levels=None), dataset)
+    texts = [one for one in request.selections if isinstance(one.operation, TextOperation)]
+    if asked.levels is None:
+        middles = (Selection(one.operation, (one.levels[len(one.levels) // 2],)) for one in texts)
+        chosen: tuple[Selection, ...] = tuple(middles)
+    elif texts:
+        chosen = selections([one.operation.name for one in texts], levels_of(asked.levels))
+    else:  # a sheet shows every severity, so a level of photographs says nothing that is not shown
+        chosen = ()
+    operations = tuple(
+        one.operation for one in request.selections if isinstance(one.operation, ImageOperation)
+    )
+    pictures = tuple(preview_photographs(dataset, count, asked.place)) if operations else ()
+    captions = preview_captions(dataset, replace(request, selections=chosen), count)
+    return Preview(tuple(captions), pictures, operations, asked.seeds[0])
+
+
+def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Iterator[CaptionPreview]:
+    """Yield for every text setting up to `count` of the captions it changes, drawn by a hash of their ids.
+
+    Raises ClipbenchError for settings that mean nothing.
+    """
+    captions = dataset.captions
+    order = sorted(range(len(captions)), key=lambda i: item_key(("preview", captions[i].id)))
+    for setting in settings(request):
+        if setting.perturbation.target != "text":
+            continue
+        texts = wording(captions, setting, request)
+        changed = [i for i in order if texts[i] != captions[i].text]
+        shown = tuple((captions[i], texts[i]) for i in sorted(changed[:count]))
+        yield CaptionPreview(setting.perturbation, len(captions), len(changed), shown)
+
+
+def preview_photographs(dataset: Dataset, count: int, place: Place) -> Iterator[tuple[str, Pixels]]:
+    """Yield id and pixels, uint8 (H, W, 3), of up to `count` photographs, drawn by a hash of their ids.
+
+    place: "source" for the file's own pixels, "model_input" for 224 × 224 cut from the middle, as most models
+    see them. Raises DatasetError for a dataset without photographs, Unreadable for a file that changed.
+    """
+    from clipbench.encoders.images import PhotoFile, read_photo
+
+    drawn = sorted(photographs(dataset)[0], key=lambda p: item_key(("preview", p.id)))[:count]
+    for picture in drawn:
+        image = read_photo(PhotoFile(picture.path, picture.digest)).convert("RGB")
+        yield picture.id, np.asarray(image if place == "source" else middle(image))
+
+
+def middle(image: Image.Image) -> Image.Image:
+    """Return the image with its shorter side resized to 224 pixels, cut to the square in the middle."""
+    scale = SIDE / min(image.size)
+    size = (max(SIDE, round(image.width * scale)), max(SIDE, round(image.height * scale)))
+    resized = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - SIDE) // 2, (size[1] - SIDE) // 2
+    return resized.crop((left, top, left + SIDE, top + SIDE))

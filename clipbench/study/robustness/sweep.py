@@ -1,0 +1,197 @@
+"""Runs a sweep: each unique string and picture is encoded once, each setting becomes a stored run.
+
+Killed at any time, the same command goes on where it stopped: vectors, sets and runs are keyed by content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from clipbench.keys import digest, short
+from clipbench.perturb.registry import ImageOperation
+from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
+from clipbench.store.embeddings import EmbeddingSet, set_key
+from clipbench.store.engine import Store
+from clipbench.store.runs import find_run
+from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
+from clipbench.store.vectors import Pool
+from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
+from clipbench.study.encode import encode_texts
+from clipbench.study.evaluate import Sets, evaluate_sets
+from clipbench.study.models import EncoderSource
+from clipbench.study.progress import OneBar, Progress, Silent
+from clipbench.study.protocol import Protocol
+from clipbench.study.robustness.corruption import corruption, image_audit
+from clipbench.study.robustness.settings import Setting, SweepRequest, settings
+from clipbench.study.robustness.wording import text_audit, unlike, wording
+
+KIND = "robustness"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a sweep: its setting, the texts it ranks, and whether it is stored already."""
+
+    setting: Setting
+    texts: tuple[str, ...]
+    spec: RunSpec
+    stored: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole sweep before anything is encoded, the clean run first.
+
+    encoder: its key. strings counts the unique strings that no vector is stored for; pictures the images
+    to encode. name: what the sweep is stored under; by default it follows from the runs.
+    """
+
+    dataset: Dataset
+    encoder: str
+    request: SweepRequest
+    runs: tuple[Planned, ...]
+    strings: int
+    pictures: int
+    asked_name: str | None = None
+
+    @property
+    def stored(self) -> int:
+        """How many of the runs are stored already."""
+        return sum(run.stored for run in self.runs)
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the dataset, the encoder and the runs: the same list of runs has the same key."""
+        return digest("sweep", [self.dataset.key, self.encoder, [run.spec.key for run in self.runs]])
+
+    @property
+    def name(self) -> str:
+        """What the sweep is stored under."""
+        return self.asked_name or f"sweep-{short(self.key, 8)}"
+
+
+def plan(
+    source: EncoderSource,
+    dataset: Dataset,
+    request: SweepRequest,
+    protocol: Protocol,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Return the runs of a sweep, the clean one first, and what is left to encode for them.
+
+    Raises StoreError where another sweep has the name, ClipbenchError for settings that mean nothing.
+    """
+    store = source.store
+    worded = list(_worded(dataset, request, progress or Silent()))
+    images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
+    others = unlike([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
+    runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
+    strings = sorted({text for run in runs if not run.stored for text in run.texts})
+    lacking = Pool(store, source.identity.key, "text").missing([text_key(text) for text in strings])
+    sides = {p.key: p for run in runs if not run.stored for p in [run.setting.perturbation.side("image")]}
+    unmade = [p for p in sides.values() if stored_set(store, dataset, source, ("image", p)) is None]
+    pictures = len(unmade) * len(dataset.samples)
+    found = Plan(dataset, source.identity.key, request, runs, len(lacking), pictures, name)
+    check_sweep_name(store, found.name, found.key)
+    return found
+
+
+def _worded(
+    dataset: Dataset, request: SweepRequest, progress: Progress
+) -> Iterator[tuple[Setting, tuple[str, ...]]]:
+    """Yield every setting with the captions' texts under it."""
+    chosen = settings(request)
+    bar = progress.start("settings", len(chosen))
+    for setting in chosen:
+        yield setting, wording(dataset.captions, setting, request)
+        progress.advance(bar)
+
+
+def _planned(
+    dataset: Dataset,
+    source: EncoderSource,
+    setting: Setting,
+    texts: tuple[str, ...],
+    protocol: Protocol,
+) -> Planned:
+    def side(modality: Modality) -> str:
+        return set_key(dataset.key, source.identity.key, setting.perturbation.side(modality).key, modality)
+
+    kind = "evaluate" if setting.is_clean else KIND
+    spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
+    return Planned(setting, texts, spec, find_run(source.store, spec.key) is not None)
+
+
+def sweep(
+    planned: Plan,
+    source: EncoderSource,
+    protocol: Protocol,
+    progress: Progress,
+    allow_missing: float = 0.0,
+) -> StoredSweep:
+    """Encode what is lacking, evaluate and store every setting that is not stored yet, then the list of them.
+
+    Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
+    """
+    store, dataset = source.store, planned.dataset
+    if planned.strings:
+        _encode_strings(planned, source, progress)
+    pictures = OneBar(progress, planned.pictures)
+    bar = progress.start("runs", len(planned.runs))
+    for run in planned.runs:
+        if not run.stored:
+            images = _images(store, dataset, source, run, pictures, allow_missing)
+            texts = _texts(store, dataset, source, run, progress)
+            sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
+            evaluate_sets(store, sets, protocol, kind=run.spec.kind)
+        progress.advance(bar)
+    keys = [run.spec.key for run in planned.runs]
+    return save_sweep(store, planned.name, planned.key, planned.request.as_json(), keys)
+
+
+def _encode_strings(planned: Plan, source: EncoderSource, progress: Progress) -> None:
+    """Encode what is lacking, an operation at a time: its shards then hold what its runs will ask for."""
+    pool = Pool(source.store, source.identity.key, "text")
+    left = [run for run in planned.runs if not run.stored]
+    bar = OneBar(progress, planned.strings)
+    for name in dict.fromkeys(run.setting.perturbation.operation for run in left):
+        runs = [run for run in left if run.setting.perturbation.operation == name]
+        encode_texts(pool, {text for run in runs for text in run.texts}, source.encoder, bar)
+
+
+def _texts(
+    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress
+) -> EmbeddingSet:
+    setting = run.setting.perturbation
+    if setting.target != "text":
+        return embed_texts(store, dataset, source, progress).set
+    if (found := stored_set(store, dataset, source, ("text", setting))) is not None:
+        return found
+    before = [caption.text for caption in dataset.captions]
+    encoder = source.encoder
+    account = text_audit(before, run.texts, encoder.count_tokens, encoder.text_limit)
+    return embed_texts(store, dataset, source, progress, setting, Wording(run.texts, account)).set
+
+
+def _images(
+    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress, allowed: float
+) -> EmbeddingSet:
+    setting, operation = run.setting.perturbation, run.setting.operation
+    if not isinstance(operation, ImageOperation):
+        return embed_images(store, dataset, source, progress, CLEAN, allow_missing=allowed).set
+    if (found := stored_set(store, dataset, source, ("image", setting))) is not None:
+        return found
+    transform = corruption(source.encoder, operation, setting)
+    account = image_audit(photographs(dataset)[0], source.encoder, transform)
+    return embed_images(
+        store,
+        dataset,
+        source,
+        progress,
+        setting,
+        rendering=Rendering(transform, account),
+        allow_missing=allowed,
+    ).set
