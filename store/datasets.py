@@ -129,7 +129,9 @@ def list_datasets(store: Store) -> tuple[DatasetSummary, ...]:
 
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable():
-        raise DatasetError(f"{name!r} cannot be the name of a dataset", "give it a plain word with --name")
+        raise DatasetError(
+            f"{name!r} cannot be the name of a dataset", "clipbench dataset add NAME: NAME is a plain word"
+        )
 
 
 def _check_free(connection: Connection, dataset: Dataset, found: int | None, *, replace: bool) -> None:
@@ -143,7 +145,7 @@ def _check_free(connection: Connection, dataset: Dataset, found: int | None, *, 
         raise DatasetError(
             f"the name {dataset.name!r} already means other content: {taken.n_images:,} images "
             f"({short(taken.key)}), now {len(dataset.samples):,} images ({short(dataset.key)})",
-            "add it under another --name, or with --replace (the old content and its runs stay)",
+            "add it under another NAME, or with --replace (the old content and its runs stay)",
         )
 
 

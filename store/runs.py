@@ -36,7 +36,8 @@ class RunRecord:
     """What a run's specification does not say: what was under test, and how the result came about.
 
     encoder, perturbation: keys. command: as typed. version: clipbench's. environment: library versions,
-    device, git state, platform. timings: seconds by stage. confidence: of the metrics' intervals.
+    device, git state, platform; "dataset_name" in it is the name that lists show while it means the same
+    content. timings: seconds by stage. confidence: of the metrics' intervals.
     """
 
     encoder: str
@@ -151,13 +152,18 @@ def delete_run(store: Store, run: str) -> None:
         delete_final(connection, tables.run, need_id(connection, tables.run, run))
 
 
+def check_tag(tag: str) -> None:
+    """Raise StoreError for a tag that is not one printable word or is "latest"."""
+    if not tag or not tag.isprintable() or len(tag.split()) != 1 or tag.strip() != tag or tag == LATEST:
+        raise StoreError(f"{tag!r} cannot be a tag: it is one word, and not {LATEST!r}")
+
+
 def tag_run(store: Store, run: str, tag: str) -> None:
     """Hang a tag on a run (by key); nothing changes where it hangs there.
 
-    Raises StoreError for an unknown run, or a tag that is not one printable word or is "latest".
+    Raises StoreError for an unknown run, or what is no tag.
     """
-    if not tag or not tag.isprintable() or len(tag.split()) != 1 or tag.strip() != tag or tag == LATEST:
-        raise StoreError(f"{tag!r} cannot be a tag: it is one word, and not {LATEST!r}")
+    check_tag(tag)
     with writing(store) as connection:
         values = {"tag": tag, "run_id": need_id(connection, tables.run, run), "created_at": clock.stamp()}
         connection.execute(upsert(tables.tag).values(**values).on_conflict_do_nothing())

@@ -316,7 +316,9 @@ def test_tags_are_hung_on_the_run(tmp_path: Path) -> None:
     good("evaluate", "toys", "--model", "toy", "--tag", "again")
     (run,) = good("runs", "list", "--tag", "again", "--json").json["rows"]
     assert run["tags"] == "again clean first"
-    assert "cannot be a tag" in refused("evaluate", "toys", "--model", "toy", "--tag", "two words")
+    told = refused("evaluate", "toys", "--model", "toy", "--k", "3", "--tag", "two words")
+    assert "cannot be a tag" in told
+    assert len(good("runs", "list", "--json").json["rows"]) == 1, "refused before the run was made"
 
 
 def test_one_image_has_no_interval(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Without a network: what is on this machine, what is missing, and how to fetch it."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from clipbench.encoders.loading import load
+from clipbench.encoders.network import hub_offline, reachable
 from clipbench.encoders.offline import Wanted, offline_readiness
 from clipbench.encoders.sources import CONFIG, WEIGHTS
 from clipbench.encoders.specification import parse
@@ -75,3 +77,40 @@ def test_readiness_of_a_wrong_folder_says_why(tmp_path: Path) -> None:
     found = offline_readiness(parse(f"local-dir:{tmp_path / 'none'}"))
     assert not found.ready
     assert "is not a folder" in found.missing[0]
+
+
+@pytest.fixture
+def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A hub at a port of this machine where nobody listens, and no word of the environment against trying it."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    return address
+
+
+@pytest.mark.usefixtures("nobody_answers")
+def test_with_no_network_what_is_missing_is_told_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    error = refused("ViT-B-32-quickgelu", "openai")
+    assert "there is no network" in error.message
+    assert "hf download timm/vit_base_patch32_clip_224.openai" in (error.hint or "")
+    assert capfd.readouterr() == ("", ""), "nothing was tried again and again"
+
+
+def test_a_machine_is_reachable_where_it_takes_connections(nobody_answers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert reachable([here])
+        assert not reachable([here, nobody_answers])
+
+
+def test_offline_is_for_the_load_alone() -> None:
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    with hub_offline():
+        assert constants.is_offline_mode()
+    assert before == constants.HF_HUB_OFFLINE

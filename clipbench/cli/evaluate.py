@@ -81,7 +81,7 @@ def evaluate(
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
     from clipbench.study.protocol import Protocol
-    from clipbench.study.tagging import tagged
+    from clipbench.study.tagging import checked, tagged
 
     protocol = Protocol(
         ks=tuple(sorted(set(k or (1, 5, 10)))),
@@ -92,13 +92,14 @@ def evaluate(
         seed=seed,
         confidence=confidence,
     )
-    at = open_at(store)
+    at, tags = open_at(store), checked(tag)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet) as bars:
+        source.progress = bars
         done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)
     if not quiet:
         notes(source.notes)
         if not done.created:
             note("note: this run was stored before; nothing was computed again")
     asked = chosen(form, json)
-    emit(run_table(at, tagged(at, done.run, tag or []), wide=for_programs(asked)), asked)
+    emit(run_table(at, tagged(at, done.run, tags), wide=for_programs(asked)), asked)

@@ -149,6 +149,7 @@ def sweep(
     protocol = Protocol(directions=directions_of(directions))
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet) as bars:
+        source.progress = bars
         planned = plan(source, collected, request_of(asked, collected), protocol, name, bars)
     if not quiet:
         note(estimate.count_words(planned))
@@ -156,6 +157,7 @@ def sweep(
         typer.echo(estimate.words(estimate.estimate(planned, source)))
         return
     with progress(quiet) as bars:
+        source.progress = bars
         stored = run_sweep(planned, source, protocol, bars, allow_missing)
     if not quiet:
         notes(source.notes)

@@ -77,6 +77,7 @@ def gallery(
         seed=seed,
     )
     with progress(quiet) as bars:
+        source.progress = bars
         runs = stress_gallery(dataset, source, request, bars, allow_missing)
     if not quiet:
         notes(source.notes)

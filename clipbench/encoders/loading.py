@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -16,7 +17,8 @@ from clipbench.encoders.activation import activation_record
 from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH
 from clipbench.encoders.hub_cache import is_offline
 from clipbench.encoders.libraries import library_versions, require_libraries
-from clipbench.encoders.offline import missing_error, offline_readiness
+from clipbench.encoders.network import hub_offline, reachable, silent_libraries
+from clipbench.encoders.offline import missing_error, offline_readiness, wanted_files
 from clipbench.encoders.precision import exact_fp32, precision_notes, resolve_device
 from clipbench.encoders.preprocessing import Preprocessing, split
 from clipbench.encoders.protocol import Encoder
@@ -66,11 +68,11 @@ def load(spec: ModelSpec, *, text_batch: int | None = None, image_batch: int | N
     device = resolve_device(spec.device)
     exact_fp32(device, spec.precision)
     resolution = resolve(spec)
-    _refuse_missing(spec)
-    config = _model_config(spec, resolution)
-    model, transform = _build(spec, resolution, device)
+    with _files(spec), silent_libraries():
+        config = _model_config(spec, resolution)
+        model, transform = _build(spec, resolution, device)
+        tokenizer = _tokenizer(spec, resolution)
     preprocessing = split(transform, model.visual.preprocess_cfg)
-    tokenizer = _tokenizer(spec, resolution)
     identity = _identity(spec, resolution, config, model, preprocessing, tokenizer)
     fast = tokenizing(tokenizer)
     return OpenClipEncoder(
@@ -88,14 +90,20 @@ def load(spec: ModelSpec, *, text_batch: int | None = None, image_batch: int | N
     )
 
 
-def _refuse_missing(spec: ModelSpec) -> None:
-    """Say what is missing before open_clip tries the network, or starts with random weights."""
+def _files(spec: ModelSpec) -> AbstractContextManager[None]:
+    """Return the access to files under which to load: whole, or to what is on this machine where no more can be had.
+
+    Raises EncoderError for what is missing, before open_clip tries the network or starts with random weights.
+    """
     if spec.source == "folder":
         folder_files(spec.folder)
-    elif is_offline():
-        readiness = offline_readiness(spec)
-        if not readiness.ready:
-            raise missing_error(readiness, "HF_HUB_OFFLINE is set")
+    wanted = wanted_files(spec)
+    if not wanted or (not is_offline() and reachable(want.address for want in wanted)):
+        return nullcontext()
+    readiness = offline_readiness(spec)
+    if not readiness.ready:
+        raise missing_error(readiness, "HF_HUB_OFFLINE is set" if is_offline() else "and there is no network")
+    return hub_offline()
 
 
 def _model_config(spec: ModelSpec, resolution: Resolution) -> Mapping[str, Any]:

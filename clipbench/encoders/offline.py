@@ -12,6 +12,7 @@ from typing import Any
 
 from clipbench.encoders.hub_cache import cached_file, hub_folder, url_folder
 from clipbench.encoders.libraries import require_libraries
+from clipbench.encoders.network import hub_address
 from clipbench.encoders.resolution import resolve
 from clipbench.encoders.sources import CONFIG, WEIGHTS, checkpoint_file, folder_files, read_config
 from clipbench.encoders.specification import ModelSpec
@@ -41,6 +42,11 @@ class Wanted:
     def __str__(self) -> str:
         place = f" of {self.repository}" if self.repository else ""
         return f"{self.what} ({' or '.join(self.names)}{place})"
+
+    @property
+    def address(self) -> str:
+        """The machine it comes from."""
+        return hub_address() if self.repository else self.names[0]
 
     @property
     def command(self) -> str:

@@ -15,6 +15,7 @@ from clipbench.errors import EncoderError
 from clipbench.records import EncoderIdentity
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
 from clipbench.store.engine import Store
+from clipbench.study.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from clipbench.encoders.protocol import Encoder
@@ -58,12 +59,16 @@ def model_spec(request: ModelRequest) -> ModelSpec:
 
 
 class EncoderSource:
-    """One requested encoder in one store: its identity at once, its weights when they are needed."""
+    """One requested encoder in one store: its identity at once, its weights when they are needed.
+
+    progress: who is told that a model is being loaded, which takes seconds; nobody unless it is set.
+    """
 
     def __init__(self, store: Store, request: ModelRequest) -> None:
         self.store = store
         self.request = request
         self.imported = request.model.startswith(IMPORTED)
+        self.progress: Progress = Silent()
 
     @cached_property
     def spec(self) -> ModelSpec:
@@ -78,9 +83,12 @@ class EncoderSource:
                 f"{self.identity.label} cannot encode: its vectors were made elsewhere",
                 "clipbench embed import attaches the side that is lacking",
             )
-        from clipbench.encoders.loading import load
+        bar = self.progress.start("loading the model", 1)
+        from clipbench.encoders.loading import load  # torch alone takes seconds
 
-        return load(self.spec)
+        loaded = load(self.spec)
+        self.progress.advance(bar)
+        return loaded
 
     @cached_property
     def identity(self) -> EncoderIdentity:
