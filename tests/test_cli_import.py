@@ -59,6 +59,18 @@ def stored(folder: Path) -> dict[str, Floats]:
         }
 
 
+def test_what_was_exported_can_be_imported(toys: str, tmp_path: Path) -> None:
+    out = tmp_path / "own.h5"
+    good("embed", "toys", "--model", "toy")
+    good("embed", "export", "toys", "--model", "toy", "--out", out)
+    good("embed", "import", "toys", "--model", "mine", "--images", out, "--texts", out)
+    own, imported = (
+        good("evaluate", "toys", "--model", model, "--json").json["rows"]
+        for model in ("toy", "imported:mine")
+    )
+    assert own == imported
+
+
 def test_rows_in_any_order_land_at_their_ids(toys: str, tmp_path: Path) -> None:
     images, texts = unit(6, 1), unit(12, 2)
     order, shuffled = [3, 0, 5, 1, 4, 2], [7, 2, 0, 11, 4, 3, 9, 1, 8, 5, 10, 6]
@@ -168,7 +180,7 @@ def test_hdf5_brings_its_own_ids(toys: str, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["features"] = images
     told = refused("embed", "import", "toys", "--model", "mine", "--images", tmp_path / "other.h5")
-    assert "has no dataset `vectors`; it has features" in told
+    assert "has no dataset `vectors` or `image/vectors`; it has features" in told
     (tmp_path / "cut.h5").write_bytes((tmp_path / "v.h5").read_bytes()[:900])
     assert "is no HDF5 file that can be read" in refused(
         "embed", "import", "toys", "--model", "mine", "--images", tmp_path / "cut.h5"

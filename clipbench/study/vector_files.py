@@ -32,8 +32,9 @@ class Vectors:
 def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     """Return the vectors at `path` with their ids.
 
-    .npy needs `ids` (one id per line); HDF5 has datasets `vectors` and `ids`, or `ids` beside it; a folder is
-    what clip-retrieval writes (img_emb/*.npy or text_emb/*.npy with metadata/*.parquet).
+    .npy needs `ids` (one id per line); HDF5 has datasets `vectors` and `ids`, in the group
+    `image` or `text` where there is one (`embed export` writes those), or `ids` beside it; a folder is what
+    clip-retrieval writes (img_emb/*.npy or text_emb/*.npy with metadata/*.parquet).
 
     Raises DatasetError for a path of no known layout, InputError where ids and vectors do not fit together.
     """
@@ -46,7 +47,7 @@ def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     with path.open("rb") as file:
         magic = file.read(len(MAGIC_HDF5))
     if magic == MAGIC_HDF5:
-        rows, own = _hdf5(path)
+        rows, own = _hdf5(path, modality)
     else:
         rows, own = _npy(path), None
     names = _id_lines(ids) if ids is not None else own
@@ -89,19 +90,21 @@ def _matrix(path: Path, array: object) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _hdf5(path: Path) -> tuple[npt.NDArray[np.float32], list[str] | None]:
+def _hdf5(path: Path, modality: Modality) -> tuple[npt.NDArray[np.float32], list[str] | None]:
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            if "vectors" not in file:
+            side = file[modality] if isinstance(file.get(modality), h5py.Group) else file
+            if "vectors" not in side:
                 raise DatasetError(
-                    f"{path} has no dataset `vectors`; it has {', '.join(sorted(file)) or 'nothing'}"
+                    f"{path} has no dataset `vectors` or `{modality}/vectors`; "
+                    f"it has {', '.join(sorted(file)) or 'nothing'}"
                 )
-            rows = _matrix(path, file["vectors"][()])
-            if "ids" not in file:
+            rows = _matrix(path, side["vectors"][()])
+            if "ids" not in side:
                 return rows, None
-            return rows, [v.decode() if isinstance(v, bytes) else str(v) for v in file["ids"][()]]
+            return rows, [v.decode() if isinstance(v, bytes) else str(v) for v in side["ids"][()]]
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} is no HDF5 file that can be read: {error}") from error
 
