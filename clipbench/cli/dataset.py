@@ -25,6 +25,9 @@ app = typer.Typer(no_args_is_help=True, help="Bring captioned image collections 
 
 SAYS = "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, or scenes (drawn, needs no files)"
 
+FOLDER = "folder"
+"""The format of a folder of photographs, each with a .txt file of captions beside it."""
+
 
 @app.command()
 def add(
@@ -34,7 +37,10 @@ def add(
     captions: Annotated[
         Path | None,
         typer.Option(
-            "--captions", "-c", metavar="FILE", help="Caption file (or the folder, for --format folder)."
+            "--captions",
+            "-c",
+            metavar="FILE",
+            help="Caption file. [default: the .txt files in the --images folder]",
         ),
     ] = None,
     form: Annotated[
@@ -103,8 +109,13 @@ def add(
     from clipbench.study.collect import SCENES, captions_per_image, collect, collect_scenes
     from clipbench.study.opening import open_at
 
+    if captions is None and form in {None, FOLDER}:
+        captions = images  # a folder of photographs with .txt files beside them needs no other name
     if (captions is None) != (form == SCENES):
-        raise typer.BadParameter("name the caption file with --captions, or use --format scenes without one")
+        raise typer.BadParameter(
+            "name the caption file with --captions, or a folder of photographs with .txt files with --images; "
+            "--format scenes needs neither"
+        )
     if max_captions is not None and policy is not None:
         raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
     request = ReadRequest(
@@ -145,7 +156,7 @@ def list_(store: StoreOption = None, form: FormatOption = Format.table, json: Js
     from clipbench.reports.datasets import dataset_table
     from clipbench.study.opening import open_at
 
-    emit(dataset_table(open_at(store)), chosen(form, json))
+    emit(dataset_table(open_at(store, to_read=True)), chosen(form, json))
 
 
 @app.command()
@@ -162,7 +173,7 @@ def show(
     from clipbench.reports.datasets import dataset_facts
     from clipbench.study.opening import open_at
 
-    emit(dataset_facts(open_at(store), name, captions), chosen(form, json))
+    emit(dataset_facts(open_at(store, to_read=True), name, captions), chosen(form, json))
 
 
 @app.command()
@@ -193,7 +204,7 @@ def lint(
 
     limits = thresholds(allow or [])
     with progress(quiet) as bars:
-        findings = inspect(open_at(store), name, against or [], bars, similar=similar)
+        findings = inspect(open_at(store, to_read=True), name, against or [], bars, similar=similar)
     table, failed = lint_table(name, findings, limits)
     emit(table, chosen(form, json))
     if failed:

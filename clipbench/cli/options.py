@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from clipbench.cli import completion
+
 
 class Format(StrEnum):
     """How a table is written to stdout."""
@@ -48,15 +50,22 @@ StoreOption = Annotated[
         metavar="FOLDER",
         help="Folder of the experiment store. [default: $CLIPBENCH_STORE, else ./clipbench-store]",
         show_default=False,
-        file_okay=False,
     ),
 ]
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(Format)}: how to write it.")
 ]
-DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a stored dataset.")]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="Name of a stored dataset.", autocompletion=completion.datasets),
+]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Beginning of a run's key, a tag, or `latest`.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Beginning of a run's key, a tag, or `latest`.",
+        autocompletion=completion.runs,
+    ),
 ]
 MissingOption = Annotated[
     float,
