@@ -6,6 +6,7 @@ milliseconds per run, against the minutes of encoding that a power cut could the
 shard's row could come back after its file was removed.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ BUSY_SECONDS = 30.0
 """How long a connection waits for another process's lock."""
 
 
-def connect(database: Path, *, foreign_keys: bool = True) -> Engine:
-    """Return an engine for `database`; nothing is opened yet.
+def connect(database: Path, *, foreign_keys: bool = True, uri: str | None = None) -> Engine:
+    """Return an engine for `database`; nothing is opened yet. uri: how to open it, where not in the usual way.
 
     No connection stays open between uses (opening one costs a third of a millisecond): a forked
     worker inherits none, and the folder is whole and quiet whenever nothing is being done.
@@ -27,6 +28,12 @@ def connect(database: Path, *, foreign_keys: bool = True) -> Engine:
         # The driver would begin transactions by itself, but not before CREATE or SELECT.
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
     )
+
+    if uri is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def open_as_told(*_: object) -> sqlite3.Connection:
+            return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:

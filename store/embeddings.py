@@ -85,11 +85,16 @@ def save_set(store: Store, encoding: Encoding) -> EmbeddingSet:
     Raises StoreError where a vector is not in the pool, or the stored set has other vectors.
     """
     items = items_array(encoding.items)
-    vectors = Pool(store, encoding.encoder, encoding.modality).gather_items(items)
-    checksum = matrix_checksum(vectors)
+    pool = Pool(store, encoding.encoder, encoding.modality)
+    checksum = matrix_checksum(pool.gather_items(items))
     with writing(store) as connection:
         stored = connection.execute(_query(encoding.key)).one_or_none()
         if stored is None:
+            if (pool.index_in(connection).find(items) < 0).any():  # old ones are in no set yet
+                raise StoreError(
+                    "vectors were tidied away (clipbench store gc) while a set was made of them",
+                    "run the same command again: what is gone is encoded again",
+                )
             _insert(connection, encoding, items, checksum)
             stored = connection.execute(_query(encoding.key)).one()
     if stored.checksum != checksum:

@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
-from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.store.connect import connect
+from clipbench.store.protected import (
+    Source,
+    check_place,
+    is_there,
+    may_write,
+    no_store,
+    read_only,
+    refusal,
+)
 from clipbench.store.trouble import translated
 from clipbench.store.upgrade import schema_of, upgrade
 
@@ -21,26 +29,59 @@ class Store:
     """An experiment store that is open: where it is, and the engine for its database.
 
     No connection is held between calls, so there is nothing to close, and a Store may be used by
-    several threads and after a fork.
+    several threads and after a fork. source: how its database is opened where it may only be read.
     """
 
     home: Home
     engine: Engine
+    source: Source | None = None
+
+    @property
+    def uri(self) -> str:
+        """How SQLite opens the database to read it."""
+        return self.source.uri if self.source else f"{self.home.database.as_uri()}?mode=ro"
 
 
-def open_store(home: Home, *, create: bool = True) -> Store:
+def open_store(home: Home, *, create: bool = True, to_read: bool = False) -> Store:
     """Return the store at `home`, made or upgraded as needed; an upgrade leaves a backup beside it.
 
-    Raises StoreError where there is none and `create` is False, where the file is another program's
-    or of a newer schema, and where the folder cannot be written.
+    to_read: nothing will be written, so it may lie where nothing can be. Raises StoreError where there is
+    none and `create` is False, where the file is another program's or of a newer schema, and where the
+    folder cannot be written and not `to_read`.
     """
     with translated(home.root):
+        if is_there(home) and not may_write(home):
+            if not to_read:
+                raise refusal(home)
+            source = read_only(home)
+            return Store(home, connect(home.database, uri=source.uri), source)
         schema = schema_of(home.database)
         if schema.revision is None and not create:
-            raise StoreError(f"there is no store at {home.root}", "clipbench dataset add, or --store PATH")
+            raise no_store(home)
         if not schema.current:
             upgrade(home)
     return Store(home, connect(home.database))
+
+
+def prepare_store(home: Home) -> Store:
+    """Return the store at `home`, which is made only when it is first used.
+
+    So a command that fails before it has anything to store leaves no empty store behind. Raises StoreError
+    as `open_store` does, for a place where none can be made too.
+    """
+    with translated(home.root):
+        if is_there(home):
+            return open_store(home)
+        schema_of(home.database)  # says what is wrong with the place, if something is
+        check_place(home)
+    engine = connect(home.database)
+
+    @event.listens_for(engine, "do_connect")
+    def make(*_: object) -> None:
+        if not schema_of(home.database).current:
+            upgrade(home)
+
+    return Store(home, engine)
 
 
 @contextmanager
@@ -53,6 +94,8 @@ def reading(store: Store) -> Iterator[Connection]:
 @contextmanager
 def writing(store: Store) -> Iterator[Connection]:
     """Give a connection that alone may write; all is committed at the end, or nothing. Raises StoreError."""
+    if store.source is not None:
+        raise refusal(store.home)
     with (
         translated(store.home.root),
         store.engine.connect().execution_options(immediate=True) as connection,

@@ -58,7 +58,10 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """Where a store is, its schema revision, how many of each thing, and bytes on the disk."""
+    """Where a store is, its schema revision, how many of each thing, and bytes on the disk.
+
+    note: how it is read where nothing may be written there, "" where it may.
+    """
 
     root: Path
     revision: str
@@ -67,6 +70,7 @@ class StoreInfo:
     database_bytes: int
     embedding_bytes: int
     artifact_bytes: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,13 @@ def info(store: Store) -> StoreInfo:
     database = sum(_bytes(home.database.with_name(home.database.name + end)) for end in ("", "-wal", "-shm"))
     return StoreInfo(
         root=home.root,
-        revision=schema_of(home.database).revision or "",
+        revision=schema_of(home.database, uri=store.uri).revision or "",
         counts=counts,
         vectors=rows,
         database_bytes=database,
         embedding_bytes=_bytes_below(home.embeddings),
         artifact_bytes=_bytes_below(home.artifacts),
+        note=store.source.note if store.source else "",
     )
 
 
@@ -103,17 +108,21 @@ def backup(store: Store, folder: Path) -> Backup:
     """Copy the database and its vector files to a new folder, which is a store itself; others may write.
 
     The copy holds what was finished when it began; artifacts can be made again and are left out. Raises
-    StoreError where the folder is there and not empty, a file is not what was stored, or room runs out;
+    StoreError where the folder is the store's or there and not empty, a file is not what was stored, or room runs out;
     then there is no copy.
     """
     folder = folder.absolute()
+    if store.home.root.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise StoreError(
+            f"{folder} is the store itself, or inside it, where gc would tidy it away", "name a new folder"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is there already, and a backup overwrites nothing", "name a new folder")
     partial = folder.with_name(f".{folder.name}{TEMPORARY}{uuid.uuid4().hex}")
     with translated(folder):
         try:
             partial.mkdir(parents=True)
-            copy_database(store.home.database, partial / store.home.database.name)
+            copy_database(store.home.database, partial / store.home.database.name, uri=store.uri)
             files = _copy_vectors(store, partial)
             size = _bytes_below(partial)
             if folder.exists():

@@ -14,10 +14,12 @@ from difflib import get_close_matches
 from sqlalchemy import Connection, select, text
 
 from clipbench.errors import StoreError
-from clipbench.keys import short
+from clipbench.keys import Json, short
 from clipbench.records import Metric
 from clipbench.store import clock, tables
+from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
+from clipbench.store.protocols import protocol_words
 from clipbench.store.rows import keys_with_prefix
 from clipbench.store.runs import LATEST, StoredRun, run_by_key
 
@@ -46,7 +48,10 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One row of the `runs` view: a run with its headline numbers, None where it has not that metric."""
+    """One row of the `runs` view: a run with its headline numbers, None where it has not that metric.
+
+    protocol: all of how it was scored; `clipbench.store.protocols` says it in words.
+    """
 
     key: str
     kind: str
@@ -60,6 +65,12 @@ class RunSummary:
     target: str
     level: float
     seed: int
+    fold: int | None
+    tie_policy: str | None
+    positives: str | None
+    directions: str | None
+    cutoffs: str | None
+    protocol: Mapping[str, Json]
     tags: tuple[str, ...]
     t2i_hit1: float | None
     t2i_hit5: float | None
@@ -84,17 +95,21 @@ def list_runs(store: Store, filters: RunFilter | None = None) -> tuple[RunSummar
         return _summaries(connection, filters or RunFilter())
 
 
-def metrics_of(store: Store, runs: Collection[str]) -> dict[str, tuple[Metric, ...]]:
-    """Return the metrics of many runs (by key), each in the order they were given."""
+def metrics_of(
+    store: Store, runs: Collection[str], names: Collection[str] | None = None
+) -> dict[str, tuple[Metric, ...]]:
+    """Return the metrics of many runs (by key), each in the order they were given; of `names` only, if given."""
     found: dict[str, list[Metric]] = {run: [] for run in runs}
     # Plain tuples: a thousand runs have fifty thousand metrics, and access by name would double the time.
     query = (
         "SELECT run.key, direction, name, metric.value, low, high, n, method FROM json_each(:runs) AS wanted "
         "JOIN run ON run.key = wanted.value JOIN metric ON metric.run_id = run.id "
+        "WHERE :names IS NULL OR metric.name IN (SELECT value FROM json_each(:names)) "
         "ORDER BY run.id, metric.position"
     )
+    given = {"runs": json.dumps(list(found)), "names": None if names is None else json.dumps(list(names))}
     with reading(store) as connection:
-        for run, *values in connection.execute(text(query), {"runs": json.dumps(list(found))}):
+        for run, *values in connection.execute(text(query), given).all():
             found[run].append(Metric(*values))
     return {run: tuple(metrics) for run, metrics in found.items()}
 
@@ -140,13 +155,17 @@ def _unknown(connection: Connection, reference: str) -> StoreError:
 
 def _told(connection: Connection, keys: Sequence[str]) -> str:
     runs = _summaries(connection, RunFilter(), keys[:SHOWN])
-    lines = [
-        f"  {short(run.key)}  {run.dataset}  {run.model}  {run.operation} {run.level:g}  "
-        f"{run.created_at:%Y-%m-%d %H:%M}  {' '.join(run.tags)}".rstrip()
-        for run in runs
-    ]
+    lines = [f"  {run_line(run)}" for run in runs]
     more = [f"  and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
     return "\n".join(lines + more)
+
+
+def run_line(run: RunSummary) -> str:
+    """Return a run in one line: what tells it from others."""
+    setting = "clean" if run.operation == "clean" else f"{run.operation} {run.level:g} (seed {run.seed})"
+    words = protocol_words(run.protocol)
+    parts = (short(run.key), run.dataset, run.model, setting, words, f"{run.created_at:%Y-%m-%d %H:%M}")
+    return "  ".join(filter(None, (*parts, " ".join(run.tags))))
 
 
 def _summaries(
@@ -186,6 +205,7 @@ def _conditions(filters: RunFilter) -> tuple[list[str], dict[str, object]]:
 
 def _summary(row: dict[str, object]) -> RunSummary:
     row["key"] = row.pop("run")
+    row["protocol"] = json_out(str(row["protocol"]))
     row["tags"] = tuple(sorted(str(row["tags"]).split())) if row["tags"] else ()
     row["created_at"] = clock.moment(str(row["created_at"]))
     return RunSummary(**row)  # type: ignore[arg-type]  # the view has these columns, and a test holds it to them

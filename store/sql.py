@@ -8,10 +8,12 @@ that takes too long, or builds too large a value, is stopped. Knows the views' n
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import TypeAlias
 
 from clipbench.errors import StoreError
@@ -24,6 +26,9 @@ SECONDS = 30.0
 ROWS = 10_000
 LARGEST = 16 << 20
 """Bytes that one value or one statement may have."""
+
+ANSWER = 256 << 20
+"""Bytes of text and blobs that an answer may have in all."""
 
 STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock, about a millisecond."""
@@ -48,9 +53,8 @@ def ask(store: Store, question: str, *, rows: int = ROWS, seconds: float = SECON
     Raises StoreError for anything else than one statement that reads, for a mistake in it, and where it
     takes longer than `seconds`.
     """
-    uri = f"{store.home.database.as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=seconds)
+        connection = sqlite3.connect(store.uri, uri=True, timeout=seconds)
     except sqlite3.Error as error:
         raise StoreError(f"cannot read {store.home.database}: {error}", "clipbench store info") from error
     try:
@@ -61,7 +65,6 @@ def ask(store: Store, question: str, *, rows: int = ROWS, seconds: float = SECON
 
 def _answer(connection: sqlite3.Connection, question: str, rows: int, seconds: float) -> Answer:
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.text_factory = _text
@@ -70,13 +73,27 @@ def _answer(connection: sqlite3.Connection, question: str, rows: int, seconds: f
     connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
     try:
         cursor = connection.execute(question)
-        found = cursor.fetchmany(rows + 1)
+        found = _fetched(cursor, rows + 1)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         raise _trouble(error, end, seconds) from error
     if cursor.description is None:
         raise StoreError("the question holds no statement", 'clipbench report --query "SELECT * FROM runs"')
     names = _distinct([column[0] for column in cursor.description])
     return Answer(names, tuple(found[:rows]), more=len(found) > rows)
+
+
+def _fetched(cursor: sqlite3.Cursor, rows: int) -> list[tuple[Value, ...]]:
+    """Return the first rows. Raises StoreError before they fill the memory."""
+    found, size = [], 0
+    for row in islice(cursor, min(rows, sys.maxsize)):
+        found.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if size > ANSWER:
+            raise StoreError(
+                f"the answer is larger than {ANSWER >> 20} MB after {len(found):,} rows",
+                "ask for fewer columns or rows (--limit N); clipbench runs export writes ledgers",
+            )
+    return found
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -122,7 +139,12 @@ def _trouble(error: Exception, end: float, seconds: float) -> StoreError:
             f"the question took longer than {seconds:g} seconds and was stopped",
             "ask for less, or --time-limit SECONDS",
         )
-    if "not authorized" in told or "prohibited" in told or "readonly" in told:
+    if (
+        "not authorized" in told
+        or "authorization denied" in told
+        or "prohibited" in told
+        or "readonly" in told
+    ):
         return StoreError(f"--query only reads: {told}", 'clipbench report --query "SELECT * FROM runs"')
     if "one statement" in told:
         return StoreError("a question is one statement", "leave out what follows the first ;")

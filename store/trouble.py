@@ -43,6 +43,7 @@ _SQLITE = {
 _SYSTEM = {
     errno.ENOSPC: _FULL,
     getattr(errno, "EDQUOT", -1): ("your disk quota is used up", _FULL[1]),
+    errno.ENAMETOOLONG: ("the name is too long", "name a shorter folder with --store"),
     errno.EFBIG: ("a file would pass the size limit", "raise the limit (ulimit -f), then run again"),
     errno.EROFS: _READ_ONLY,
     errno.EACCES: _READ_ONLY,

@@ -52,10 +52,11 @@ class Schema:
         return self.revision == REVISIONS[-1] and self.derived == DERIVED
 
 
-def schema_of(database: Path, revisions: Sequence[str] = REVISIONS) -> Schema:
+def schema_of(database: Path, revisions: Sequence[str] = REVISIONS, *, uri: str | None = None) -> Schema:
     """Return what is in `database` without changing it; revision None for no file or an empty one.
 
-    Raises StoreError for a file that is no SQLite database, another program's, or of a newer schema.
+    uri: how SQLite is to open it. Raises StoreError for a file that is no SQLite database, may not be read,
+    is another program's, or of a newer schema.
     """
     try:
         with database.open("rb") as file:
@@ -64,11 +65,15 @@ def schema_of(database: Path, revisions: Sequence[str] = REVISIONS) -> Schema:
         return Schema(None)
     except IsADirectoryError:
         raise _not_a_store(database, "is a folder") from None
+    except NotADirectoryError:
+        raise _not_a_folder(database.parent) from None
+    except PermissionError:
+        raise not_for_you(database) from None
     if not head:  # another process has only just made it
         return Schema(None)
     if head != b"SQLite format 3\0":
         raise _not_a_store(database, "is not an SQLite file")
-    uri = f"{database.absolute().as_uri()}?mode=rw"
+    uri = uri or f"{database.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         return _schema_in(connection, database, revisions)
@@ -95,6 +100,19 @@ def _schema_in(connection: sqlite3.Connection, database: Path, revisions: Sequen
             "pip install --upgrade clipbench, or name another folder with --store",
         )
     return Schema(found[0], derived)
+
+
+def not_for_you(database: Path) -> StoreError:
+    """Return the error for a database whose permissions forbid reading."""
+    return StoreError(
+        f"{database} may not be read by you", "ask its owner, or name another folder with --store"
+    )
+
+
+def _not_a_folder(place: Path) -> StoreError:
+    while not place.exists():
+        place = place.parent
+    return StoreError(f"{place} is a file, and a store is a folder", "name a folder with --store")
 
 
 def _not_a_store(database: Path, what: str) -> StoreError:
@@ -161,11 +179,15 @@ def _back_up(home: Home, revision: str) -> Path:
     return target
 
 
-def copy_database(database: Path, target: Path) -> None:
-    """Write a consistent copy of `database`, others writing or not, that exists whole or not at all."""
+def copy_database(database: Path, target: Path, *, uri: str | None = None) -> None:
+    """Write a consistent copy of `database`, others writing or not, that exists whole or not at all.
+
+    uri: how SQLite is to open it.
+    """
     partial = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     try:
-        with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as source:
+        uri = uri or f"{database.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as source:
             with closing(sqlite3.connect(partial)) as copy:
                 source.backup(copy)
             with partial.open("rb+") as file:

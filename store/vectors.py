@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, Row, insert, select
 
 from clipbench.errors import StoreError
@@ -25,55 +24,9 @@ from clipbench.store import clock, shards, tables
 from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import find_id
+from clipbench.store.shard_index import Index, Shard, index_of
 from clipbench.store.shards import Vectors
 from clipbench.store.trouble import translated
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A finished shard: its id (in order of finishing), key, file and size."""
-
-    id: int
-    key: str
-    path: Path
-    rows: int
-
-
-@dataclass(frozen=True)
-class Index:
-    """Where each item is: shards one after another, all their rows numbered through.
-
-    `high` is the sorted first half of every key, `low` the other half and `row` the number of that row.
-    """
-
-    shards: tuple[Shard, ...]
-    high: npt.NDArray[np.uint64]
-    low: npt.NDArray[np.uint64]
-    row: npt.NDArray[np.int64]
-
-    @cached_property
-    def starts(self) -> npt.NDArray[np.int64]:
-        """The number of each shard's first row, and of the row after the last."""
-        return np.cumsum([0, *(shard.rows for shard in self.shards)], dtype=np.int64)
-
-    def find(self, items: Items) -> npt.NDArray[np.int64]:
-        """Return each item's row number, -1 where it is in no shard. Of several, the first finished."""
-        high, low = _halves(items)
-        order = np.argsort(high)  # in order, the searches below stay in cache
-        at = np.empty(len(items), dtype=np.int64)
-        at[order] = np.searchsorted(self.high, high[order])
-        found = np.full(len(items), -1, dtype=np.int64)
-        left = np.arange(len(items))
-        while True:
-            # Keys that share their first half are next to one another, so the search steps on.
-            left = left[at[left] < len(self.high)]
-            left = left[self.high[at[left]] == high[left]]
-            if not len(left):
-                return found
-            hit = self.low[at[left]] == low[left]
-            found[left[hit]] = self.row[at[left[hit]]]
-            left = left[~hit]
-            at[left] += 1
 
 
 @dataclass(frozen=True)
@@ -83,7 +36,6 @@ class Pool:
     store: Store
     encoder: str
     modality: Modality
-    _items: dict[str, Items] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def _encoder_row(self) -> Row[Any, Any]:
@@ -186,7 +138,7 @@ class Pool:
         return vectors
 
     def index(self) -> Index:
-        """Return where every stored item is, reading the keys of shards not seen before."""
+        """Return where every stored item is, reading the keys of files not seen before."""
         with reading(self.store) as connection:
             return self.index_in(connection)
 
@@ -199,11 +151,7 @@ class Pool:
         )
         rows = connection.execute(query).all()
         folder = self.store.home.embeddings
-        known = tuple(Shard(row.id, row.key, folder / row.path, row.rows) for row in rows)
-        for shard in known:
-            if shard.key not in self._items:  # a finished shard never changes
-                self._items[shard.key] = shards.read_items(shard.path, shard.rows)
-        return _index(known, [self._items[shard.key] for shard in known])
+        return index_of([Shard(row.id, row.key, folder / row.path, row.rows) for row in rows])
 
     def _is_whole(self, final: Path, items: Items) -> bool:
         return shards.is_shard(final, self.encoder, self.modality, items, self.dimension)
@@ -228,18 +176,3 @@ class Pool:
                 "created_at": clock.stamp(),
             },
         )
-
-
-def _halves(items: Items) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    pairs = np.ascontiguousarray(items).view("<u8")
-    return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
-
-
-def _index(known: tuple[Shard, ...], items: Sequence[Items]) -> Index:
-    if not known:
-        none = np.zeros(0, dtype=np.uint64)
-        return Index((), none, none, np.zeros(0, dtype=np.int64))
-    high, low = _halves(np.concatenate(items))
-    # Stable, so that of equal keys the one of the shard finished first comes first.
-    row = np.argsort(high, kind="stable")
-    return Index(known, high[row], low[row], row)

@@ -19,12 +19,22 @@ class View(NamedTuple):
     columns: Mapping[str, str]
 
 
-# A dataset's name is what points at it today. Content whose name moved on keeps the old name with a
-# piece of its key behind it, so two collections never show under one name.
-_DATASET = """coalesce(
-      (SELECT min(dataset_name.name) FROM dataset_name WHERE dataset_name.dataset_id = dataset.id),
-      dataset.name || '@' || substr(dataset.key, 9, 8)
+# A dataset's name is what points at it today, of several the one given last. Content whose name moved on
+# keeps the old name with a piece of its key behind it, so two collections never show under one name.
+_NEWEST_NAME = """(SELECT dataset_name.name FROM dataset_name WHERE dataset_name.dataset_id = dataset.id
+        ORDER BY dataset_name.named_at DESC, dataset_name.name LIMIT 1)"""
+_OLD_NAME = "dataset.name || '@' || substr(dataset.key, 9, 8)"
+_DATASET = f"""coalesce(
+      {_NEWEST_NAME},
+      {_OLD_NAME}
     )"""
+# A run keeps the name it was asked for under, as long as that means the same content.
+_RUNS_DATASET = f"""coalesce(
+      (SELECT dataset_name.name FROM dataset_name WHERE dataset_name.dataset_id = dataset.id
+        AND dataset_name.name = json_extract(run.environment, '$.dataset_name')),
+      {_NEWEST_NAME},
+      {_OLD_NAME}
+    )"""  # noqa: S608, our own names
 
 
 def _metric(direction: str, name: str) -> str:
@@ -38,7 +48,7 @@ _RUNS = View(
     f"""SELECT
     run.key AS run,
     run.kind AS kind,
-    {_DATASET} AS dataset,
+    {_RUNS_DATASET} AS dataset,
     dataset.key AS dataset_key,
     dataset.fingerprint AS fingerprint,
     encoder.label AS model,
@@ -48,6 +58,12 @@ _RUNS = View(
     perturbation.target AS target,
     perturbation.level AS level,
     perturbation.seed AS seed,
+    json_extract(run.protocol, '$.fold') AS fold,
+    json_extract(run.protocol, '$.ties') AS tie_policy,
+    json_extract(run.protocol, '$.positives') AS positives,
+    (SELECT group_concat(value, ' ') FROM json_each(run.protocol, '$.directions')) AS directions,
+    (SELECT group_concat(value, ' ') FROM json_each(run.protocol, '$.ks')) AS cutoffs,
+    run.protocol AS protocol,
     (SELECT group_concat(tag.tag, ' ') FROM tag WHERE tag.run_id = run.id) AS tags,
     {_metric("t2i", "hit@1")} AS t2i_hit1,
     {_metric("t2i", "hit@5")} AS t2i_hit5,
@@ -72,7 +88,7 @@ _RUNS = View(
     {
         "run": "key of the run",
         "kind": "what kind of evaluation it was",
-        "dataset": "name of the dataset; name@key where the name has moved to other content",
+        "dataset": "name under which it was run, else the newest; name@key where that has moved to other content",
         "dataset_key": "key of the dataset, image bytes included",
         "fingerprint": "fingerprint of the dataset: runs compare where it is equal",
         "model": "label of the encoder",
@@ -82,6 +98,12 @@ _RUNS = View(
         "target": "what was perturbed: none, text or image",
         "level": "rate in 0..1 (text) or severity 1..5 (image)",
         "seed": "seed of the perturbation",
+        "fold": "images per gallery where the numbers are means over such folds, null for one gallery",
+        "tie_policy": "how equal scores count: expected, optimistic or pessimistic",
+        "positives": "what counts as right: own, or equal-captions (--duplicate-aware)",
+        "directions": "directions that were ranked, with a space between",
+        "cutoffs": "the K of R@K, with a space between",
+        "protocol": "all of how it was scored, JSON: resamples, seed and confidence of intervals too",
         "tags": "tags with a space between, null for none",
         "t2i_hit1": "share of captions whose image is first, 0..1",
         "t2i_hit5": "share of captions whose image is among the first 5",
@@ -104,7 +126,7 @@ _RUNS = View(
 _METRICS = View(
     f"""SELECT
     run.key AS run,
-    {_DATASET} AS dataset,
+    {_RUNS_DATASET} AS dataset,
     encoder.label AS model,
     perturbation.operation AS operation,
     perturbation.level AS level,
@@ -232,7 +254,7 @@ _EMBEDDINGS = View(
     "One row per embedding set: one modality of one dataset under one setting, encoded.",
     {
         "embedding_set": "key of the set",
-        "dataset": "name of the dataset, as in runs",
+        "dataset": "name of the dataset, the newest of several; name@key as in runs",
         "dataset_key": "key of the dataset",
         "model": "label of the encoder",
         "encoder_key": "key of the encoder",
@@ -283,7 +305,7 @@ _ANNOTATIONS = View(
   JOIN annotation_source ON annotation_source.id = annotation.annotation_source_id""",  # noqa: S608, our own names
     "One row per label that anybody gave a failure; of an annotator's labels the one with newest = 1 counts.",
     {
-        "dataset": "name of the dataset, as in runs",
+        "dataset": "name of the dataset, the newest of several; name@key as in runs",
         "item": "key of the failure",
         "direction": "t2i or i2t",
         "caption_id": "id of the caption",

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_toys import count, new_store, toy_dataset, toy_run
+import store_toys
+from store_toys import count, new_store, toy_dataset, toy_record, toy_run
 
 from clipbench.errors import DatasetError
 from clipbench.keys import short
 from clipbench.records import Caption, Dataset, Sample
+from clipbench.store import clock
 from clipbench.store.datasets import list_datasets, load_dataset, save_dataset
 from clipbench.store.engine import Store, reading
+from clipbench.store.queries import RunFilter, list_runs
+from clipbench.store.runs import find_run
 
 
 @pytest.fixture
@@ -88,6 +92,40 @@ def test_the_same_content_is_kept_once_under_all_its_names(store: Store) -> None
     assert count(store, "dataset") == 1
     assert [d.name for d in list_datasets(store)] == ["one", "two"]
     assert load_dataset(store, "two") == toy_dataset("two")
+
+
+def shown_names(store: Store) -> list[str]:
+    return [run.dataset for run in list_runs(store)]
+
+
+def test_of_several_names_a_run_shows_the_newest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(f"2024-05-01T00:00:{second:02}.000000Z" for second in range(60))
+    monkeypatch.setattr(clock, "stamp", lambda *_: next(times))
+    toy_run(store, toy_dataset("middle"))
+    assert shown_names(store) == ["middle"]
+    for name in ("zebra", "ant"):
+        save_dataset(store, toy_dataset(name))
+        assert shown_names(store) == [name]
+    save_dataset(store, toy_dataset("middle"))
+    assert shown_names(store) == ["middle"], "named again"
+    assert len(list_runs(store, RunFilter(dataset="ant"))) == 1, "every name finds it"
+
+
+def test_a_run_keeps_the_name_it_was_made_under_while_that_means_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(f"2024-05-01T00:00:{second:02}.000000Z" for second in range(60))
+    monkeypatch.setattr(clock, "stamp", lambda *_: next(times))
+    record = replace(toy_record(), environment={"dataset_name": "mine"})
+    monkeypatch.setattr(store_toys, "toy_record", lambda _: record)
+    toy_run(store, toy_dataset("mine"))
+    save_dataset(store, toy_dataset("other"))
+    assert shown_names(store) == ["mine"]
+    run = find_run(store, list_runs(store)[0].key)
+    assert run is not None
+    assert run.dataset_name == "mine"
+    save_dataset(store, toy_dataset("mine", word="blue"), replace=True)
+    assert shown_names(store) == ["other"], "the name means other content now"
 
 
 def test_content_read_from_another_place_brings_paths_up_to_date(store: Store) -> None:

@@ -31,6 +31,7 @@ from store_toys import (
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.records import Direction, Ledger, Metric
+from clipbench.store.columns import Items
 from clipbench.store.datasets import list_datasets, load_dataset, save_dataset
 from clipbench.store.embeddings import Encoding, list_sets, load_vectors, save_set
 from clipbench.store.encoders import save_encoder
@@ -39,7 +40,7 @@ from clipbench.store.maintenance import backup, gc, info, verify
 from clipbench.store.queries import list_runs
 from clipbench.store.runs import StoredRun, delete_run
 from clipbench.store.upgrade import REVISIONS
-from clipbench.store.vectors import Pool
+from clipbench.store.vectors import Pool, Vectors
 
 NOW = timedelta(0)
 
@@ -231,6 +232,29 @@ def test_gc_takes_what_nothing_refers_to(store: Store) -> None:
     assert [(run.key, run.rsum) for run in list_runs(store)] == kept
     assert [d.name for d in list_datasets(store)] == ["gone", "toy"]
     assert verify(store, deep=True).problems == verify(store).notes == ()
+
+
+def test_gc_between_gathering_and_storing_leaves_no_set_without_vectors(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_run(store)
+    dataset = toy_dataset("second", word="blue")
+    save_dataset(store, dataset)
+    gather = Pool.gather_items
+
+    def tidied(pool: Pool, items: Items) -> Vectors:
+        vectors = gather(pool, items)
+        assert [item.kind for item in gc(store, grace=NOW).garbage] == ["vector shard"]
+        return vectors
+
+    monkeypatch.setattr(Pool, "gather_items", tidied)
+    with pytest.raises(StoreError, match="tidied away") as caught:
+        encode(store, dataset, "text")
+    assert "run the same command again" in str(caught.value.hint)
+    monkeypatch.undo()
+    assert verify(store, deep=True).problems == ()
+    encode(store, dataset, "text")
+    assert verify(store, deep=True).problems == ()
 
 
 def test_gc_takes_sets_without_runs_only_when_asked(store: Store) -> None:

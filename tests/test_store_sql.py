@@ -13,6 +13,7 @@ from store_toys import new_store, toy_dataset, toy_run
 from clipbench.errors import StoreError
 from clipbench.reports.sql import answer_table
 from clipbench.reports.tables import to_csv, to_json
+from clipbench.store import sql
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.runs import tag_run
@@ -56,6 +57,7 @@ def test_every_view_can_be_asked_for_every_column(store: Store, view: str) -> No
         "PRAGMA user_version = 7",
         "PRAGMA writable_schema = ON",
         "VACUUM INTO '/tmp/copy.db'",
+        "ANALYZE",
         "REINDEX",
         "BEGIN IMMEDIATE",
         "SELECT load_extension('x')",
@@ -80,6 +82,7 @@ def test_nothing_but_reading_is_let_through(store: Store, question: str, tmp_pat
         ("SELECT dirction FROM metrics", "near: direction"),
         ("SELECT * FROM run_s", "near: runs"),
         ("SELEC 1", "syntax error"),
+        ("VACUUM INTO '/tmp/copy.db'", "--query only reads"),
         ("SELECT zeroblob(1000000000)", "too big"),
         ("SELECT '\x00", r"unrecognized token|null character"),
     ],
@@ -101,6 +104,17 @@ def test_rows_are_limited_and_that_is_told(store: Store) -> None:
     assert len(table.rows) == 20
     assert "only the first 20 rows" in table.notes[0]
     assert not answer_table(store, many, rows=50).notes
+
+
+def test_an_answer_that_would_fill_the_memory_is_stopped(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "ANSWER", 1000)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT zeroblob(400) FROM n"
+    with pytest.raises(StoreError, match="larger than 0 MB after 3 rows"):
+        ask(store, endless)
+    assert len(ask(store, endless, rows=1).rows) == 1
+    assert len(ask(store, "SELECT 1", rows=10**30).rows) == 1
 
 
 def test_describing_pragmas_are_let_through(store: Store) -> None:

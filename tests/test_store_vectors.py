@@ -30,7 +30,7 @@ from clipbench.store.embeddings import (
     set_key,
 )
 from clipbench.store.encoders import save_encoder
-from clipbench.store.engine import Store, reading, writing
+from clipbench.store.engine import Store, open_store, reading, writing
 from clipbench.store.vectors import Pool
 
 
@@ -255,6 +255,32 @@ def test_a_lost_or_damaged_file_is_told_with_what_to_do(store: Store, pool: Pool
         fresh.missing(keys)
     with pytest.raises(StoreError, match="is gone"):
         pool.write(keys, unit_vectors(3))
+
+
+def test_where_items_are_is_read_once_and_again_when_another_process_adds_a_shard(
+    store: Store, pool: Pool
+) -> None:
+    pool.write(item_keys(3), unit_vectors(3))
+    index = Pool(store, ENCODER.key, "text").index()
+    assert Pool(store, ENCODER.key, "text").index() is index
+    Pool(open_store(store.home), ENCODER.key, "text").write(item_keys(5)[3:], unit_vectors(2, seed=1))
+    assert not pool.missing(item_keys(5))
+    assert np.array_equal(pool.gather(item_keys(5)[3:]), unit_vectors(2, seed=1))
+
+
+def test_a_file_that_changes_after_it_was_read_is_read_again(store: Store, pool: Pool) -> None:
+    pool.write(item_keys(3), unit_vectors(3))
+    assert not pool.missing(item_keys(3))
+    path = only_file(store)
+    whole = path.read_bytes()
+    path.write_bytes(b"not a vector file")
+    with pytest.raises(StoreError, match="is damaged"):
+        Pool(store, ENCODER.key, "text").missing(item_keys(3))
+    path.unlink()
+    with pytest.raises(StoreError, match="is gone"):
+        pool.missing(item_keys(3))
+    path.write_bytes(whole)
+    assert not pool.missing(item_keys(3))
 
 
 def test_a_full_disk_leaves_no_file_and_no_row(

@@ -22,7 +22,7 @@ def info(store: StoreOption = None, form: FormatOption = Format.table, json: Jso
     from clipbench.store.maintenance import info as look
     from clipbench.study.opening import open_at
 
-    emit(info_table(look(open_at(store))), chosen(form, json))
+    emit(info_table(look(open_at(store, to_read=True))), chosen(form, json))
 
 
 @app.command()
@@ -46,7 +46,7 @@ def verify(
     from clipbench.study.deriving import derived
     from clipbench.study.opening import open_at
 
-    found = check(open_at(store), deep=deep, recompute=derived)
+    found = check(open_at(store, to_read=True), deep=deep, recompute=derived)
     emit(verify_table(found), chosen(form, json))
     if not found.clean:
         raise typer.Exit(1)
@@ -92,5 +92,5 @@ def backup(
     from clipbench.store.maintenance import backup as copy
     from clipbench.study.opening import open_at
 
-    done = copy(open_at(store), folder)
+    done = copy(open_at(store, to_read=True), folder)
     typer.echo(f"{done.folder}: the database and {done.files:,} vector files, {size(done.bytes)}")

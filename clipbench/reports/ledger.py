@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from clipbench.metrics.measures import best_ranks
 from clipbench.records import DIRECTIONS, Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import find_set
+from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.galleries import Gallery, gallery_of
@@ -66,25 +66,52 @@ def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table
             f"the run has no direction {direction!r}; it has {', '.join(ledgers)}", "--direction both"
         )
     gallery = stored_gallery(store, run)
-    rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery)]
+    added = added_items(store, run, gallery)
+    rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery, added)]
     return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
 
 
 def stored_gallery(store: Store, run: StoredRun) -> Gallery:
     """Return the images and captions that a stored run ranked; its ledgers' positions count these."""
-    images = find_set(store, run.spec.images)
-    if images is None:
-        raise StoreError(
-            f"the image set {run.spec.images} of run {run.key} is gone", "clipbench store verify"
-        )
+    images = need_set(store, run, run.spec.images)
     return gallery_of(load_dataset(store, run.spec.dataset), images.unreadable)
 
 
-def _rows(direction: Direction, ledger: Ledger, gallery: Gallery) -> Iterator[tuple[Cell, ...]]:
+def need_set(store: Store, run: StoredRun, key: str) -> EmbeddingSet:
+    """Return an image set of a run. Raises StoreError where it is gone."""
+    found = find_set(store, key)
+    if found is None:
+        raise StoreError(f"the image set {key} of run {run.key} is gone", "clipbench store verify")
+    return found
+
+
+def added_items(store: Store, run: StoredRun, gallery: Gallery) -> tuple[str, ...]:
+    """Return names of what a run ranked besides its dataset's own items, in the order of the gallery.
+
+    An image of distractors is `DATASET/ID`, a fooling caption `OPERATION copy NUMBER`; there is nothing else.
+    """
+    protocol = run.spec.protocol
+    copies, facts = protocol.get("fooling"), protocol.get("distractors")
+    if isinstance(copies, Sequence) and not isinstance(copies, str):
+        counts = [(str(one[0]), int(str(one[1]))) for one in copies if isinstance(one, Sequence)]
+        return tuple(f"{name} copy {number}" for name, count in counts for number in range(1, count + 1))
+    if not isinstance(facts, Mapping):
+        return ()
+    from clipbench.study.robustness.distractors import added_rows, usable_samples
+
+    other, images = load_dataset(store, str(facts["dataset"])), need_set(store, run, str(facts["images"]))
+    usable = usable_samples(other, images)
+    return tuple(f"{other.name}/{usable[row].id}" for row in added_rows(usable, gallery))
+
+
+def _rows(
+    direction: Direction, ledger: Ledger, gallery: Gallery, added: Sequence[str]
+) -> Iterator[tuple[Cell, ...]]:
     queries: Sequence[Caption | Sample] = gallery.captions
     items: Sequence[Caption | Sample] = gallery.samples
     if direction == "i2t":
         queries, items = items, queries
+    names = [*(item.id for item in items), *added]
     ranks = best_ranks(ledger)
     for q, query in enumerate(queries):
         pairs = slice(int(ledger.offsets[q]), int(ledger.offsets[q + 1]))
@@ -99,7 +126,7 @@ def _rows(direction: Direction, ledger: Ledger, gallery: Gallery) -> Iterator[tu
             int(ledger.above[best]),
             int(ledger.tied[best]),
             pairs.stop - pairs.start,
-            items[int(ledger.top1[q])].id,
+            names[int(ledger.top1[q])],
             int(int(ledger.top1[q]) in ledger.positive[pairs]),
             score,
             other,

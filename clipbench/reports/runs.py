@@ -10,6 +10,7 @@ from clipbench.records import DIRECTIONS, Metric
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
+from clipbench.store.protocols import protocol_words
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
 
@@ -72,15 +73,17 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     `... low` and `... high`. The other form leaves out columns that would say the same of every run.
     """
     runs = list_runs(store, filters)
-    stored = metrics_of(store, [run.key for run in runs])
+    keys = [run.key for run in runs]
     if wide:
-        return _wide_list(runs, stored)
+        return _wide_list(runs, metrics_of(store, keys))
+    stored = metrics_of(store, keys, {name for _, name, _, _ in HEADLINE})
     numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
     columns: dict[Column, Sequence[Cell]] = {
         Column("run"): [short(run.key) for run in runs],
         Column("dataset"): [run.dataset for run in runs],
         Column("model"): [run.model for run in runs],
         Column("perturbation"): [perturbation_name(run.operation, run.level, run.seed) for run in runs],
+        Column("protocol"): [protocol_words(run.protocol) for run in runs],
         **{
             Column(f"{d} {name}", label, digits): [found.get((d, name)) for found in numbers]
             for d, name, label, digits in HEADLINE
@@ -89,7 +92,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         Column("tags"): [" ".join(run.tags) for run in runs],
         Column("created"): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
     }
-    plain = {"perturbation": "clean", "kind": "evaluate", "tags": ""}
+    plain = {"perturbation": "clean", "protocol": "", "kind": "evaluate", "tags": ""}
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
@@ -110,7 +113,7 @@ def _legend(runs: Sequence[RunSummary]) -> str:
 
 ABOUT = (
     *("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target"),
-    *("level", "seed", "kind", "images", "captions", "tags", "created"),
+    *("level", "seed", "kind", "protocol", "images", "captions", "tags", "created"),
 )
 """What the form for programs says of a run besides its metrics."""
 
@@ -123,7 +126,15 @@ def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]
     for run in runs:
         cells: list[Cell] = [run.key, run.dataset, run.fingerprint, run.model, run.encoder_key]
         cells += [perturbation_name(run.operation, run.level, run.seed), run.operation, run.target]
-        cells += [run.level, run.seed, run.kind, run.n_images, run.n_texts, " ".join(run.tags)]
+        cells += [
+            run.level,
+            run.seed,
+            run.kind,
+            protocol_words(run.protocol),
+            run.n_images,
+            run.n_texts,
+            " ".join(run.tags),
+        ]
         cells.append(run.created_at.isoformat())
         found = {(m.direction, m.name): m for m in stored[run.key]}
         for name in shown:
@@ -249,6 +260,7 @@ def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
         *(
             (name, _json(value) if wide else _words_of(value))
             for name, value in sorted(run.environment.items())
+            if name != "dataset_name"  # said above
         ),
         *((f"seconds: {name}", f"{value:.2f}") for name, value in run.timings.items()),
     ]

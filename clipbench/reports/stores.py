@@ -26,7 +26,8 @@ def info_table(info: StoreInfo) -> Table:
         ("vectors", f"{info.vectors:,}"),
         *((f"{name} on disk", size(count)) for name, count in sizes.items()),
     )
-    return Table(f"Store {info.root}", (Column("what"), Column("value", right=True)), rows)
+    notes = (info.note,) if info.note else ()
+    return Table(f"Store {info.root}", (Column("what"), Column("value", right=True)), rows, notes)
 
 
 def size(count: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -71,6 +72,9 @@ def shown(cell: Cell, digits: int) -> str:
     return cell
 
 
+QUOTED = re.compile(r'[,"\r\n]')
+"""What a CSV cell cannot hold without quotes."""
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -98,10 +102,10 @@ def to_csv(table: Table) -> str:
 
 
 def _csv_cell(cell: Cell) -> str:
-    text = "" if cell is None else str(neutral(cell))
-    if any(char in text for char in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+    if not isinstance(cell, str):  # most cells: a thousand runs have a hundred thousand numbers
+        return "" if cell is None else str(cell)
+    text = str(neutral(cell))
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
 def json_value(table: Table) -> dict[str, Json]:
@@ -222,6 +226,7 @@ TEX_SPECIALS = {
     "–": "--",
     "†": r"$^{\dagger}$",
     "‡": r"$^{\ddagger}$",
+    "✓": r"$\surd$",
 }
 
 

@@ -92,7 +92,7 @@ def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) ->
         perturbation=sets.perturbation.key,
         command=command_line(),
         version=__version__,
-        environment={**environment(), "device": sets.device},
+        environment={**environment(), "device": sets.device, "dataset_name": sets.dataset.name},
         timings={"load": loaded - began, "rank": counted - loaded, "measure": measured - counted},
         confidence=protocol.confidence,
     )

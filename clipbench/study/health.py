@@ -72,6 +72,9 @@ def _folder(home: Home) -> Examined:
     place = home.root
     while not place.exists():
         place = place.parent
+    if not place.is_dir():
+        another = "a store is a folder: --store FOLDER (or CLIPBENCH_STORE)"
+        return Examined("store", passed=False, detail=f"{place} is a file", hint=another)
     free = shutil.disk_usage(place).free / 1e9
     writable = os.access(place, os.W_OK)
     detail = f"{home.root}: {free:.1f} GB free, {'writable' if writable else 'not writable'}"
