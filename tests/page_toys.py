@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ class Page:
 
 
 @contextmanager
-def served(session: Any, annotator: str | None = None) -> Iterator[Page]:
-    """Serve a session until the block ends."""
+def served(session: Any, annotator: str | None = None, port: int = 0) -> Iterator[Page]:
+    """Serve a session until the block ends; port 0 takes a free one."""
     import socket
 
     import uvicorn
@@ -58,7 +59,8 @@ def served(session: Any, annotator: str | None = None) -> Iterator[Page]:
     token = new_token()
     app = application(session, token, annotator=annotator)
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
         listening.listen(128)  # callers wait until the server takes them
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -98,3 +100,44 @@ def browser(downloads: Path | None = None) -> Iterator[Any]:
         yield chrome
     finally:
         chrome.quit()
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Wait until something is true; nothing is timed, it only must happen."""
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.025)
+    pytest.fail(f"never happened: {what}")
+
+
+def text(chrome: Any, name: str) -> str:
+    return str(chrome.execute_script("return document.getElementById(arguments[0]).textContent", name))
+
+
+def press(chrome: Any, *keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    for key in keys:
+        ActionChains(chrome).send_keys(key).perform()
+
+
+def begin(chrome: Any, url: str) -> None:
+    """Open the page and go on as the first annotator, by keyboard alone."""
+    chrome.get(url)
+    until(lambda: chrome.switch_to.active_element.text.startswith("A"), "the first name has the focus")
+    press(chrome, "\ue007")
+    until(lambda: text(chrome, "place"), "the first caption is shown")
+
+
+def place(chrome: Any) -> str:
+    return text(chrome, "place")
+
+
+def at(chrome: Any, number: int) -> None:
+    until(lambda: place(chrome).startswith(f"Caption {number} of"), f"caption {number} is shown")
+
+
+def complaints(chrome: Any) -> list[str]:
+    """What the browser's console reports: a refused script, a missing file, an error."""
+    return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]

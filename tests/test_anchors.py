@@ -112,6 +112,15 @@ def test_a_model_is_known_by_architecture_and_tag(identity: EncoderIdentity, is_
     assert is_model(identity, anchor) is is_it
 
 
+@pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-32-quickgelu"])
+def test_one_tag_with_two_activations_is_two_models(architecture: str) -> None:
+    identity = replace(OPENAI, architecture=architecture, pretrained="laion400m_e32")
+    brought = replace(OPENAI, kind="imported", pretrained=None, label=f"{architecture} laion400m_e32")
+    for one in (identity, brought):
+        fitting = {a.architecture for a in ANCHORS if is_model(one, a)}
+        assert fitting == {architecture}
+
+
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, Anchor]:
     """A store, and an anchor of its own for a collection of 6 images and 12 captions."""

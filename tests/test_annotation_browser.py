@@ -2,8 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from annotation_toys import pictured_dataset, toy_sample
-from page_toys import browser, served
+from annotation_toys import give, label, pictured_dataset, toy_sample
+from page_toys import at, begin, browser, complaints, place, press, served, text, until
 from store_toys import new_store
 
+from clipbench.failures.items import Failure
 from clipbench.serving.exported_page import export_page
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
@@ -44,47 +44,6 @@ def store(tmp_path: Path) -> Store:
     stored = save_sample(made, toy_sample(dataset))
     save_assignment(made, plan(stored, AssignRequest(("A", "B"), overlap=3, per_annotator=3, backup=2)))
     return made
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait until something is true; nothing is timed, it only must happen."""
-    for _ in range(400):
-        if true():
-            return
-        time.sleep(0.025)
-    pytest.fail(f"never happened: {what}")
-
-
-def text(chrome: Any, name: str) -> str:
-    return str(chrome.execute_script("return document.getElementById(arguments[0]).textContent", name))
-
-
-def press(chrome: Any, *keys: str) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    for key in keys:
-        ActionChains(chrome).send_keys(key).perform()
-
-
-def begin(chrome: Any, url: str) -> None:
-    """Open the page and go on as the first annotator, by keyboard alone."""
-    chrome.get(url)
-    until(lambda: chrome.switch_to.active_element.text.startswith("A"), "the first name has the focus")
-    press(chrome, "\ue007")
-    until(lambda: text(chrome, "place"), "the first caption is shown")
-
-
-def place(chrome: Any) -> str:
-    return text(chrome, "place")
-
-
-def at(chrome: Any, number: int) -> None:
-    until(lambda: place(chrome).startswith(f"Caption {number} of"), f"caption {number} is shown")
-
-
-def complaints(chrome: Any) -> list[str]:
-    """What the browser's console reports: a refused script, a missing file, an error."""
-    return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def said(store: Store) -> list[str | None]:
@@ -160,8 +119,32 @@ def test_everything_has_a_name_and_changes_are_announced(chrome: Any, store: Sto
         )
         press(chrome, "\ue012")
         at(chrome, 1)
-        pressed = "return [...document.querySelectorAll('[aria-pressed=true]')].map(b => b.getAttribute('aria-label'))"
-        assert chrome.execute_script(pressed) == ["Object, another thing, or none. Key 4"]
+        pressed = "return [...document.querySelectorAll('[aria-pressed=true]')].map(b => b.textContent)"
+        assert chrome.execute_script(pressed) == ["4 Object another thing, or none"]
+
+
+def test_names_hold_the_words_that_are_seen_and_each_screen_has_one_main_part(
+    chrome: Any, store: Store
+) -> None:
+    seen = (
+        "return [...document.querySelectorAll('main, [role=main]')].filter(e => e.checkVisibility()).length"
+    )
+    unlike = (
+        "return [...document.querySelectorAll('button[aria-label]')].filter(b => b.innerText.trim() && "
+        "!b.ariaLabel.toLowerCase().includes(b.innerText.trim().toLowerCase())).map(b => b.outerHTML)"
+    )
+    with served(open_session(store)) as page:
+        chrome.get(page.url)
+        until(lambda: chrome.switch_to.active_element.text.startswith("A"), "the names are shown")
+        assert chrome.execute_script(seen) == 1
+        begin(chrome, page.url)
+        assert chrome.execute_script(seen) == 1
+        press(chrome, "4")
+        at(chrome, 2)
+        press(chrome, "v")
+        assert chrome.execute_script(unlike) == []
+        first = chrome.execute_script("return document.querySelector('#cells button').textContent")
+        assert first == "Caption 1 Object"
 
 
 def test_by_tab_and_space_alone_a_choice_is_made(chrome: Any, store: Store) -> None:
@@ -169,7 +152,7 @@ def test_by_tab_and_space_alone_a_choice_is_made(chrome: Any, store: Store) -> N
         begin(chrome, page.url)
         for _ in range(30):
             press(chrome, "\ue004")
-            if "Key 7" in (chrome.switch_to.active_element.get_attribute("aria-label") or ""):
+            if chrome.switch_to.active_element.get_attribute("aria-keyshortcuts") == "7":
                 break
         press(chrome, " ")
         until(lambda: said(store) == ["Count"], "the choice is stored")
@@ -225,6 +208,74 @@ def test_a_choice_made_while_the_program_is_away_is_told_and_saved_later(chrome:
         until(lambda: said(store) == ["Object"], "it is stored after all")
         until(lambda: text(chrome, "trouble") == "", "the trouble is over")
         chrome.get_log("browser")
+
+
+def test_choices_made_after_the_program_was_killed_are_saved_when_it_is_started_again(
+    chrome: Any, store: Store
+) -> None:
+    with served(open_session(store)) as page:
+        begin(chrome, page.url)
+        press(chrome, "4")
+        until(lambda: said(store) == ["Object"], "the first choice is stored")
+        at(chrome, 2)
+    press(chrome, "5")
+    until(lambda: "no connection" in text(chrome, "trouble"), "the trouble is told")
+    at(chrome, 3)
+    press(chrome, "6")
+    give(store, pictured_dataset(Path(store.home.root).parent / "photos"), "A", label(third(store), "Count"))
+    with served(open_session(store), port=page.port) as again:
+        assert again.token != page.token
+        until(lambda: "was started again" in text(chrome, "trouble"), "the way out is told")
+        assert "2 choices are kept here" in text(chrome, "trouble")
+        begin(chrome, again.url)
+        until(
+            lambda: said(store) == ["Object", "Count", "Attribute"], "the second choice is stored after all"
+        )
+        # What was labelled elsewhere in the meantime stands.
+        assert text(chrome, "count") == "3 of 6"
+        assert text(chrome, "trouble") == ""
+        until(lambda: chrome.execute_script("return localStorage.length") == 0, "nothing is kept any more")
+    chrome.get_log("browser")
+
+
+def third(store: Store) -> Failure:
+    """The third failure that A is shown."""
+    return open_session(store).tasks("A")[2].failure
+
+
+def test_the_last_choice_is_only_called_saved_when_it_is(chrome: Any, store: Store) -> None:
+    with served(open_session(store)) as page:
+        begin(chrome, page.url)
+        for number in range(1, 6):
+            at(chrome, number)
+            press(chrome, "4")
+        at(chrome, 6)
+        until(lambda: len(said(store)) == 5, "five choices are stored")
+    press(chrome, "4")
+    until(lambda: "1 is not saved yet. Keep this page open." in text(chrome, "done-words"), "it is told")
+    with served(open_session(store), port=page.port) as again:
+        begin(chrome, again.url)
+        until(lambda: len(said(store)) == 6, "the last one is stored")
+    chrome.get_log("browser")
+
+
+def test_two_annotators_label_at_once(chrome: Any, store: Store, tmp_path: Path) -> None:
+    with served(open_session(store)) as page, browser() as other:
+        begin(chrome, page.url)
+        other.get(page.url)
+        until(lambda: other.switch_to.active_element.text.startswith("A"), "the names are shown")
+        press(other, "\ue004", "\ue007")
+        until(lambda: text(other, "who") == "B", "B has begun")
+        for number in range(1, 4):
+            for one in (chrome, other):
+                at(one, number)
+                press(one, str(3 + number))
+        until(lambda: len(said(store)) == 6, "all choices are stored")
+        kept = {(x.annotator, x.key): x.category for x in newest_labels(store)}
+        session = open_session(store)
+        for name in ("A", "B"):
+            mine = [kept[name, task.failure.key] for task in session.tasks(name)[:3]]
+            assert mine == ["Object", "Attribute", "Action"]
 
 
 def test_a_thousand_captions_are_walked_and_listed(chrome: Any, tmp_path: Path) -> None:
@@ -303,8 +354,9 @@ def test_the_single_file_works_from_the_disk_and_its_result_is_imported(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
     )
     chrome.execute_script("document.getElementById('download').click()")
-    until((downloads / "labels_A.json").exists, "the result is downloaded")
-    result = json.loads((downloads / "labels_A.json").read_text())
+    path = downloads / "labels_A.json"
+    until(lambda: path.exists() and path.read_text().endswith("}"), "the whole result is downloaded")
+    result = json.loads(path.read_text())
     assert result["annotator"] == "A"
     (done,) = import_labels(store, ImportRequest((downloads / "labels_A.json",)))
     assert (done.annotator, done.saved.added) == ("A", 1)

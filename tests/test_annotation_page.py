@@ -218,6 +218,26 @@ def test_blind_pages_swap_sides_and_tell_no_names(tmp_path: Path) -> None:
     assert {task.swapped for task in assignment.tasks} == {True, False}
 
 
+@pytest.mark.parametrize("assigned", [True, False])
+def test_a_page_served_blind_swaps_sides_whether_the_assignment_was_blind_or_not(
+    tmp_path: Path,
+    assigned: bool,  # noqa: FBT001, a case
+) -> None:
+    store = new_store(tmp_path / "store")
+    dataset = pictured_dataset(tmp_path / "photos")
+    save_dataset(store, dataset)
+    stored = save_sample(store, toy_sample(dataset))
+    if assigned:
+        save_assignment(store, plan(stored, AssignRequest(("A",), overlap=12, per_annotator=0, backup=0)))
+    blind, open_ = open_session(store, blind=True), open_session(store)
+    swapped = {task.failure.key: task.swapped for task in blind.tasks("A")}
+    assert set(swapped.values()) == {True, False}
+    assert {task.failure.key: task.swapped for task in blind.everything} == swapped
+    assert not any(task.swapped for task in open_.tasks("A"))
+    as_planned = plan(stored, AssignRequest(("A",), overlap=12, per_annotator=0, backup=0, blind=True))
+    assert {task.failure.key: task.swapped for task in as_planned.tasks} == swapped
+
+
 def test_hints_are_shown_only_where_asked(store: Store) -> None:
     from clipbench.study.annotation.hints import suggest
 

@@ -195,7 +195,11 @@ def test_filled_tables_come_back_by_their_names(pictured: Store, tmp_path: Path)
 def test_a_table_that_may_be_filled_in_is_not_written_over(pictured: Store, tmp_path: Path) -> None:
     stored = find_sample(pictured, "latest")
     assign(pictured, stored, request(), tmp_path / "out", Silent())
-    with pytest.raises(ClipbenchError, match=r"holds assign_A\.csv, .* may have filled it in"):
+    assign(pictured, stored, request(), tmp_path / "out", Silent())  # nothing was filled in: the same again
+    for name in ("assign_A.csv", "overlap_B.csv"):
+        table = tmp_path / "out" / name
+        table.write_text(table.read_text(encoding="utf-8-sig").replace(",,", ",Object,", 1))
+    with pytest.raises(ClipbenchError, match=r"holds assign_A\.csv, overlap_B\.csv already, .* filled it in"):
         assign(pictured, stored, request(), tmp_path / "out", Silent())
     assign(pictured, stored, request(), tmp_path / "out", Silent(), force=True)
     assert count(pictured, "assignment") == 1

@@ -1,8 +1,12 @@
 """What summary and agreement print is what was counted, by hand and by independent implementations."""
 
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -11,17 +15,17 @@ from annotation_toys import give, label, toy_failure, toy_sample
 from store_toys import new_store, toy_dataset
 
 from clipbench.errors import ClipbenchError
-from clipbench.failures.items import FailureSample
+from clipbench.failures.items import FailureSample, SampledFailure
 from clipbench.failures.sampling import Stratum
 from clipbench.failures.taxonomy import NAMES
 from clipbench.reports.annotation.tables import agreement_tables, summary_tables, written
 from clipbench.reports.tables import RENDERERS
-from clipbench.store.annotations import label_history, newest_labels
+from clipbench.store.annotations import StoredLabel, label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_sample
 from clipbench.study.annotation.agreement import agree
-from clipbench.study.annotation.labels import scope
+from clipbench.study.annotation.labels import Scope, scope
 from clipbench.study.annotation.summary import Summary, summarise
 
 DATASET = toy_dataset(images=6)  # 12 captions, hence 12 failures
@@ -116,7 +120,95 @@ def test_an_estimate_needs_a_label_in_every_stratum(store: Store) -> None:
     strata = (Stratum("common", 792, 8), Stratum("rare", 8, 4))
     save_sample(store, FailureSample("run:0", DATASET.key, "t2i", {"n": 12}, strata, 800, items))
     labels(store, "A", "spsp")
-    assert all(share.estimate is None for share in summarise(scope(store, "latest"), "majority").distribution)
+    found = summarise(scope(store, "latest"), "majority")
+    assert all(share.estimate is None for share in found.distribution)
+    assert found.unlabelled == ("common",)
+    (told,) = (note for note in summary_tables(found)[0].notes if "favours some strata" in note)
+    assert told.endswith("no label counts of: common")
+
+
+def stratified(shares: dict[str, tuple[int, int, float]], rng: np.random.Generator) -> Scope:
+    """A scope whose strata hold (population, drawn, share of Object) failures; the other labels are Count."""
+    strata = tuple(Stratum(name, size, drawn) for name, (size, drawn, _) in shares.items())
+    names = [name for name, (_, drawn, _) in shares.items() for _ in range(drawn)]
+    failures = [replace(FAILURES[0], caption_id=f"c{place}") for place in range(len(names))]
+    items = tuple(
+        SampledFailure(failure, "failure", name, 2, 0.1, 0.2)
+        for failure, name in zip(failures, names, strict=True)
+    )
+    # Drawn without replacement, as a sample is.
+    said = [
+        "Object" if one else "Count"
+        for size, drawn, share in shares.values()
+        for one in rng.permutation(np.arange(size) < round(share * size))[:drawn]
+    ]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    labels = tuple(
+        StoredLabel(failure, failure.key, "A", "person", word, None, word, "", (), "", "x", 0, now, place)
+        for place, (failure, word) in enumerate(zip(failures, said, strict=True))
+    )
+    whole = sum(size for size, _, _ in shares.values())
+    sample = FailureSample("run:0", DATASET.key, "t2i", {"n": len(items)}, strata, whole, items)
+    return Scope("toy", DATASET.fingerprint, labels, sample)
+
+
+def test_population_estimates_are_the_weighted_means_and_cover_the_truth() -> None:
+    shares = {"far": (500, 40, 0.1), "middle": (200, 40, 0.5), "near": (50, 40, 0.9)}
+    true = (500 * 0.1 + 200 * 0.5 + 50 * 0.9) / 750
+    covered, estimates = 0, []
+    for seed in range(300):
+        within = stratified(shares, np.random.default_rng(seed))
+        (found,) = (s for s in summarise(within, "majority").distribution if s.name == "Object")
+        said = [label.category == "Object" for label in within.labels]
+        parts = [np.mean(said[start : start + 40]) for start in (0, 40, 80)]
+        assert found.estimate == pytest.approx(np.dot([500, 200, 50], parts) / 750)
+        estimates.append(found.estimate)
+        bounds = found.estimate_interval
+        assert bounds is not None
+        covered += bounds.low <= true <= bounds.high
+    # The sample's own share would say .5.
+    assert np.mean(estimates) == pytest.approx(true, abs=0.01)
+    assert 0.92 <= covered / 300 <= 0.99
+
+
+def test_agreement_with_missing_labels_is_that_of_a_plain_calculation(store: Store) -> None:
+    rng = np.random.default_rng(4)
+    words = ["am", "ob", "cu", "co", "sp"]
+    said = {
+        name: [
+            ".." if rng.random() < 0.25 else words[rng.integers(0, 3 if place % 2 else 5)]
+            for place in range(12)
+        ]
+        for name in "ABC"
+    }
+    for name, given in said.items():
+        labels(store, name, "".join(given))
+    units = [[word for word in column if word != ".."] for column in zip(*said.values(), strict=True)]
+    pairs = [unit for unit in units if len(unit) > 1]
+    raw = np.mean([np.mean([x == y for x, y in permutations(unit, 2)]) for unit in pairs])
+    means = np.array([np.mean([unit.count(word) / len(unit) for unit in units if unit]) for word in words])
+    # Krippendorff: one less observed over expected disagreement of the labels that have a partner.
+    values = [word for unit in pairs for word in unit]
+    expected = np.mean([x != y for x, y in permutations(values, 2)])
+    observed = np.average(
+        [np.mean([x != y for x, y in permutations(unit, 2)]) for unit in pairs],
+        weights=[len(unit) for unit in pairs],
+    )
+    found = {one.name: one for one in agree(scope(store), resamples=2000).categories}
+    chance = float(np.sum(means**2))
+    gwet = float(np.sum(means * (1 - means))) / 6  # seven categories are offered, used or not
+    assert found["raw"].value == pytest.approx(raw)
+    assert found["fleiss_kappa"].value == pytest.approx((raw - chance) / (1 - chance))
+    assert found["krippendorff_alpha"].value == pytest.approx(1 - observed / expected)
+    assert found["gwet_ac1"].value == pytest.approx((raw - gwet) / (1 - gwet))
+    draws = [rng.integers(0, len(units), len(units)) for _ in range(3000)]
+    means_of = [
+        np.mean([x == y for x, y in permutations(unit, 2)]) if len(unit) > 1 else np.nan for unit in units
+    ]
+    plain = np.nanmean(np.array(means_of)[np.array(draws)], axis=1)
+    interval = found["raw"].interval
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx(np.nanpercentile(plain, [2.5, 97.5]), abs=0.08)
 
 
 def test_agreement_is_that_of_independent_implementations(store: Store) -> None:

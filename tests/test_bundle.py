@@ -161,6 +161,12 @@ def test_a_taken_name_is_not_taken_over(made: Path, tmp_path: Path) -> None:
     assert names[2].startswith("toys-")
 
 
+def test_what_means_nothing_beside_a_bundle_is_refused(made: Path, tmp_path: Path) -> None:
+    words = ("runs", "export", "latest", "--store", made / "store", "--bundle", tmp_path / "b.zip")
+    for more in (("--format", "trec"), ("--out", tmp_path / "x"), ("--direction", "t2i")):
+        assert "--bundle writes whole runs" in misused(*words, *more)
+
+
 def test_another_bundle_than_expected_is_refused(made: Path, tmp_path: Path) -> None:
     name = read_members(made / "runs.zip")[0]
     good("runs", "import", made / "runs.zip", "--expect", name)
@@ -183,7 +189,9 @@ def metric(members: Members) -> None:
 
 
 def better(above: np.ndarray[Any, Any]) -> None:
-    above[above > 0] = 0
+    """Let every miss be a near miss, which its scores do not belie."""
+    assert (above > 1).any()
+    above[above > 1] = 1
 
 
 def reversed_items(members: Members) -> None:
@@ -210,6 +218,9 @@ TAMPERED: list[tuple[str, Callable[[Members], None], str]] = [
      "which does not follow from the ledger"),
     ("a metric too few", lambda m: edit(m, f"{clean_run(m)}/run.json", lambda r: r["metrics"].pop()), "lacks both rsum"),
     ("the ranks", renumbered("t2i/above", better), "by the ledger it is"),
+    ("misses into hits", renumbered("t2i/above", lambda a: a.__imul__(0)), "scores and ranks do not put there"),
+    ("what was found for all", renumbered("t2i/top1", lambda a: a.__imul__(0)), "scores and ranks do not put there"),
+    ("the scores of right items", renumbered("i2t/positive_score", lambda a: a.__iadd__(9)), "scores and ranks do not"),
     ("ranks beyond the gallery", renumbered("t2i/above", lambda a: a.__iadd__(100)), "more items above or tied"),
     ("negative ranks", renumbered("t2i/above", lambda a: a.__isub__(100)), "more items above or tied"),
     ("ties", renumbered("i2t/tied", lambda a: a.__imul__(0)), "ties that cannot be"),

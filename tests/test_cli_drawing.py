@@ -5,11 +5,15 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich import box
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
 
-from clipbench.cli.drawing import GAP, blocks, drawn, printable, widths
-from clipbench.reports.tables import Column, Table
+from clipbench.cli.drawing import FOLDED, GAP, LEAST, blocks, drawn, printable, widths
+from clipbench.reports.tables import Column, Table, is_numeric
+from clipbench.reports.tables import shown as shown_as
 
 
 def lines(table: Table, width: int) -> list[str]:
@@ -96,6 +100,50 @@ def test_a_table_without_rows_says_so_and_what_to_do() -> None:
     empty = Table("Runs", (Column("run"),), (), ("evaluate something",))
     assert lines(empty, 80) == ["Runs: nothing yet", "evaluate something"]
     assert lines(Table("Lint", (Column("x"),), (), empty="nothing found"), 80) == ["Lint: nothing found"]
+
+
+def as_rich_draws_it(table: Table, width: int) -> list[str]:
+    """The table as rich's own would look: the oracle of how it is set and folded."""
+    numeric = [is_numeric(table, i) for i in range(len(table.columns))]
+    texts = [
+        [printable(c.heading), *(printable(shown_as(row[i], c.digits)) for row in table.rows)]
+        for i, c in enumerate(table.columns)
+    ]
+    natural = [max(map(cell_len, column)) for column in texts]
+    least = [
+        wide if right else min(wide, FOLDED, max(LEAST, width))
+        for wide, right in zip(natural, numeric, strict=True)
+    ]
+    found = []
+    for number, columns in enumerate(blocks(least, width)):
+        part = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for i, wide in zip(columns, widths(natural, least, columns, width), strict=True):
+            justify = "right" if numeric[i] else "left"
+            part.add_column(Text(texts[i][0]), justify=justify, width=wide, overflow="fold")  # type: ignore[arg-type]  # one of rich's words
+        for row in range(1, len(table.rows) + 1):
+            part.add_row(*(Text(texts[i][row]) for i in columns))
+        out = io.StringIO()
+        Console(file=out, width=width, markup=False, highlight=False, emoji=False).print(part)
+        found += [""] * bool(number) + [line.rstrip() for line in out.getvalue().splitlines()]
+    return found
+
+
+@given(tables, st.integers(80, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_table_looks_as_rich_would_draw_it(table: Table, width: int) -> None:
+    assert lines(table, width)[1:] == as_rich_draws_it(table, width)
+
+
+def test_on_a_narrow_terminal_texts_give_way_and_numbers_do_not() -> None:
+    columns = (Column("what"), Column("number", digits=1))
+    shown = lines(Table("", columns, (("a text of several words", 123456789012345.0),)), 31)
+    assert shown == [
+        "what                     number",
+        "───────────────────────────────",
+        "a text of     123456789012345.0",
+        "several",
+        "words",
+    ]
 
 
 @pytest.mark.parametrize(

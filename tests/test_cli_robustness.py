@@ -158,7 +158,21 @@ def test_an_operation_that_finds_nothing_to_change_says_so() -> None:
 def test_effective_robustness_needs_eight_baselines() -> None:
     good(*SWEEP, "--perturb", "char-swap", "--name", "swaps")
     told = refused(*SWEEP, "--perturb", "char-swap", "--name", "swaps", "--baselines", "swaps")
-    assert "cannot be its own baseline" in told
+    assert "needs at least 8 baseline models, here are 1" in told
+
+
+def test_what_a_sweep_cannot_be_compared_with_is_told_before_it_runs() -> None:
+    good(*SWEEP, "--perturb", "char-swap", "--name", "swaps")
+    for option, told in (("--reference", "there is no sweep 'none'"), ("--baselines", "no sweep 'none'")):
+        assert told in refused(*SWEEP, "--perturb", "ocr", "--name", "scans", option, "none")
+    assert "at least 8" in refused(*SWEEP, "--perturb", "ocr", "--name", "scans", "--baselines", "swaps")
+    assert "scans" not in good("robustness", "sweeps").out
+
+
+def test_the_latest_sweep_as_a_reference_is_the_one_before() -> None:
+    good(*SWEEP, "--perturb", "char-swap", "--levels", "0.2", "--name", "before")
+    told = refused(*SWEEP, "--perturb", "ocr", "--levels", "0.2", "--reference", "latest")
+    assert "the reference before lacks 1 of 1 settings: ocr 0.2" in told
 
 
 def test_the_reference_of_mce_is_named() -> None:
@@ -172,10 +186,11 @@ def test_the_source_of_synonyms_is_said(tmp_path: Path) -> None:
     done = good(*SWEEP, "--perturb", "synonym", "--level", "0.3")
     assert "synonyms: the small built-in table" in done.out
     settings = good(*SWEEP, "--perturb", "synonym", "--level", "0.3", "--json").json[2]["rows"]
-    assert json.loads(settings[1]["parameters"])["synonyms"] == {"source": "table", "version": 1}
+    assert json.loads(settings[1]["parameters"])["synonyms"] == {"source": "table", "version": 2}
     assert "is no folder" in refused(*SWEEP, "--perturb", "synonym", "--wordnet", tmp_path / "none")
     told = refused(*SWEEP, "--perturb", "synonym", "--wordnet", tmp_path)
-    assert "8 problems" in told
+    assert "it has no index.noun" in told
+    assert "nltk.downloader wordnet" in told
 
 
 def test_a_wordnet_of_ones_own_is_used_and_named(home: Path, tmp_path: Path) -> None:

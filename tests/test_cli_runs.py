@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cli_toys import added, caption, cli, environment, good, refused
+from cli_toys import added, caption, cli, draw, environment, good, refused, write_csv
 
 from clipbench.encoders.toy import ToyEncoder
 
@@ -76,6 +76,50 @@ def test_the_ledger_names_every_query_and_what_it_found(store: Path) -> None:
 def test_one_direction_alone(store: Path) -> None:
     assert {row["direction"] for row in ledger(store, "--direction", "i2t")} == {"i2t"}
     assert len(ledger(store, "--direction", "t2i")) == len(CAPTIONS)
+
+
+def test_a_ledger_names_what_was_added_to_the_gallery(tmp_path: Path) -> None:
+    added(tmp_path / "own", images=6)
+    draw(tmp_path / "photos", 12)  # the first six are the same pictures
+    rows = [(f"p{number:03}.png", f"picture {number}") for number in range(12)]
+    file = write_csv(tmp_path / "more.csv", rows)
+    good("dataset", "add", "more", "--captions", file, "--images", tmp_path / "photos", "-q")
+    words = (
+        "robustness",
+        "gallery",
+        "toys",
+        "--model",
+        "toy",
+        "--distractors",
+        "more",
+        "--control",
+        "colour-flip",
+    )
+    good(*words)
+    own = {row["top1"] for row in good("runs", "export", "latest:kind=evaluate").rows}
+    for kind, names in (
+        ("distractors", {f"more/p{number:03}.png" for number in range(6, 12)}),
+        ("fooling", {f"colour-flip copy {number}" for number in range(1, 200)}),
+    ):
+        found = good("runs", "export", f"latest:kind={kind}").rows
+        others = {row["top1"] for row in found if row["top1"] not in own}
+        assert others, "the toy encoder mistakes some"
+        assert others <= names | {f"p{n:03}.png" for n in range(6)} | {
+            f"p{n:03}.png#{k}" for n in range(6) for k in (0, 1)
+        }
+        assert others & names
+        wrong = [row for row in found if row["top1"] in names]
+        assert {row["top1 right"] for row in wrong} == {"0"}
+        assert all(float(row["rank"]) > 1 for row in wrong)
+
+
+def test_recalls_for_other_tools_are_of_the_whole_gallery_only(tmp_path: Path) -> None:
+    added(tmp_path, images=6)
+    good("robustness", "gallery", "toys", "--model", "toy", "--no-fooling", "--sizes", "2,4")
+    told = good("runs", "export", "latest:kind=gallery-size", "--format", "clip-benchmark").json
+    assert set(told["metrics"]) == {
+        f"{side}_retrieval_recall@{k}" for side in ("image", "text") for k in (1, 5, 10)
+    }
 
 
 def test_parquet_and_csv_files_hold_the_same(store: Path, tmp_path: Path) -> None:

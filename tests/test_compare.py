@@ -194,6 +194,18 @@ def test_the_detectable_difference_follows_from_the_spread(two: tuple[Bench, Dat
     assert one.detectable == pytest.approx((1.959964 + 0.8416212) * one.tested.standard_error, rel=1e-6)
 
 
+def test_no_median_is_said_to_show_less_than_its_smallest_step(tmp_path: Path) -> None:
+    made, dataset = bench(tmp_path / "store"), collection(images=40)
+    runs = [made.run(dataset, 0.3), made.run(dataset, 0.45, seed=1)]
+    for resamples in (200, 2000):
+        found = compare(made.store, runs, CompareRequest(resamples=resamples))
+        for direction in ("t2i", "i2t"):
+            one = line(found, direction, "MedR")
+            assert one.tested is not None
+            assert one.detectable is None or one.detectable >= 0.5
+            assert (one.detectable is None) == (one.tested.standard_error == 0)
+
+
 def test_every_number_is_that_of_the_statistics_for_one_pair(two: tuple[Bench, Dataset, Comparison]) -> None:
     """The pass that shares its draws among everything says the same as each statistic alone."""
     made, _, found = two

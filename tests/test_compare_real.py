@@ -1,5 +1,6 @@
 """The comparison on real photographs and captions, against numpy on the exported ledgers; and two splits refused."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import environment, good, refused
+from compare_oracle import VALUES, check_corrections, check_line, ledger
 
 IMAGES = "60"
-PAIR = ("latest:word-dropout=0.3,dataset=f8k-test,seed=1", "latest:clean,dataset=f8k-test")
+PAIR = ("latest:word-dropout=0.3,dataset=f8k-test,seed=1", "f8k-test-fp32")
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
 
@@ -30,9 +32,10 @@ def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with environment(CLIPBENCH_STORE=str(folder)):
         for name, split in splits.items():
             good("dataset", "add", name, *sources, *split, "--sample", IMAGES, "-q")
-            good("evaluate", name, "--model", model, "-q")
+            good("evaluate", name, "--model", model, "--tag", f"{name}-fp32", "-q")
         perturb = ("--perturb", "word-dropout,word-shuffle", "--levels", "0.3", "--seeds", "2")
         good("robustness", "sweep", "f8k-test", "--model", model, *perturb, "-q")
+        good("evaluate", "f8k-test", "--model", model, "--precision", "bf16", "--tag", "bf16", "-q")
     return folder
 
 
@@ -40,13 +43,6 @@ def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(store: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every command mean that store."""
     monkeypatch.setenv("CLIPBENCH_STORE", str(store))
-
-
-def ranks(run: str, direction: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ranks of a run's queries and the numbers of their images, from its exported ledger."""
-    rows = good("runs", "export", run, "--direction", direction).rows
-    _, images = np.unique([row["own image"] for row in rows], return_inverse=True)
-    return np.array([float(row["rank"]) for row in rows]), images
 
 
 def test_runs_on_two_splits_are_refused_with_the_reason() -> None:
@@ -59,32 +55,42 @@ def test_runs_on_two_splits_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize("direction", ["t2i", "i2t"])
 def test_the_comparison_is_what_the_ledgers_say(direction: str) -> None:
     rows = good("report", "--compare", *PAIR, "--format", "csv").rows
-    (before, images), (after, _) = ranks(PAIR[0], direction), ranks(PAIR[1], direction)
-    random = np.random.default_rng(3)
-    count = images.max() + 1
-    signs = random.choice([-1.0, 1.0], size=(20_000, count))
-    drawn = random.multinomial(count, np.full(count, 1 / count), size=20_000).astype(float)
-    sizes = np.bincount(images)
-    for metric, value in {
-        "hit@1": lambda r: r <= 1,
-        "hit@10": lambda r: r <= 10,
-        "MRR": lambda r: 1 / r,
-    }.items():
-        [row] = [r for r in rows if (r["direction"], r["metric"]) == (direction, metric)]
-        change = value(after).astype(float) - value(before).astype(float)
-        sums = np.bincount(images, change)
-        assert float(row["delta"]) == pytest.approx(change.mean())
-        p = (1 + (np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9).sum()) / 20_001
-        assert float(row["p"]) == pytest.approx(p, abs=0.02)
-        replicates = (drawn @ sums) / (drawn @ sizes)
-        # A share of 60 images moves in steps, so the end is held between two quantiles close by.
-        low, high = (float(row[f"delta percentile {end}"]) for end in ("low", "high"))
-        below, above, under, over = np.quantile(replicates, [0.02, 0.03, 0.97, 0.98])
-        assert below - 1e-9 <= low <= above + 1e-9
-        assert under - 1e-9 <= high <= over + 1e-9
-        if metric.startswith("hit"):
-            assert int(row["fixed"]) == (~value(before) & value(after)).sum()
-            assert int(row["broken"]) == (value(before) & ~value(after)).sum()
+    before, after = (ledger(run, direction) for run in PAIR)
+    own = [row for row in rows if row["direction"] == direction and row["metric"] in VALUES]
+    assert {row["metric"] for row in own} == set(VALUES)
+    for row in own:
+        check_line(row, before, after)
+    check_corrections(rows)
+
+
+def test_lengths_and_words_are_compared_as_the_ledgers_say() -> None:
+    before, after = (ledger(run, "t2i") for run in PAIR)
+    lengths = np.array([len(text.split()) for text in before.captions])
+    dogs = np.array(
+        [re.search(r"(?<!\w)dog(?!\w)", text, re.IGNORECASE) is not None for text in before.captions]
+    )
+    parts = {
+        ("caption-length",): {"7–9 words": (lengths >= 7) & (lengths <= 9), "10–12 words": (lengths >= 10) & (lengths <= 12)},
+        ("word", "dog"): {"with 'dog'": dogs, "without 'dog'": ~dogs},
+    }  # fmt: skip
+    for by, groups in parts.items():
+        rows = good("report", "--compare", *PAIR, "--by", *by, "--format", "csv").rows
+        for group, members in groups.items():
+            own = [row for row in rows if (row["group"], row["direction"]) == (group, "t2i")]
+            assert len(own) == 4
+            for row in own:
+                check_line(row, before.only(members), after.only(members))
+        check_corrections(rows)
+
+
+@pytest.mark.parametrize("direction", ["t2i", "i2t"])
+def test_two_precisions_are_compared_as_the_ledgers_say(direction: str) -> None:
+    rows = good("report", "--compare", "f8k-test-fp32", "bf16", "--format", "csv").rows
+    for row in rows:
+        if row["direction"] == direction and row["metric"] in VALUES:
+            check_line(row, ledger("f8k-test-fp32", direction), ledger("bf16", direction))
+    check_corrections(rows)
+    assert all(abs(float(row["delta"])) < 0.05 for row in rows if row["metric"].startswith("hit@"))
 
 
 def test_every_form_of_the_comparison_is_written(tmp_path: Path) -> None:

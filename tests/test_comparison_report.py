@@ -93,7 +93,8 @@ def test_latex_compiles_where_there_is_a_latex(store: Path, tmp_path: Path) -> N
     program = shutil.which("pdflatex") or shutil.which("tectonic")
     if program is None:
         pytest.skip("no LaTeX here")
-    out = report(store, "--compare", *PAIR, "--format", "latex").out
+    words = ("--by", "word", "red", "--flips", "4", "--format", "latex")
+    out = report(store, "--compare", *PAIR, *words).out + report(store, "--compare", *PAIR, "-f", "latex").out
     source = tmp_path / "table.tex"
     source.write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\usepackage[landscape]{geometry}\\begin{document}\\tiny "

@@ -79,6 +79,7 @@ def test_class_shuffles_move_their_own_words_alone() -> None:
 def test_the_tagger_knows_everyday_captions() -> None:
     tags = {
         "A man runs in a race": "- N V - - N",
+        "A boy goes down the slide": "- N V - - N",
         "Two dogs play with a red ball on the wet grass": "- N V - - A N - - A N",
         "The children swing on a swing near the brick building": "- N V - - N - - A N",
         "A smiling woman quickly rides her old bicycle to the store": "- V N - V - A N - - N",

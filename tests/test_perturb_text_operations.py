@@ -94,29 +94,29 @@ GOLDEN: dict[str, str] = {
     "case": "1:a46dfd2ca8ea",
     "word-dropout": "1:8d802e2d14fd",
     "word-swap": "1:465a7278f4f0",
-    "word-insert": "1:224e6b7aa5e9",
-    "synonym": "1:5da32eb9d1de",
+    "word-insert": "2:4ce615a704f9",
+    "synonym": "2:51897acef199",
     "punctuation-insert": "1:bc8acfe3bc47",
     "word-shuffle": "1:1066d0e830af",
     "bigram-shuffle": "1:5a457fd0dec6",
     "trigram-shuffle": "1:140f9ea007b3",
     "local-shuffle": "1:206de1da1334",
     "word-reverse": "1:0d63253fd3a9",
-    "noun-adjective-shuffle": "1:102b1f777069",
-    "other-word-shuffle": "1:33fdf555055b",
-    "drop-nouns": "1:d260e73f4319",
-    "drop-verbs": "1:5f4ed4113734",
+    "noun-adjective-shuffle": "2:102b1f777069",
+    "other-word-shuffle": "2:33fdf555055b",
+    "drop-nouns": "2:d260e73f4319",
+    "drop-verbs": "2:5f4ed4113734",
     "drop-adjectives": "1:21c7d156fec3",
     "drop-colours": "1:de6af6c812c3",
     "drop-numbers": "1:63900d86c401",
     "drop-spatial": "1:ae33a9b7c0d4",
     "drop-stop-words": "1:59f7052c5f90",
-    "keep-nouns": "1:b878dd277937",
+    "keep-nouns": "2:b878dd277937",
     "colour-flip": "1:a8712230d5c2",
     "number-flip": "1:d9fc91bc7f01",
     "left-right-flip": "1:4bd446a7f984",
     "above-below-flip": "1:559ba6772a2f",
-    "negation": "1:1e1148794fc7",
+    "negation": "2:1e1148794fc7",
     "antonym": "1:48620c857ed7",
     "prefix-filler": "1:18f655254954",
     "suffix-filler": "1:709b8a5ee913",
@@ -269,6 +269,14 @@ def test_character_operations_edit_the_asked_number_of_words(one: TextOperation,
     assert len(found) == target_count(level, len(text.split()))
 
 
+@pytest.mark.parametrize(("level", "replaced"), [(0.01, 1), (0.15, 2), (0.25, 3), (0.35, 4), (1.0, 4)])
+def test_synonyms_replace_their_share_of_all_words_while_there_are_any(level: float, replaced: int) -> None:
+    text = "a big dog is on the couch and a cat is here"  # 12 words; big, dog, couch and cat have synonyms
+    found = changed_words(text, run(text_operation("synonym"), level, (Caption("x", text),))[0])
+    assert len(set(found) - {0, 8}) == replaced  # 0 and 8: articles, which follow the word after them
+    assert set(found) <= {0, 1, 2, 6, 8, 9}
+
+
 def test_targets_of_a_lower_rate_come_first_with_the_same_streams() -> None:
     few = targets(range(20), 0.2, stream("a", 0, "x"))
     many = targets(range(20), 0.5, stream("a", 0, "x"))
@@ -372,7 +380,7 @@ def test_the_record_of_a_setting_names_the_data_it_draws_upon() -> None:
     clean = TextResources()
     keyboard, synonym, prompt = map(text_operation, ("keyboard", "synonym", "prompt-template"))
     assert text_perturbation(keyboard, 0.2, 42).parameters == {"version": 1}
-    assert text_perturbation(synonym, 0.2, 42).parameters["synonyms"] == {"source": "table", "version": 1}
+    assert text_perturbation(synonym, 0.2, 42).parameters["synonyms"] == {"source": "table", "version": 2}
     other = replace(clean, template="{} in a photo")
     keys = {text_perturbation(prompt, 1.0, 42, one).key for one in (clean, other)}
     assert len(keys) == 2

@@ -1,16 +1,14 @@
 """Synonyms: the built-in table, and a WordNet of five words in the real format."""
 
-from pathlib import Path
-
 import pytest
 
-from clipbench.errors import ClipbenchError, InputError
+from clipbench.errors import InputError
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.inflect import bases, with_ing, with_s
 from clipbench.perturb.registry import text_operation
 from clipbench.perturb.resources import TextResources
 from clipbench.perturb.synonym_table import NOUNS, OTHERS, VERBS, table_synonyms
-from clipbench.perturb.wordnet import FILE_NAMES, IRREGULAR_NOUNS, read_wordnet, wordnet_synonyms
+from clipbench.perturb.wordnet import FILE_NAMES, IRREGULAR_NOUNS, wordnet_synonyms
 from clipbench.records import Caption
 
 LICENCE = "  1 This stands for the licence, whose lines begin with two spaces.\n"
@@ -59,15 +57,14 @@ def test_wordnet_follows_inflection_and_takes_participles_for_verbs() -> None:
     assert source.lookup("wearing") == ("donning",)  # not "erosion"
 
 
-def test_wordnet_is_read_from_its_folder(tmp_path: Path) -> None:
-    for name, content in files().items():
-        (tmp_path / name).write_bytes(content)
-    source = read_wordnet(tmp_path)
-    assert source.identity == wordnet_synonyms(files()).identity
+def test_wordnet_replaces_words_and_is_named_in_the_perturbation() -> None:
+    source = wordnet_synonyms(files())
     resources = TextResources(synonyms=source)
     synonym = text_operation("synonym")
     assert perturb_captions([Caption("x", "A Car !")], synonym, 1, 0, resources) == ("An Auto !",)
-    assert text_perturbation(synonym, 1, 0, resources).key != text_perturbation(synonym, 1, 0).key
+    stored = text_perturbation(synonym, 1, 0, resources)
+    assert stored.parameters["synonyms"] == source.identity
+    assert stored.key != text_perturbation(synonym, 1, 0).key
 
 
 def test_the_identity_of_wordnet_is_its_content() -> None:
@@ -77,12 +74,10 @@ def test_the_identity_of_wordnet_is_its_content() -> None:
     assert identities[0] != identities[1]
 
 
-def test_missing_files_are_all_named(tmp_path: Path) -> None:
+def test_missing_files_are_all_named() -> None:
     with pytest.raises(InputError) as caught:
-        read_wordnet(tmp_path)
+        wordnet_synonyms({})
     assert [problem.file for problem in caught.value.problems] == list(FILE_NAMES)
-    with pytest.raises(ClipbenchError, match="is no folder"):
-        read_wordnet(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +116,18 @@ def test_the_table_follows_inflection() -> None:
     assert table_synonyms("jumping") == ("leaping", "hopping", "bounding")
     assert table_synonyms("carries")[0] == "transports"
     assert table_synonyms("children") == ("kids", "youngsters")
+    assert table_synonyms("kids")[0] == "children"
+    assert "frolicking" in table_synonyms("playing")
+
+
+def test_no_synonym_has_a_wrong_ending() -> None:
+    regular = {with_s(word)[:-3] + "mans" for word in ("policeman", "horseman", "woman")}
+    wrong = {"childs", "gos", "aircrafts", "frolicing", "mans", *regular}
+    words = [
+        word for table in (NOUNS, VERBS, OTHERS) for entry in entries(table) for word in entry.split(":")[:1]
+    ]
+    forms = [form(word.strip()) for word in words for form in (str, with_s, with_ing)]
+    assert not wrong & {synonym for form in forms for synonym in table_synonyms(form)}
 
 
 @pytest.mark.parametrize("word", ["dog", "puppy", "beach", "bus", "boy", "horse", "dish"])

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import added, environment
 
-from clipbench.errors import ClipbenchError, CompareError, StoreError
+from clipbench.errors import ClipbenchError, CompareError, StoppedError, StoreError
 from clipbench.home import Home
 from clipbench.perturb.registry import Selection
 from clipbench.perturb.resources import Rewrites
@@ -24,7 +24,7 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep, find_sweep
 from clipbench.study.deriving import derived
-from clipbench.study.evaluate import evaluate
+from clipbench.study.evaluate import evaluate, evaluate_sets
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
 from clipbench.study.protocol import Protocol
@@ -161,6 +161,26 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_encoded(store: Store
     with pytest.raises(StoreError, match="cannot be the name"):
         planned(store, request("ocr"), "latest")
     assert planned(store, request("drop-colours"), "mine").name == "mine"
+
+
+def test_ctrl_c_between_two_runs_tells_how_many_are_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([1, 1])
+
+    def evaluating(*sets: object, **kind: object) -> object:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return evaluate_sets(*sets, **kind)  # type: ignore[arg-type]  # passed on as they came
+
+    asked = request("ocr", levels=(0.15, 0.3, 0.35))
+    swept(store, request("ocr", levels=(0.15,)))
+    with monkeypatch.context() as patch:
+        patch.setattr("clipbench.study.robustness.sweep.evaluate_sets", evaluating)
+        next(left)
+        with pytest.raises(StoppedError, match="3 of 4 runs of this sweep are stored"):
+            swept(store, asked)
+    assert planned(store, asked).stored == 3
 
 
 def test_the_dry_run_counts_what_a_run_encodes(store: Store) -> None:

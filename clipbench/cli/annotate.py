@@ -86,7 +86,7 @@ def summary(
     from clipbench.study.annotation.summary import summarise
     from clipbench.study.opening import open_at
 
-    found = summarise(scope(open_at(store), sample, dataset), policy.value, confidence)
+    found = summarise(scope(open_at(store, to_read=True), sample, dataset), policy.value, confidence)
     emit(summary_tables(found), chosen(form, json))
     if figures is not None:
         from clipbench.reports.annotation.figures import save_distribution
@@ -115,6 +115,6 @@ def agreement(
     from clipbench.study.annotation.labels import scope
     from clipbench.study.opening import open_at
 
-    within = scope(open_at(store), sample, dataset)
+    within = scope(open_at(store, to_read=True), sample, dataset)
     found = agree(within, annotator, resamples=resamples, seed=seed, confidence=confidence)
     emit(agreement_tables(found), chosen(form, json))

@@ -96,20 +96,22 @@ def results(
     json: JsonOption = False,
 ) -> None:
     """Print what a run does with the labelled queries of each category, or what changes between two runs."""
-    from clipbench.reports.annotation.results import change_table, result_table
+    from clipbench.reports.annotation.results import change_tables, result_table
     from clipbench.store.queries import resolve_run
+    from clipbench.study.annotation.changes import category_changes
     from clipbench.study.annotation.labels import scope
-    from clipbench.study.annotation.results import category_changes, category_results
+    from clipbench.study.annotation.results import category_results
     from clipbench.study.opening import open_at
 
     at = open_at(store)
     found, within = resolve_run(at, run), scope(at, sample, dataset)
     if against is None:
-        table = result_table(found, category_results(at, found, within, policy.value), policy.value)
-    else:
-        runs = (found, resolve_run(at, against))
-        table = change_table(runs, category_changes(at, runs, within, policy.value, k), policy.value, k)
-    emit(table, chosen(form, json))
+        result = result_table(found, category_results(at, found, within, policy.value), policy.value)
+        emit(result, chosen(form, json))
+        return
+    runs = (found, resolve_run(at, against))
+    changes = category_changes(at, runs, within, policy.value, k)
+    emit(change_tables(runs, changes, policy.value, k), chosen(form, json))
 
 
 def gallery(

@@ -167,6 +167,5 @@ def simulate(
         typer.echo(
             f"{saved.annotator}: {saved.added} new labels, {saved.changed} changed, {saved.unchanged} as before"
         )
-    note(
-        f"two of them agree with a chance of {expected_agreement(noise):.3f}; next: clipbench annotate agreement"
-    )
+    typer.echo(f"noise {noise:g}: two of them agree with a chance of {expected_agreement(noise):.3f}")
+    note("next: clipbench annotate agreement")

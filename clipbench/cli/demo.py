@@ -18,6 +18,17 @@ STEPS = (
         "See how it breaks when captions do",
         "robustness sweep scenes --model demo --perturb word-dropout --perturb word-shuffle --seeds 2",
     ),
+    ("Draw captions that found a wrong picture", "annotate sample clean --n 200 --seed 42 --no-hints"),
+    (
+        "Hand them out to two annotators",
+        "annotate assign --annotators A,B --overlap 120 --per-annotator 30 --backup 20 --out {store}/annotation",
+    ),
+    (
+        "Have them simulated: they follow the drawn scenes' truth, and err now and then",
+        "annotate simulate --annotators A,B --noise 0.2",
+    ),
+    ("Do they agree as their noise implies?", "annotate agreement"),
+    ("Why does it fail?", "annotate summary"),
     ("Everything that is stored", "report"),
 )
 
@@ -32,7 +43,7 @@ def demo(
 
     began = time.monotonic()
     for what, words in STEPS:
-        command = [*words.split(), "--store", str(store)]
+        command = [*(word.format(store=store) for word in words.split()), "--store", str(store)]
         typer.secho(f"\n{what}", bold=True)
         typer.secho(f"$ clipbench {shlex.join(command)}", fg=typer.colors.CYAN)
         app(command, standalone_mode=False)

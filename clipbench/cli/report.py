@@ -48,9 +48,11 @@ from clipbench.cli.report_options import (
     TimeOption,
     WordsOption,
 )
+from clipbench.cli.report_ways import unheeded
 from clipbench.errors import CompareError
 
 if TYPE_CHECKING:
+    from clipbench.reports.html.report import PageRequest
     from clipbench.reports.tables import Table
     from clipbench.store.engine import Store
     from clipbench.store.queries import RunFilter
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 
 def report(
+    context: typer.Context,
     runs: RunsArgument = None,
     compare: CompareOption = False,
     baseline: BaselineOption = None,
@@ -96,11 +99,12 @@ def report(
     With --compare: is the difference between runs real? With --html: one page to read and pass on.
     Reads the store only: it never loads a model.
     """
+    refuse_unheeded(context, by)
     from clipbench.store.queries import RunFilter
     from clipbench.study.comparing.comparison import CompareRequest
     from clipbench.study.opening import open_at
 
-    asked, at, named = chosen(form, json), open_at(store), tuple(runs or ())
+    asked, at, named = chosen(form, json), open_at(store, to_read=True), tuple(runs or ())
     request = CompareRequest(
         tuple(metric or ()), by, resamples, seed, confidence, correction.value, policy, force=force
     )
@@ -115,10 +119,10 @@ def report(
 
         emit(anchor_report(at, named, filters, against or (), wide=for_programs(asked)), asked)
     elif html is not None:
-        from clipbench.reports.html.report import PageRequest, write_page
+        from clipbench.reports.html.report import PageRequest
 
         page = PageRequest(named, filters, request if compare else None, baseline, flips)
-        typer.echo(f"wrote {write_page(at, page, html, force=overwrite)}")
+        _page(at, page, html, figures, overwrite=overwrite)
     elif compare:
         _compare(at, named, baseline, request, flips, asked)
     elif sweep is not None:
@@ -130,6 +134,25 @@ def report(
         )
     else:
         _list(at, filters, asked)
+
+
+def refuse_unheeded(context: typer.Context, by: str | None) -> None:
+    """Raise UsageError where something was typed that the report asked for would not look at."""
+    sources = ((name, context.get_parameter_source(name)) for name in context.params)
+    # By name: typer has a copy of click of its own, whose sources are not those of click.
+    typed = [name for name, source in sources if source is not None and source.name == "COMMANDLINE"]
+    fact = unheeded(typed, by)
+    if fact is not None:
+        context.fail(fact)
+
+
+def _page(at: Store, request: PageRequest, out: Path, figures: Path | None, *, overwrite: bool) -> None:
+    from clipbench.reports.html.report import write_page
+
+    written, *drawn = write_page(at, request, out, figures, force=overwrite)
+    typer.echo(f"wrote {written}")
+    for path in drawn:
+        typer.echo(path, err=True)
 
 
 def _list(at: Store, filters: RunFilter, form: Format) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from clipbench.cli import completion
+
 COMPARE, CHOOSE, OTHER = "Compare", "Choose runs", "Other reports"
 """Headings of the help's panels."""
 
@@ -48,6 +50,7 @@ RunsArgument = Annotated[
         metavar="RUN",
         help="With --compare, --html and --anchors: the runs. A key's beginning, a tag, latest, "
         "latest:word-dropout=0.3, latest:clean,model=WORDS, or all:dataset=NAME.",
+        autocompletion=completion.runs,
         show_default=False,
     ),
 ]
@@ -169,6 +172,7 @@ TimeOption = Annotated[
 SweepOption = Annotated[
     list[str] | None,
     typer.Option(
+        autocompletion=completion.sweeps,
         metavar="SWEEP",
         rich_help_panel=OTHER,
         help="Print this sweep (a name, or latest); several models' side by side.",
@@ -193,7 +197,7 @@ FiguresOption = Annotated[
         "--figures",
         metavar="FOLDER",
         rich_help_panel=OTHER,
-        help="With --sweep: write its figures, PNG and SVG.",
+        help="With --sweep or --html: write the figures, PNG and SVG.",
     ),
 ]
 DatasetOption = Annotated[

@@ -122,7 +122,8 @@ def sweep(
 
     Unique strings and pictures are encoded once. Killed at any time, the same command goes on where it stopped.
     """
-    from clipbench.reports.sweeps.report import sweep_tables, write_sweep_figures
+    from clipbench.reports.figures.style import require_matplotlib
+    from clipbench.reports.sweeps.report import related_sweeps, sweep_tables, write_sweep_figures
     from clipbench.store.datasets import load_dataset
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
@@ -133,6 +134,9 @@ def sweep(
     from clipbench.study.robustness.sweep import sweep as run_sweep
 
     at = open_at(store)
+    if figures is not None:
+        require_matplotlib()
+    related, fitted = related_sweeps(at, reference, baselines or ())
     collected = load_dataset(at, dataset)
     asked = Asked(
         words=(*(perturb or []), *(preset or [])),
@@ -162,7 +166,7 @@ def sweep(
     if not quiet:
         notes(source.notes)
     wanted = chosen(form, json)
-    emit(sweep_tables(at, stored.name, reference, baselines or (), wide=for_programs(wanted)), wanted)
+    emit(sweep_tables(at, stored.name, related, fitted, wide=for_programs(wanted)), wanted)
     written = write_sweep_figures(at, stored.name, figures) if figures is not None else ()
     for path in () if quiet else written:
         note(f"wrote {path}")
@@ -178,4 +182,4 @@ def sweeps(store: StoreOption = None, form: FormatOption = Format.table, json: J
     from clipbench.reports.sweeps.report import stored_sweeps
     from clipbench.study.opening import open_at
 
-    emit(stored_sweeps(open_at(store)), chosen(form, json))
+    emit(stored_sweeps(open_at(store, to_read=True)), chosen(form, json))

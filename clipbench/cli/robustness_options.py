@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipbench.cli import completion
 from clipbench.cli.options import flag
 
 
@@ -24,6 +25,7 @@ PerturbOption = Annotated[
         "--perturb",
         metavar="OPERATION",
         help="Operation, family:NAME, or several with commas (`robustness list` names them).",
+        autocompletion=completion.operations,
     ),
 ]
 PresetOption = Annotated[
@@ -65,7 +67,9 @@ LegacyOption = Annotated[
 WordnetOption = Annotated[
     Path | None,
     typer.Option(
-        "--wordnet", metavar="FOLDER", help="Synonyms from the `dict` folder of a WordNet 3.x download."
+        "--wordnet",
+        metavar="DIR",
+        help="Synonyms from your WordNet: its `dict` folder, or nltk_data. [default: a small table]",
     ),
 ]
 TemplateOption = Annotated[

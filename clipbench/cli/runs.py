@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clipbench.cli import completion
 from clipbench.cli.options import (
     Format,
     FormatOption,
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 RunsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN", help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3."
+        metavar="RUN",
+        help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3.",
+        autocompletion=completion.runs,
     ),
 ]
 
@@ -81,7 +84,7 @@ def list_(
 
     filters = RunFilter(dataset=dataset, model=model, tag=tag, limit=limit)
     asked = chosen(form, json)
-    emit(run_list(open_at(store), filters, wide=for_programs(asked)), asked)
+    emit(run_list(open_at(store, to_read=True), filters, wide=for_programs(asked)), asked)
 
 
 @app.command()
@@ -96,7 +99,7 @@ def show(
     from clipbench.store.queries import resolve_run
     from clipbench.study.opening import open_at
 
-    at, asked = open_at(store), chosen(form, json)
+    at, asked = open_at(store, to_read=True), chosen(form, json)
     found, wide = resolve_run(at, run), for_programs(asked)
     emit([run_table(at, found, wide=wide), run_facts(found, wide=wide)], asked)
 
@@ -133,9 +136,16 @@ def export(
     from clipbench.study.comparing.references import resolve_one, resolve_runs
     from clipbench.study.opening import open_at
 
+    whole = direction is Directions.both
     if bundle is None:
         only(runs)
-    at = open_at(store)
+    elif not (whole and str(out) == "-" and form is LedgerFormat.csv):
+        raise typer.BadParameter(
+            "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
+        )
+    if form is LedgerFormat.clip_benchmark and not whole:
+        raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
+    at = open_at(store, to_read=True)
     if bundle is not None:
         from clipbench.study.bundles.writing import write_bundle
 

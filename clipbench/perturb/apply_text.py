@@ -55,16 +55,19 @@ def text_perturbation(
 def check_level(operation: TextOperation, level: float) -> None:
     """Raise ClipbenchError where the operation has no such level."""
     if not 0 <= level <= 1:
-        raise ClipbenchError(f"{operation.name}: a rate is between 0 and 1, not {level}")
+        percent = (
+            f"{level:g} % is {level / 100:g}" if 1 < level <= 100 else "0 is the clean run, 1 every word"
+        )
+        raise ClipbenchError(f"{operation.name}: a rate is between 0 and 1, not {level:g}", percent)
     if not operation.graded and level not in (0, 1):
-        raise ClipbenchError(f"{operation.name} has one setting, level 1; level {level} means nothing")
+        raise ClipbenchError(f"{operation.name} has one setting, level 1; level {level:g} means nothing")
 
 
 def _check_rewrites(captions: Sequence[Caption], rewrites: Rewrites | None) -> None:
     if rewrites is None:
         raise ClipbenchError(
             "rewrite needs a column of rewritten captions, and none was given",
-            "give a file with the columns caption_id and text",
+            "--from-file FILE with the columns caption_id and text (clipbench robustness export shows the form)",
         )
     problems = []
     for caption in captions:

@@ -1,20 +1,32 @@
-"""Regular English endings, and the base forms a word may come from. Rules of thumb, not a grammar.
+"""English endings, and the base forms a word may come from. Rules of thumb, not a grammar.
 
-Irregular words come out wrong ("mans"); tables that need them list them.
+Irregular plurals that captions hold are listed; others come out wrong ("oxs"), and tables that need them
+list them.
 """
 
 from __future__ import annotations
 
 _VOWELS = frozenset("aeiou")
 _HISSING = ("s", "x", "z", "ch", "sh")
+_NOT_OF_MAN = frozenset(("human", "german", "roman", "shaman", "ottoman", "talisman"))
+_IRREGULAR = {
+    "child": "children", "foot": "feet", "tooth": "teeth", "goose": "geese", "mouse": "mice",
+    "knife": "knives", "wife": "wives", "shelf": "shelves", "wolf": "wolves", "calf": "calves",
+    "aircraft": "aircraft", "sheep": "sheep", "deer": "deer",
+    "go": "goes", "do": "does", "hero": "heroes", "potato": "potatoes", "tomato": "tomatoes",
+}  # fmt: skip
 
 
 def with_s(word: str) -> str:
     """Return the plural of a noun, or the third person of a verb.
 
-    >>> [with_s(word) for word in ("dog", "beach", "puppy", "boy")]
-    ['dogs', 'beaches', 'puppies', 'boys']
+    >>> [with_s(word) for word in ("dog", "beach", "puppy", "boy", "policeman", "go")]
+    ['dogs', 'beaches', 'puppies', 'boys', 'policemen', 'goes']
     """
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word.endswith("man") and word not in _NOT_OF_MAN:
+        return word[:-3] + "men"
     if word.endswith(_HISSING):
         return word + "es"
     if word.endswith("y") and word[-2:-1] not in _VOWELS:
@@ -25,8 +37,8 @@ def with_s(word: str) -> str:
 def with_ing(verb: str) -> str:
     """Return the present participle.
 
-    >>> [with_ing(verb) for verb in ("run", "ride", "lie", "play", "see", "open")]
-    ['running', 'riding', 'lying', 'playing', 'seeing', 'opening']
+    >>> [with_ing(verb) for verb in ("run", "ride", "lie", "play", "see", "open", "frolic")]
+    ['running', 'riding', 'lying', 'playing', 'seeing', 'opening', 'frolicking']
     """
     if verb.endswith("ie"):
         return verb[:-2] + "ying"
@@ -49,7 +61,9 @@ def with_ed(verb: str) -> str:
 
 
 def _doubled(verb: str) -> str:
-    """Double the last letter after one short vowel, in words of one syllable."""
+    """Double the last letter after one short vowel, in words of one syllable; a final c becomes ck."""
+    if verb.endswith("ic"):
+        return verb + "k"
     syllables = sum(letter in _VOWELS for letter in verb)
     ends_short = len(verb) > 2 and verb[-1] not in "aeiouwxy" and verb[-2] in _VOWELS
     return verb + verb[-1] if ends_short and syllables == 1 else verb

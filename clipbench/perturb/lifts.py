@@ -68,7 +68,8 @@ def cores_replaced(
         cores = [core(word) for word in words]
         present = frozenset(cores)
         places = [position for position, one in enumerate(cores) if eligible(one)]
-        return replace_at(words, places, rate, stream, lambda old, own: replacement(old, present, own))
+        chosen = targets(places, rate, stream)
+        return replace_at(words, chosen, lambda old, own: replacement(old, present, own))
 
     return words_at_rate(change)
 

@@ -29,7 +29,7 @@ class SynonymSource:
     lookup: Callable[[str], tuple[str, ...]]
 
 
-SYNONYM_TABLE = SynonymSource({"source": "table", "version": 1}, table_synonyms)
+SYNONYM_TABLE = SynonymSource({"source": "table", "version": 2}, table_synonyms)
 """The small built-in table, used where the user has no WordNet."""
 
 

@@ -48,6 +48,9 @@ RIBEIRO = "Ribeiro et al. 2020 (CheckList), arXiv 2005.04118"
 RADFORD = "Radford et al. 2021 (CLIP), arXiv 2103.00020"
 OWN = "clipbench"
 
+TAGGER = 2
+"""Version of operations that ask the tagger; 1 took "goes" for a noun."""
+
 
 def _char(name: str, apply: TextApply, source: str, description: str) -> TextOperation:
     means = "share of the words that can take the edit; one edit in each"
@@ -65,21 +68,32 @@ def _extra(
 
 
 def _word(
-    name: str, apply: TextApply, meaning: Meaning, source: str, means: str, description: str, *needs: TextNeed
+    name: str, apply: TextApply, meaning: Meaning, source: str, means: str, description: str
 ) -> TextOperation:
-    return TextOperation(name, "word", RATES, apply, meaning, source, means, description, needs)
+    return TextOperation(name, "word", RATES, apply, meaning, source, means, description)
 
 
-def _order(name: str, apply: TextApply, source: str, description: str) -> TextOperation:
+def _order(name: str, apply: TextApply, source: str, description: str, version: int = 1) -> TextOperation:
     return TextOperation(
-        name, "word-order", ONE, apply, "unclear", source, "one setting", description, graded=False
+        name,
+        "word-order",
+        ONE,
+        apply,
+        "unclear",
+        source,
+        "one setting",
+        description,
+        graded=False,
+        version=version,
     )
 
 
-def _class(name: str, find: Finder, meaning: Meaning, source: str, description: str) -> TextOperation:
+def _class(
+    name: str, find: Finder, meaning: Meaning, source: str, description: str, version: int = 1
+) -> TextOperation:
     apply = words_at_rate(partial(drop, find=find))
     means = "share of the words of that class"
-    return TextOperation(name, "word-class", ONE, apply, meaning, source, means, description)
+    return TextOperation(name, "word-class", ONE, apply, meaning, source, means, description, version=version)
 
 
 def _control(name: str, apply: TextApply, source: str, description: str) -> TextOperation:
@@ -198,23 +212,29 @@ _WORDS = (
         "exchanges per word (each moves two words); at most one for every two words",
         "pairs of words change places",
     ),
-    _word(
+    TextOperation(
         "word-insert",
+        "word",
+        RATES,
         words_with_synonyms(word_edits.insert),
         "kept",
         WEI,
         "inserted words per word",
         "synonyms of words of the caption appear at random places",
-        "synonyms",
+        ("synonyms",),
+        version=2,  # 1 wrote "childs" and "frolicing"
     ),
-    _word(
+    TextOperation(
         "synonym",
+        "word",
+        RATES,
         words_with_synonyms(word_edits.replace_synonyms),
         "kept",
         WEI,
-        "share of the words that have a synonym",
+        "replaced words per word; at most all words that have a synonym",
         "words are replaced by synonyms",
-        "synonyms",
+        ("synonyms",),
+        version=2,  # 1 counted a share of the words that have a synonym
     ),
     _word(
         "punctuation-insert",
@@ -252,18 +272,20 @@ _ORDERS = (
         words_drawn(word_order.shuffle_nouns_and_adjectives),
         YUKSEKGONUL,
         "nouns and adjectives change places among themselves",
+        TAGGER,
     ),
     _order(
         "other-word-shuffle",
         words_drawn(word_order.shuffle_all_but_nouns_and_adjectives),
         YUKSEKGONUL,
         "all but nouns and adjectives change places among themselves",
+        TAGGER,
     ),
 )
 
 _CLASSES = (
-    _class("drop-nouns", of_class("noun"), "changed", OCONNOR, "nouns are missing"),
-    _class("drop-verbs", of_class("verb"), "unclear", OCONNOR, "verbs are missing"),
+    _class("drop-nouns", of_class("noun"), "changed", OCONNOR, "nouns are missing", TAGGER),
+    _class("drop-verbs", of_class("verb"), "unclear", OCONNOR, "verbs are missing", TAGGER),
     _class("drop-adjectives", of_class("adjective"), "unclear", OWN, "adjectives are missing, colours too"),
     _class("drop-colours", lambda words: members(words, COLOURS), "unclear", OWN, "colours are missing"),
     _class("drop-numbers", lambda words: members(words, NUMBERS), "unclear", OWN, "numbers are missing"),
@@ -277,7 +299,7 @@ _CLASSES = (
         OCONNOR,
         "function words are missing",
     ),
-    _class("keep-nouns", not_nouns, "unclear", OCONNOR, "all but the nouns is missing"),
+    _class("keep-nouns", not_nouns, "unclear", OCONNOR, "all but the nouns is missing", TAGGER),
 )
 
 _CONTROLS = (
@@ -315,6 +337,7 @@ _CONTROLS = (
         "one setting",
         "the caption is denied by one word",
         graded=False,
+        version=TAGGER,
     ),
     _control(
         "antonym",

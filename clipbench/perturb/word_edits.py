@@ -71,9 +71,12 @@ def insert(words: Sequence[str], rate: float, stream: Stream, synonyms: SynonymS
 
 
 def replace_synonyms(words: Sequence[str], rate: float, stream: Stream, synonyms: SynonymSource) -> list[str]:
-    """Replace round(rate·n) of the n words that have a synonym by one of their synonyms."""
-    places = _with_synonyms(words, synonyms)
-    return replace_at(words, places, rate, stream, lambda old, own: own.choice(synonyms.lookup(old)))
+    """Replace round(rate·n) of all n words by a synonym each, or all that have one where they are fewer.
+
+    EDA's synonym replacement: stop words are left alone, yet count as words.
+    """
+    chosen = targets(_with_synonyms(words, synonyms), rate, stream, of=len(words))
+    return replace_at(words, chosen, lambda old, own: own.choice(synonyms.lookup(old)))
 
 
 def _with_synonyms(words: Sequence[str], synonyms: SynonymSource) -> list[int]:

@@ -1,10 +1,9 @@
-"""Synonyms from the user's own copy of WordNet, read straight from its database files.
+"""Synonyms from the user's own copy of WordNet, out of the contents of its database files.
 
 The files are those of WordNet 3.x's `dict` folder: an index and a data file for each part of speech.
 Format: the manual page wndb(5WN). No tagger stands before it: a word is taken in the part of speech
 that has most senses seen in tagged text, and in its first sense there; the second is often a wild one
-(the second sense of "dog" is a dull girl). `read_wordnet` is the only function of this package that
-reads files.
+(the second sense of "dog" is a dull girl). Where the files lie is not known here.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 
-from clipbench.errors import ClipbenchError, InputError, Problem
+from clipbench.errors import InputError, Problem
 from clipbench.keys import Json
 from clipbench.perturb.inflect import bases, with_ing, with_s
 from clipbench.perturb.resources import SynonymSource
@@ -100,7 +98,7 @@ def wordnet_synonyms(files: Mapping[str, bytes], senses: int = 1) -> SynonymSour
         hasher.update(blake2b(files.get(name, b"")).digest())
     identity: dict[str, Json] = {
         "source": "wordnet",
-        "version": 1,
+        "version": 2,
         "files": hasher.hexdigest(),
         "senses": senses,
     }
@@ -108,14 +106,6 @@ def wordnet_synonyms(files: Mapping[str, bytes], senses: int = 1) -> SynonymSour
     lines = files.get(IRREGULAR_NOUNS, b"").decode("ascii", "replace").splitlines()
     irregular = {fields[0]: fields[1] for fields in map(str.split, lines) if len(fields) > 1}
     return SynonymSource(identity, cache(_WordNet(index, data, irregular, senses).synonyms))
-
-
-def read_wordnet(folder: Path, senses: int = 1) -> SynonymSource:
-    """Read WordNet from its `dict` folder. Raises ClipbenchError where it is none."""
-    if not folder.is_dir():
-        raise ClipbenchError(f"{folder} is no folder", "name the `dict` folder of a WordNet 3.x download")
-    present = [name for name in (*FILE_NAMES, IRREGULAR_NOUNS) if (folder / name).is_file()]
-    return wordnet_synonyms({name: (folder / name).read_bytes() for name in present}, senses)
 
 
 def _entry(part: str, line: str, data: bytes) -> tuple[str, _Entry]:

@@ -52,13 +52,17 @@ def target_count(rate: float, eligible: int) -> int:
     return min(eligible, max(1, math.floor(rate * eligible + 0.5 + 1e-9)))
 
 
-def targets(eligible: Sequence[int], rate: float, stream: Stream) -> list[tuple[int, Stream]]:
+def targets(
+    eligible: Sequence[int], rate: float, stream: Stream, of: int | None = None
+) -> list[tuple[int, Stream]]:
     """Return the positions to edit, each with a stream of its own, in the order they were drawn.
 
-    Every eligible word draws a number and the smallest come first; so the targets of a lower rate are
-    the first targets of a higher one, with the same streams, and edits are nested across levels.
+    The rate is a share of the eligible words, or of as many words as `of` says; never more than all of
+    the eligible ones are named. Every eligible word draws a number and the smallest come first; so the
+    targets of a lower rate are the first targets of a higher one, with the same streams, and edits are
+    nested across levels.
     """
-    count = target_count(rate, len(eligible))
+    count = min(target_count(rate, len(eligible) if of is None else of), len(eligible))
     drawn = stream.uniforms(len(eligible))
     order = sorted(range(len(eligible)), key=drawn.__getitem__)
     return [(eligible[place], stream.split()) for place in order[:count]]
@@ -70,19 +74,14 @@ def members(words: Sequence[str], table: Container[str]) -> list[int]:
 
 
 def replace_at(
-    words: Sequence[str],
-    eligible: Sequence[int],
-    rate: float,
-    stream: Stream,
-    replacement: Callable[[str, Stream], str],
+    words: Sequence[str], chosen: Sequence[tuple[int, Stream]], replacement: Callable[[str, Stream], str]
 ) -> list[str]:
-    """Return the words with the cores of the targets replaced.
+    """Return the words with the cores of the chosen ones (`targets`) replaced.
 
     `replacement` maps a core and the target's stream to a new core. The article "a" or "an" before a
     changed word follows it, so that the edit is no slip of grammar.
     """
     changed = list(words)
-    chosen = targets(eligible, rate, stream)
     for position, own in chosen:
         changed[position] = replace_core(words[position], replacement(core(words[position]), own))
     for position, _ in chosen:

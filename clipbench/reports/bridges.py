@@ -88,8 +88,9 @@ def clip_benchmark_json(store: Store, run: StoredRun) -> str:
     identity = load_encoder(store, run.encoder)
     metrics = {}
     for metric in load_metrics(store, run.key):
-        if metric.direction in SIDES and metric.name.startswith("hit@"):
-            metrics[f"{SIDES[metric.direction]}_recall@{metric.name.removeprefix('hit@')}"] = metric.value
+        name, _, k = metric.name.partition("@")
+        if metric.direction in SIDES and name == "hit" and k.isdigit():  # not "hit@5 n=100", nor "hit@5 drop"
+            metrics[f"{SIDES[metric.direction]}_recall@{k}"] = metric.value
     if not metrics:
         raise ClipbenchError(f"run {short(run.key)} has no recall to write", "clipbench runs show")
     told = {

@@ -18,6 +18,11 @@ def asset(name: str) -> str:
     return (files("clipbench.serving") / FOLDER / name).read_text(encoding="utf-8")
 
 
+def script() -> str:
+    """Return the page's whole script."""
+    return asset("keepers.js") + asset("page.js")
+
+
 def served_page() -> str:
     """Return the page as it is served: style and script beside it, no data."""
     head = '<link rel="stylesheet" href="page.css">\n<link rel="icon" href="icon.svg">'
@@ -27,4 +32,4 @@ def served_page() -> str:
 
 def file_page(data: Mapping[str, Json]) -> str:
     """Return the page as one file that holds style, script, pictures and captions, and loads nothing."""
-    return single_page(asset("page.html"), asset("page.css"), asset("page.js"), data)
+    return single_page(asset("page.html"), asset("page.css"), script(), data)

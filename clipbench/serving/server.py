@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import ClipbenchError
 from clipbench.serving.guards import MOST_UNREAD, App, Guarded
-from clipbench.serving.pages import asset, served_page
+from clipbench.serving.pages import asset, script, served_page
 from clipbench.study.annotation.pictures import jpeg, photograph
 from clipbench.study.annotation.session import Session, choose, page_data, pair_places, people
 
@@ -64,7 +64,7 @@ def application(
 
     routes = [
         Route(f"/{token}/", _text(served_page, "text/html")),
-        Route(f"/{token}/page.js", _text(lambda: asset("page.js"), "text/javascript")),
+        Route(f"/{token}/page.js", _text(script, "text/javascript")),
         Route(f"/{token}/page.css", _text(lambda: asset("page.css"), "text/css")),
         Route(f"/{token}/icon.svg", _text(lambda: asset("icon.svg"), "image/svg+xml")),
         Route(f"/{token}/api/start", handlers.start),

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from clipbench.keys import short
 from clipbench.records import Dataset
-from clipbench.reports.annotation.tables import LONG
+from clipbench.reports.annotation.tables import LONG, SINGLE, bounds
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.runs import StoredRun
 from clipbench.study.annotation.adjudicate import Conflict
-from clipbench.study.annotation.results import CONTROLS, CategoryChange, CategoryResult
+from clipbench.study.annotation.changes import CONTROLS, FEWEST_IMAGES, Changes
+from clipbench.study.annotation.results import EVERYTHING, CategoryResult
 
 ORACLE = (
     "categories are people's labels of these very failures: per-category figures are an oracle's; a gain on "
@@ -34,17 +35,22 @@ def result_table(run: StoredRun, results: Sequence[CategoryResult], policy: str)
     for result in results:
         cells: list[Cell] = [LONG.get(result.name, result.name), result.n]
         for _, share, interval in result.hits:
-            cells += [share, interval.low, interval.high]
+            cells += [share, *bounds(interval)]
         rows.append((*cells, result.median, result.mean))
     title = f"{run.dataset_name} × {run.model} by failure category"
-    notes = (f"run {short(run.key)}; merge policy {policy}", TIES, "low, high: Wilson intervals", ORACLE)
+    how = f"low, high: Wilson intervals; of {EVERYTHING} a bootstrap over images"
+    notes = (f"run {short(run.key)}; merge policy {policy}", TIES, how, ORACLE)
     return Table(title, tuple(columns), tuple(rows), notes)
 
 
-def change_table(
-    runs: tuple[StoredRun, StoredRun], changes: Sequence[CategoryChange], policy: str, k: int
-) -> Table:
-    """Return what changes from one run to another on each category, on controls, and on all queries."""
+def change_tables(
+    runs: tuple[StoredRun, StoredRun], changes: Changes, policy: str, k: int
+) -> tuple[Table, Table]:
+    """Return what changes from one run to another on each group of queries, and how much of it is their choice."""
+    return _change_table(runs, changes, policy, k), _placebo_table(runs, changes)
+
+
+def _change_table(runs: tuple[StoredRun, StoredRun], changes: Changes, policy: str, k: int) -> Table:
     names = (
         "category",
         "queries",
@@ -65,25 +71,68 @@ def change_table(
             change.before,
             change.after,
             change.after - change.before,
-            change.interval.low if change.interval else None,
-            change.interval.high if change.interval else None,
+            *bounds(change.interval),
             change.flips.fixed,
             change.flips.broken,
             change.flips.p,
             change.p_holm,
         )
-        for change in changes
+        for change in changes.rows
     ]
     before, after = runs
     notes = (
         f"before: run {short(before.key)} ({before.model}); after: run {short(after.key)} ({after.model})",
         f"merge policy {policy}",
-        "low, high: 95 % paired cluster bootstrap over images; p: McNemar, exact below 25 flips, else mid-p",
-        f"{CONTROLS}: as many queries that the first run gets right, each near a failure in length",
+        f"low, high: 95 % paired cluster bootstrap over images, {SINGLE}",
+        "p: McNemar, exact below 25 flips, else mid-p",
+        *_chosen(before, changes),
         TIES,
         ORACLE,
     )
     return Table(f"Change on {before.dataset_name}", tuple(map(Column, names)), tuple(rows), notes)
+
+
+def _chosen(before: StoredRun, changes: Changes) -> tuple[str, str]:
+    """Return how failures and non-failures were chosen, and what that alone does to their change."""
+    drawn = {
+        True: "chosen because the run before misses them, so by chance alone they can only get better",
+        False: f"chosen because another run than {short(before.key)} misses them",
+        None: "chosen because a run misses them",
+    }[changes.drawn_from_first]
+    return f"failures: {drawn}", f"{CONTROLS}: {changes.controls}"
+
+
+def _placebo_table(runs: tuple[StoredRun, StoredRun], changes: Changes) -> Table:
+    """Return each group's change beside the one that the choice of its queries makes by itself."""
+    names = ("category", "queries", "change", "placebo queries", "placebo", "beyond", "low", "high")
+    rows: list[tuple[Cell, ...]] = [
+        (
+            LONG.get(change.name, change.name),
+            change.n,
+            change.after - change.before,
+            change.placebo.n,
+            change.placebo.change,
+            change.placebo.beyond,
+            *bounds(change.placebo.interval),
+        )
+        for change in changes.rows
+        if change.placebo is not None
+    ]
+    before, after = (short(run.key) for run in runs)
+    back = (
+        f"placebo: as many queries that {after} ranks as {before} ranks these, going back from {after} to "
+        f"{before}: what choosing such queries gives where neither run is better (regression to the mean)"
+    )
+    beyond = (
+        "beyond: change less placebo, in fixed less broken per query; about 0 where only chance moved them. "
+        "Read this as the effect, not the change"
+    )
+    bounded = (
+        "low, high: 95 % cluster bootstrap over images, both groups together; - with fewer than "
+        f"{FEWEST_IMAGES} images or where nothing changed"
+    )
+    notes = (back, beyond, bounded)
+    return Table("Beyond regression to the mean", tuple(map(Column, names)), tuple(rows), notes)
 
 
 def conflict_table(conflicts: Sequence[Conflict], dataset: Dataset) -> Table:

@@ -55,7 +55,8 @@ def sample_tables(store: Store, stored: StoredSample) -> list[Table]:
     what = f"{len(sample.failures):,} of {sample.population:,} {sample.direction} failures"
     notes = [f"sample {short(stored.key)} of run {short(sample.run)}: {what}, {_method(sample.request)}"]
     if controls:
-        notes.append(f"{controls} successes of like length beside them, as controls")
+        how = "successes of like length" if sample.direction == "t2i" else "successes, drawn by hash,"
+        notes.append(f"{controls} {how} beside them, as controls")
     tables = [Table("Drawn failures", columns, tuple(rows), tuple(notes))]
     hints = load_suggestions(store, [item.failure.key for item in sample.failures])
     counts: dict[tuple[str, str], int] = {}

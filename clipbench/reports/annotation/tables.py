@@ -15,6 +15,8 @@ from clipbench.study.annotation.summary import Share, Summary
 
 LONG: Mapping[str, str] = {category.name: category.long_name for category in CATEGORIES}
 
+SINGLE = "- where all resamples say the same, which tells nothing about the error"
+
 COEFFICIENTS: Mapping[str, str] = {
     "raw": "raw agreement",
     "cohen_kappa": "Cohen κ",
@@ -117,6 +119,12 @@ def _distribution(summary: Summary) -> Table:
     notes = [counts, *table.notes, *dropped]
     if estimated:
         notes.append("population: weighted by how many failures each stratum holds")
+    if summary.unlabelled:
+        listed = "; ".join(summary.unlabelled)
+        notes.append(
+            "these are shares of the sample, which favours some strata, and not of all failures; the population "
+            f"cannot be estimated, for no label counts of: {listed}"
+        )
     return Table(table.title, table.columns, table.rows, tuple(notes))
 
 
@@ -134,9 +142,9 @@ def _shares(title: str, shares: Sequence[Share], policy: str, estimated: bool = 
     rows = []
     for share in shares:
         cells: list[Cell] = [LONG.get(share.name, share.name), share.count, share.n, share.share]
-        cells += _bounds(share.interval)
+        cells += bounds(share.interval)
         if estimated:
-            cells += [share.estimate, *_bounds(share.estimate_interval)]
+            cells += [share.estimate, *bounds(share.estimate_interval)]
         rows.append(tuple(cells))
     found = next((s.interval for s in shares if s.interval is not None), None)
     words = () if found is None else (f"low, high: {_percent(found.confidence)} Wilson intervals",)
@@ -147,8 +155,11 @@ def _percent(confidence: float) -> str:
     return f"{confidence * 100:g} %"
 
 
-def _bounds(interval: Interval | None) -> list[Cell]:
-    return [None, None] if interval is None else [interval.low, interval.high]
+def bounds(interval: Interval | None) -> list[Cell]:
+    """Return the ends of an interval as two cells, empty where there is none, or only a point (`SINGLE`)."""
+    if interval is None or interval.low == interval.high:
+        return [None, None]
+    return [interval.low, interval.high]
 
 
 def _per_annotator(summary: Summary) -> Table:
@@ -190,7 +201,9 @@ def _coefficients(title: str, found: Sequence[Agreement], notes: tuple[str, ...]
     rows: list[tuple[Cell, ...]] = []
     for one in found:
         name = COEFFICIENTS.get(one.name) or LONG.get(one.name.partition(":")[2], one.name)
-        rows.append((name, one.value, *_bounds(one.interval), one.items))
+        rows.append((name, one.value, *bounds(one.interval), one.items))
+    if any(one.interval is not None and bounds(one.interval) == [None, None] for one in found):
+        notes = (*notes, f"low, high: {SINGLE}")
     undefined = [one for one in found if one.value is None]
     if undefined:
         notes = (*notes, "-: does not exist for these labels")

@@ -92,7 +92,7 @@ def _first(one: Changed, found: Found, side: Side, label: str, album: Pictures) 
         return _shot(side.gallery.samples[found.top1], words, album)
     text = found.top1_text if found.top1_text is not None else found.top1_id
     told = element("figcaption", {}, quoted(found.top1_id), element("br"), words)
-    return element("figure", {}, element("div", {"class": "none"}, quoted(text)), told)
+    return element("figure", {}, element("div", {"class": "said"}, quoted(text)), told)
 
 
 def _rank(rank: float) -> str:

@@ -25,6 +25,7 @@ from clipbench.reports.html.sections import (
     numbers_section,
     runs_section,
 )
+from clipbench.reports.sweeps.figures import sweep_figures
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
@@ -70,18 +71,37 @@ class PageRequest:
     failures: int = FAILURES
 
 
-def write_page(store: Store, request: PageRequest, out: Path, *, force: bool = False) -> Path:
-    """Write the page to `out` and return it.
+def write_page(
+    store: Store, request: PageRequest, out: Path, figures: Path | None = None, *, force: bool = False
+) -> tuple[Path, ...]:
+    """Write the page to `out`, and the curves of its sweeps as PNG and SVG to `figures`; return the files.
 
-    Raises ClipbenchError where no run is meant, `out` exists and `force` is False, or it cannot be
-    written; CompareError where runs that were to be compared do not compare.
+    Raises ClipbenchError where no run is meant, `out` exists and `force` is False, something cannot be
+    written, or figures are asked for and no sweep holds a run of the page; CompareError where runs that were
+    to be compared do not compare. Then there is no page.
     """
     if out.exists() and not force:
         raise ClipbenchError(f"{out} exists", "--overwrite replaces it, --html names another file")
     text = report_page(store, request)
+    drawn = () if figures is None else _figures(store, _runs(store, request), figures)
     with whole_file(out, force=force) as path:
         path.write_text(text, encoding="utf-8", newline="\n")
-    return out
+    return (out, *drawn)
+
+
+def _figures(store: Store, runs: Sequence[StoredRun], folder: Path) -> tuple[Path, ...]:
+    """Write the curves of the sweeps that hold one of the runs; those of several datasets to a folder each."""
+    groups = _sweeps(store, runs)
+    if not groups:
+        raise ClipbenchError(
+            "no sweep holds a run of this page, so there is no figure to write",
+            "clipbench robustness sweep DATASET, or leave --figures out",
+        )
+    return tuple(
+        path
+        for number, group in enumerate(groups, 1)
+        for path in sweep_figures(group, folder if len(groups) == 1 else folder / str(number))
+    )
 
 
 def report_page(store: Store, request: PageRequest) -> str:

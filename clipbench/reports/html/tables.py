@@ -46,6 +46,8 @@ def _notes(table: Table) -> list[Markup]:
 def _cell(number: int, cell: Cell, column: Column, right: bool) -> Markup:  # noqa: FBT001, how it is set
     text = shown(cell, column.digits)
     kind = "n" if right else "w" if len(text) > LONG else "k"
+    if right and " [" in text:  # a value may stand above its interval, which stays in one piece
+        kind, text = "n b", text.replace(", ", ",\u00a0")
     content = quoted(text) if isinstance(cell, str) and not right else text
     if number == 0:
         return element("th", {"scope": "row", "class": kind}, content)

@@ -19,7 +19,7 @@ from clipbench.reports.tables import Table
 from clipbench.store.engine import Store
 from clipbench.store.sweeps import find_sweep, list_sweeps
 from clipbench.study.robustness.corruption_error import FIRST, corruption_errors
-from clipbench.study.robustness.effective import effective_robustness
+from clipbench.study.robustness.effective import check_baselines, effective_robustness
 from clipbench.study.robustness.measures import SweepSummary, summarise
 
 
@@ -50,6 +50,21 @@ def sweep_tables(
     if len(summaries) > 1 and all(FIRST in one.clean for one in summaries):
         found.append(models_table(summaries))
     return tuple(found)
+
+
+def related_sweeps(
+    store: Store, reference: str | None, baselines: Sequence[str]
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the names of the reference and the baselines as they are now, before a sweep is run.
+
+    "latest" is then the sweep before, and what cannot be is told before hours of work. Raises StoreError for
+    an unknown name, CompareError for fewer than eight baseline models.
+    """
+    found = find_sweep(store, reference).name if reference else None
+    fitted = [_summary(store, name) for name in baselines]
+    if fitted:
+        check_baselines(fitted)
+    return found, tuple(one.sweep.name for one in fitted)
 
 
 def write_sweep_figures(store: Store, names: str | Sequence[str], folder: Path) -> tuple[Path, ...]:

@@ -1,115 +1,11 @@
 "use strict";
-// One page, two keepers: a served page sends every choice to the store at once, a page that is a single
-// file keeps it in this browser until the result is downloaded. Text is only ever set as text.
+// What is shown and done on the page. Text is only ever set as text; `keepers` keep the choices.
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = byId("data");
   const state = { page: null, at: 0, undo: [], keys: true, shownDone: false };
+  const { serverKeeper, fileKeeper } = keepers({ state, trouble, status, showAgain });
   const keeper = data ? fileKeeper(JSON.parse(data.textContent)) : serverKeeper();
-
-  // --- Keepers --------------------------------------------------------------------------------------
-
-  function serverKeeper() {
-    const base = location.pathname.replace(/\/*$/, "");
-    const token = base.split("/").pop();
-    const waiting = new Map(); // item -> what to save; the newest choice of an item replaces an older one
-    let sending = false;
-    let pause = 500;
-
-    async function call(path, body) {
-      const options = { headers: { "X-Clipbench-Token": token }, cache: "no-store", credentials: "omit" };
-      if (body) {
-        options.method = "POST";
-        options.headers["Content-Type"] = "application/json";
-        options.body = JSON.stringify(body);
-      }
-      const answer = await fetch(base + path, options);
-      const value = await answer.json().catch(() => ({}));
-      if (!answer.ok) {
-        const error = new Error(value.error || "The program answered " + answer.status + ".");
-        error.refused = answer.status >= 400 && answer.status < 500;
-        throw error;
-      }
-      return value;
-    }
-
-    async function flush() {
-      if (sending) return;
-      sending = true;
-      while (waiting.size) {
-        const [item, body] = waiting.entries().next().value;
-        try {
-          await call("/api/label", body);
-          if (waiting.get(item) === body) waiting.delete(item);
-          pause = 500;
-          trouble("");
-        } catch (error) {
-          if (error.refused) {
-            waiting.delete(item);
-            trouble("Not saved: " + error.message);
-            break;
-          }
-          trouble("Not saved yet: no connection to clipbench. Keep this page open; it tries again.");
-          await new Promise((done) => setTimeout(done, pause));
-          pause = Math.min(pause * 2, 5000);
-        }
-      }
-      sending = false;
-      status();
-    }
-
-    addEventListener("beforeunload", (event) => {
-      if (waiting.size) event.preventDefault();
-    });
-    return {
-      file: false,
-      people: () => call("/api/start"),
-      items: (name) => call("/api/items?annotator=" + encodeURIComponent(name)),
-      picture: (entry, side) => base + "/picture/" + entry.item.split(":").pop() + "/" + (side ? "right" : "left") + ".jpg",
-      save: (entry) => {
-        const { item, category, subtype, note } = entry;
-        waiting.set(item, { annotator: state.page.annotator, item, category, subtype, note });
-        flush();
-      },
-      pending: () => waiting.size,
-    };
-  }
-
-  function fileKeeper(page) {
-    const place = () => "clipbench " + page.sample + " " + state.page.annotator;
-    let kept = true;
-    return {
-      file: true,
-      people: async () => ({ title: page.title, free: !page.annotator, people: page.annotator ? [{ name: page.annotator, total: page.items.length, done: 0 }] : [] }),
-      items: async (name) => {
-        const mine = { ...page, annotator: name };
-        state.page = mine;
-        try {
-          const saved = JSON.parse(localStorage.getItem(place()) || "{}");
-          for (const entry of mine.items) Object.assign(entry, { category: null, subtype: null, note: "" }, saved[entry.item]);
-        } catch {
-          kept = false;
-        }
-        return mine;
-      },
-      picture: (entry, side) => page.pictures[entry.sides[side].src],
-      save: () => {
-        const all = {};
-        for (const { item, category, subtype, note } of state.page.items) {
-          if (category || note) all[item] = { category, subtype, note };
-        }
-        try {
-          localStorage.setItem(place(), JSON.stringify(all));
-          kept = true;
-        } catch {
-          kept = false;
-        }
-        trouble(kept ? "" : "This browser keeps nothing for this page: download the result before you close it.");
-        status();
-      },
-      pending: () => (kept ? 0 : 1),
-    };
-  }
 
   function download() {
     const page = state.page;
@@ -149,6 +45,7 @@
     const word = keeper.file ? "Kept here" : "Saved";
     byId("status").textContent = waits ? "Saving…" : entry && entry.category ? word + " ✓" : "";
     byId("status").className = "status" + (waits ? "" : " saved");
+    if (byId("done").open) doneWords();
   }
 
   function element(tag, className, text) {
@@ -175,7 +72,7 @@
       image.src = keeper.picture(entry, side);
       image.alt = entry.sides[side].alt;
       byId(id + "-name").textContent = entry.sides[side].name;
-      byId("zoom-" + id).setAttribute("aria-label", "Larger: " + entry.sides[side].name);
+      byId("zoom-" + id + "-name").textContent = ": " + entry.sides[side].name;
     });
     byId("note").value = entry.note || "";
     const hints = byId("hints");
@@ -186,6 +83,14 @@
     if (after) [0, 1].forEach((side) => { new Image().src = keeper.picture(after, side); });
     if (focus) byId("caption").focus({ preventScroll: true });
     scrollTo(0, 0);
+  }
+
+  function showAgain() {
+    // Pictures that could not be fetched while the program was away.
+    ["left", "right"].forEach((id, side) => {
+      const image = byId(id);
+      if (image.complete && !image.naturalWidth) image.src = keeper.picture(state.page.items[state.at], side);
+    });
   }
 
   function marks() {
@@ -213,12 +118,11 @@
       button.choice = choice;
       button.title = choice.title + ": " + choice.brief;
       button.setAttribute("aria-keyshortcuts", choice.key);
-      button.setAttribute("aria-label", choice.title + ", " + choice.brief + ". Key " + choice.key);
       const [over, name] = choice.subtype ? choice.title.split(": ") : ["", choice.title];
       const head = element("span", "head");
-      head.append(element("kbd", "", choice.key), ...(over ? [element("span", "over", over)] : [element("span", "name", name)]));
-      button.append(head);
-      if (over) button.append(element("span", "name", name));
+      head.append(element("kbd", "", choice.key), " ", ...(over ? [element("span", "over", over)] : [element("span", "name", name)]));
+      button.append(head, " ");
+      if (over) button.append(element("span", "name", name), " ");
       button.append(element("span", "brief", choice.brief));
       button.addEventListener("click", () => choose(choice));
       return button;
@@ -268,10 +172,17 @@
     }, 160);
   }
 
-  function finish() {
+  function doneWords() {
+    const all = "All " + state.page.items.length + " captions have a label";
+    const waits = keeper.pending();
     byId("done-words").textContent = keeper.file
-      ? "All " + state.page.items.length + " captions have a label. Download the result now and send the file back."
-      : "All " + state.page.items.length + " captions have a label, and every one is saved. You can close this page.";
+      ? all + ". Download the result now and send the file back."
+      : waits ? all + "; " + waits + (waits === 1 ? " is" : " are") + " not saved yet. Keep this page open."
+      : all + ", and every one is saved. You can close this page.";
+  }
+
+  function finish() {
+    doneWords();
     open("done");
   }
 
@@ -334,10 +245,11 @@
     const items = state.page.items;
     byId("overview-count").textContent = done() + " of " + items.length + " have a label.";
     byId("cells").replaceChildren(...items.map((entry, index) => {
-      const cell = element("button", (entry.category ? "labelled" : "") + (index === state.at ? " here" : ""), String(index + 1));
+      const cell = element("button", (entry.category ? "labelled" : "") + (index === state.at ? " here" : ""));
       cell.type = "button";
-      cell.setAttribute("aria-label", "Caption " + (index + 1) + ", " + named(entry));
-      if (entry.category) cell.append(element("small", "", entry.category.slice(0, 6)));
+      cell.title = named(entry);
+      cell.append(element("span", "hidden", "Caption "), String(index + 1), " ");
+      cell.append(entry.category ? element("small", "", entry.category) : element("span", "hidden", "no label"));
       cell.addEventListener("click", () => { byId("overview").close(); go(index); });
       return cell;
     }));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -23,6 +24,9 @@ from clipbench.study.progress import Progress
 from clipbench.study.whole_files import whole_file
 
 PICTURES = "pictures"
+
+ENCODING = "utf-8-sig"
+"""With a byte order mark, by which spreadsheets know UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,18 @@ def assign(
 ) -> Assigned:
     """Cut a sample into parts, store who has which, and write tables, pictures and the guide into `out`.
 
-    Raises ClipbenchError where the parts do not fit the sample, or a table is there already and `force`
-    is False: somebody may have filled it in.
+    Raises ClipbenchError where the parts do not fit the sample, or a table that is there already holds
+    something else and `force` is False: somebody may have filled it in.
     """
     assignment = plan(stored, request)
     dataset = load_dataset(store, stored.sample.dataset)
-    tables = _tables(assignment, request.annotators, out)
-    there = [path.name for path, _ in tables if path.exists()]
+    tables = [
+        (path, table_text(dataset, tasks, blind=request.blind))
+        for path, tasks in _tables(assignment, request.annotators, out)
+    ]
+    there = [
+        path.name for path, text in tables if path.exists() and path.read_bytes() != text.encode(ENCODING)
+    ]
     if there and not force:
         raise ClipbenchError(
             f"{out} holds {', '.join(there)} already, and somebody may have filled it in",
@@ -73,8 +82,9 @@ def assign(
         )
     save_assignment(store, assignment)
     out.mkdir(parents=True, exist_ok=True)
-    for path, tasks in tables:
-        write_table(path, dataset, tasks, blind=request.blind, force=force)
+    for path, text in tables:
+        with whole_file(path, force=True) as partial:
+            partial.write_bytes(text.encode(ENCODING))
     with whole_file(out / "GUIDE.txt", force=True) as path:
         path.write_text(guide_text(blind=request.blind), encoding="utf-8")
     drawn = _pictures(dataset, assignment, out / PICTURES, progress) if has_photographs(dataset) else None
@@ -123,21 +133,17 @@ def _tables(assignment: Assignment, annotators: Sequence[str], out: Path) -> lis
     return found
 
 
-def write_table(
-    path: Path, dataset: Dataset, tasks: Sequence[Task], *, blind: bool, force: bool = False
-) -> None:
-    """Write tasks as the exchange table, in the order of the captions, with empty labels.
+def table_text(dataset: Dataset, tasks: Sequence[Task], *, blind: bool) -> str:
+    """Return tasks as the exchange table, in the order of the captions, with empty labels.
 
-    As spreadsheets like it: a byte order mark, CRLF, and no cell that could be taken for a formula.
+    With CRLF, as spreadsheets like it, and no cell that could be taken for a formula.
     """
-    with (
-        whole_file(path, force=force) as partial,
-        partial.open("w", encoding="utf-8-sig", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for task in sorted(tasks, key=lambda task: (task.failure.caption, task.failure.image)):
-            writer.writerow(guarded(cell) for cell in cells(dataset, task.failure, blind=blind).values())
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for task in sorted(tasks, key=lambda task: (task.failure.caption, task.failure.image)):
+        writer.writerow(guarded(cell) for cell in cells(dataset, task.failure, blind=blind).values())
+    return text.getvalue()
 
 
 def cells(dataset: Dataset, failure: Failure, *, blind: bool = False) -> dict[str, str]:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.datasets.textfile import parse_json, read_bytes, read_text
-from clipbench.errors import ClipbenchError, InputError, Problem
+from clipbench.errors import InputError, Problem
 from clipbench.failures.exchange import CLASSIC, COLUMNS, Entry, entry, missing_columns
 from clipbench.keys import bytes_digest
 from clipbench.study.annotation.exchange_json import json_entries
+from clipbench.study.annotation.spreadsheet import read_sheet, refused
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a label file, packed or unpacked; ten thousand labels take about one million."""
+
+PACKED = b"PK\x03\x04"
+"""How an Excel file begins, whatever it is called."""
 
 DELIMITERS = (",", ";", "\t")
 
@@ -45,12 +48,13 @@ def read_labels(path: Path) -> LabelFile:
     """
     data = read_bytes(path)
     if len(data) > LARGEST:
-        raise _whole(path, f"has {len(data):,} bytes, a label file at most {LARGEST:,}")
+        raise refused(path, f"has {len(data):,} bytes, a label file at most {LARGEST:,}")
     suffix = path.suffix.lower()
     notes: tuple[str, ...] = ()
-    if suffix in {".xlsx", ".xlsm"}:
-        kind = "xlsx"
-        entries, problems = _from_cells(path, _sheet(path, data))
+    if suffix in {".xlsx", ".xlsm", ".xls"} or data.startswith(PACKED):
+        kind, sheet = "xlsx", read_sheet(path, data, LARGEST)
+        entries, problems = _from_cells(path, sheet.rows)
+        notes, problems = sheet.notes, [*sheet.problems, *problems]
     elif suffix == ".json" or data.lstrip()[:1] in (b"{", b"["):
         text = read_text(path)
         kind, entries, problems = json_entries(parse_json(text, path), path)
@@ -59,10 +63,6 @@ def read_labels(path: Path) -> LabelFile:
         kind, notes = ("tsv" if suffix == ".tsv" else "csv"), _quirks(data, text)
         entries, problems = _from_cells(path, _table(path, text))
     return LabelFile(path, kind, bytes_digest(data), tuple(entries), notes, tuple(problems))
-
-
-def _whole(path: Path, message: str) -> InputError:
-    return InputError(f"{path} holds no labels that can be read", [Problem(str(path), 0, message)])
 
 
 def _quirks(data: bytes, text: str) -> tuple[str, ...]:
@@ -97,37 +97,6 @@ def _table(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(
             f"{path} is no table", [Problem(str(path), start, f"not CSV from here on: {error}")]
         ) from error
-
-
-def _sheet(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row number, cells) of the first sheet of an Excel file."""
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise ClipbenchError(
-            f"reading {path.name} needs openpyxl", "pip install 'clipbench[annotate]', or save it as CSV"
-        ) from None
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            size = sum(member.file_size for member in packed.infolist())
-        if size > LARGEST:
-            raise _whole(path, f"unpacks to {size:,} bytes, a label file has at most {LARGEST:,}")
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise _whole(path, f"is no Excel file: {error}") from error
-    sheet = book.worksheets[0]
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        yield number, [_cell(value) for value in row]
-    book.close()
-
-
-def _cell(value: object) -> str:
-    """Return a spreadsheet's value as the text it shows: whole numbers without a point, nothing as empty."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _from_cells(path: Path, records: Iterable[tuple[int, list[str]]]) -> tuple[list[Entry], list[Problem]]:

@@ -108,7 +108,10 @@ def _read(path: Path, problems: list[Problem]) -> LabelFile | None:
     try:
         return read_labels(path)
     except InputError as error:
-        problems += error.problems
+        first, *more = error.problems
+        # The hint of one file would be lost among the others' problems.
+        said = f"{first.message}; {error.hint}" if error.hint else first.message
+        problems += [Problem(first.file, first.line, said), *more]
         return None
 
 
@@ -208,7 +211,7 @@ def _take(reader: _Reader, row: Entry, known: tuple[Catalogue | None, Mapping[st
         place = f"line {other.line}" if other.line else other.where
         if (first.category, first.subtype) != (label.category, label.subtype):
             raise MatchError(f"{label.category} for the failure that {place} labels {first.category}")
-        reader.remarks[f"repeats {place}"] = 1
+        reader.remarks[f"repeats {place}"] = reader.remarks.get(f"repeats {place}", 0) + 1
         return
     reader.lines[failure.key] = (row, new)
     reader.labels.append(new)

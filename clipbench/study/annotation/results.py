@@ -1,7 +1,6 @@
-"""What a run does with the labelled queries, and what changes between two runs, category by category.
+"""What a run does with the labelled queries, category by category; `changes` knows what two runs do.
 
-Categories are people's labels of the very failures, so a gain on one of them is an oracle's figure: it is
-shown beside as many queries that did not fail, and beside all queries.
+Categories are people's labels of the very failures, so whatever is told of one of them is an oracle's figure.
 """
 
 from __future__ import annotations
@@ -12,18 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import CompareError
-from clipbench.failures.items import CONTROL, Failure
+from clipbench.errors import ClipbenchError, CompareError
+from clipbench.failures.items import Failure
 from clipbench.failures.merging import merge
-from clipbench.failures.sampling import LEGACY_SEED, matched
 from clipbench.failures.taxonomy import NAMES
 from clipbench.keys import short
 from clipbench.metrics.measures import best_ranks, measure
 from clipbench.records import Direction, Ledger
-from clipbench.statistics.flips import Flips, mcnemar
+from clipbench.statistics.bootstrap import RESAMPLES, bootstrap, cluster_sums, intervals
 from clipbench.statistics.intervals import Interval, wilson
-from clipbench.statistics.multiple import holm
-from clipbench.statistics.paired import paired_difference
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
@@ -31,7 +27,7 @@ from clipbench.study.annotation.labels import Scope, given
 from clipbench.study.annotation.sampling import run_gallery
 from clipbench.study.galleries import Gallery
 
-LABELLED, CONTROLS, EVERYTHING = "all labelled failures", "matched non-failures", "all queries"
+LABELLED, EVERYTHING = "all labelled failures", "all queries"
 
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -39,30 +35,16 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CategoryResult:
-    """What a run does with the queries of one group. hits: (K, share, interval); median and mean of ranks."""
+    """What a run does with the queries of one group. hits: (K, share, interval); median and mean of ranks.
+
+    Intervals are Wilson's; of all queries, the cluster bootstrap's over images.
+    """
 
     name: str
     n: int
     hits: tuple[tuple[int, float, Interval], ...]
     median: float
     mean: float
-
-
-@dataclass(frozen=True)
-class CategoryChange:
-    """What changes between two runs on the queries of one group.
-
-    before, after: share of hits. interval: of their difference, cluster bootstrap over images, None where
-    there are fewer than two images. p: McNemar's, p_holm: corrected over the categories, None for the others.
-    """
-
-    name: str
-    n: int
-    before: float
-    after: float
-    interval: Interval | None
-    flips: Flips
-    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +100,11 @@ def category_results(
         hits = []
         for k in ks:
             own = found.hits(k)[places]
-            hits.append((k, float(own.mean()), wilson(float(own.sum()), len(own), confidence)))
+            if name == EVERYTHING:
+                bounds = over_images(own, found.ledger.cluster, confidence)
+            else:
+                bounds = wilson(float(own.sum()), len(own), confidence)
+            hits.append((k, float(own.mean()), bounds))
         own_ranks = ranks[places]
         results.append(
             CategoryResult(
@@ -128,52 +114,24 @@ def category_results(
     return tuple(results)
 
 
-def category_changes(
-    store: Store,
-    runs: tuple[StoredRun, StoredRun],
-    within: Scope,
-    policy: str,
-    k: int = 1,
-    resamples: int = 2000,
-) -> tuple[CategoryChange, ...]:
-    """Return what changes from the first run to the second: per category, on controls, and on all queries.
-
-    Raises CompareError where the runs hold different queries.
-    """
-    first, second = (ranked(store, run, within) for run in runs)
-    if list(first.place) != list(second.place):
-        raise CompareError(
-            f"the runs hold {len(first.place):,} and {len(second.place):,} queries, not the same ones",
-            "evaluate both on the same dataset, without missing photographs",
-        )
-    by_name = dict(groups(first, within, policy))
-    by_name[CONTROLS] = _controls(first, within, by_name[LABELLED])
-    by_name[EVERYTHING] = np.arange(first.ledger.queries)
-    before, after = first.hits(k), second.hits(k)
-    changes = [
-        _change(name, (before[places], after[places], first.ledger.cluster[places]), resamples)
-        for name, places in by_name.items()
-        if len(places)
-    ]
-    categories = [change for change in changes if change.name in NAMES]
-    adjusted: dict[str, float] = {}
-    if categories:
-        corrected = holm([change.flips.p for change in categories]).tolist()
-        adjusted = dict(zip((change.name for change in categories), corrected, strict=True))
-    return tuple(
-        CategoryChange(c.name, c.n, c.before, c.after, c.interval, c.flips, adjusted.get(c.name))
-        for c in changes
-    )
+def over_images(
+    values: Floats, clusters: npt.NDArray[np.int32], confidence: float, resamples: int = RESAMPLES
+) -> Interval:
+    """Return the interval of a mean over all queries, of which those of one image share its fate."""
+    if len(np.unique(clusters)) < 2:
+        return wilson(float(values.sum()), len(values), confidence)
+    (found,) = intervals(bootstrap(*cluster_sums(values, clusters), resamples), confidence)
+    return found
 
 
 def groups(found: Ranked, within: Scope, policy: str) -> dict[str, Places]:
     """Return the queries of each category that occurs, and of all labelled failures, as places in the run.
 
     With count-all a query may be in two categories. Raises CompareError for labelled queries that the run
-    did not rank.
+    did not rank, ClipbenchError where the policy leaves none.
     """
     failures = {label.key: label.failure for label in within.labels}
-    missing = sorted({_query(f) for f in failures.values()} - set(found.place))
+    missing = sorted({query_of(f) for f in failures.values()} - set(found.place))
     if missing:
         raise CompareError(
             f"{len(missing)} labelled queries were not ranked by run {short(found.run.key)}, first {missing[0]}",
@@ -181,46 +139,17 @@ def groups(found: Ranked, within: Scope, policy: str) -> dict[str, Places]:
         )
     merged = merge(given(within.labels), policy)
     by_name = {
-        name: sorted({found.place[_query(failures[g.item])] for g in merged.counted if g.category == name})
+        name: sorted({found.place[query_of(failures[g.item])] for g in merged.counted if g.category == name})
         for name in NAMES
     }
-    every = sorted({found.place[_query(failures[g.item])] for g in merged.counted})
+    every = sorted({found.place[query_of(failures[g.item])] for g in merged.counted})
+    if not every:
+        raise ClipbenchError(
+            f"the merge policy {policy} leaves none of {len(failures)} labelled failures",
+            "--policy count-all, or clipbench annotate adjudicate",
+        )
     named = {name: np.array(places, dtype=np.int64) for name, places in by_name.items() if places}
     return {**named, LABELLED: np.array(every, dtype=np.int64)}
-
-
-def _change(
-    name: str, values: tuple[Floats, Floats, npt.NDArray[np.int32]], resamples: int
-) -> CategoryChange:
-    before, after, clusters = values
-    interval = None
-    if len(np.unique(clusters)) > 1:
-        (difference,) = paired_difference(before, after, clusters, resamples)
-        interval = difference.bca or difference.percentile
-    return CategoryChange(
-        name, len(before), float(before.mean()), float(after.mean()), interval, mcnemar(before, after)
-    )
-
-
-def _controls(found: Ranked, within: Scope, labelled: Places) -> Places:
-    """Return the sample's stored controls, else as many successes of the run, each near a failure in length."""
-    stored = [item.failure for item in within.sample.items if item.role == CONTROL] if within.sample else []
-    known = [found.place[_query(f)] for f in stored if _query(f) in found.place]
-    if known:
-        return np.array(sorted(known), dtype=np.int64)
-    names = list(found.place)
-    hits = found.hits(1)
-    sizes = _sizes(found)
-    wanted = [(names[place], sizes[place]) for place in labelled.tolist()]
-    offered = [(names[place], sizes[place]) for place in np.flatnonzero(hits == 1).tolist()]
-    chosen = matched(wanted, offered, LEGACY_SEED)
-    return np.array(sorted(found.place[id_] for id_ in chosen), dtype=np.int64)
-
-
-def _sizes(found: Ranked) -> list[int]:
-    if found.ledger.direction == "t2i":
-        return [len(caption.text.split()) for caption in found.gallery.captions]
-    return [0] * found.ledger.queries
 
 
 def _direction(within: Scope) -> Direction:
@@ -230,5 +159,6 @@ def _direction(within: Scope) -> Direction:
     return directions[0]
 
 
-def _query(failure: Failure) -> str:
+def query_of(failure: Failure) -> str:
+    """Return the id of the query that failed: the caption, or for i2t the image."""
     return failure.caption_id if failure.direction == "t2i" else failure.retrieved_id

@@ -6,7 +6,7 @@ Knows nothing of HTTP or HTML: the page, whether served or written as a file, sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from clipbench.errors import ClipbenchError
@@ -31,6 +31,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample, find_sample, latest_assignment, load_suggestions
 from clipbench.study.annotation.adjudicate import Conflict, need_conflicts
+from clipbench.study.annotation.assign import is_swapped
 from clipbench.study.annotation.guide import steps
 from clipbench.study.annotation.labels import scope
 from clipbench.study.annotation.pictures import BLIND, FOUND, OWN
@@ -73,7 +74,13 @@ class Session:
 
     @cached_property
     def everything(self) -> tuple[Task, ...]:
-        """Every task that anybody may be shown."""
+        """Every task that anybody may be shown; blind ones with sides swapped, whoever asked for blindness."""
+        tasks = self._tasks()
+        if not self.blind:
+            return tasks
+        return tuple(replace(task, swapped=is_swapped(self.stored.key, task.failure)) for task in tasks)
+
+    def _tasks(self) -> tuple[Task, ...]:
         if self.conflicts is not None:
             return tuple(Task("conflicts", conflict.failure) for conflict in self.conflicts)
         if self.assignment is not None:
@@ -94,7 +101,7 @@ class Session:
                 "clipbench annotate assign, or serve --part backup",
             )
         wanted = {self.part} if self.part else {OVERLAP, annotator}
-        return tuple(task for task in self.assignment.tasks if task.part in wanted)
+        return tuple(task for task in self.everything if task.part in wanted)
 
 
 def open_session(

@@ -44,8 +44,9 @@ class Summary:
     """Everything `annotate summary` prints.
 
     by_annotator: counts of every category, before merging. dropped: items left out by the policy, by reason.
-    drawn: failures of the sample, None where the labels are of no sample. irregular: labels that were not
-    written as the guide has them.
+    drawn: failures of the sample, None where the labels are of no sample. unlabelled: strata of which no
+    label counts, without which the population cannot be estimated; empty where nothing is to be estimated.
+    irregular: labels that were not written as the guide has them.
     """
 
     what: str
@@ -56,6 +57,7 @@ class Summary:
     counted: int
     dropped: Mapping[str, int]
     drawn: int | None
+    unlabelled: tuple[str, ...]
     by_annotator: Mapping[str, Mapping[str, int]]
     alike: Homogeneity | None
     distribution: tuple[Share, ...]
@@ -95,6 +97,7 @@ def summarise(scope: Scope, policy: str, confidence: float = 0.95) -> Summary:
         counted=total,
         dropped=dict(Counter(merged.dropped.values())),
         drawn=len(scope.sample.failures) if scope.sample else None,
+        unlabelled=() if weigh is None else weigh.unlabelled,
         by_annotator=by_annotator,
         alike=homogeneity(table) if len(table) > 1 else None,
         distribution=distribution,
@@ -128,15 +131,20 @@ class _Population:
         for label in merged.counted:
             self._labels[stratum_of[label.item]].append(label)
 
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The strata of which no label counts."""
+        return tuple(name for name, own in self._labels.items() if not own)
+
     def estimated(self, share: Share, confidence: float) -> Share:
         """Return the share with its estimate; without one where a stratum has no label at all."""
+        if self.unlabelled:
+            return share
         total = sum(self._sizes.values())
         estimate = variance = kish = 0.0
         for name, size in self._sizes.items():
             own = self._labels[name]
             n = len(own)
-            if not n:
-                return share
             weight, p = size / total, sum(label.category == share.name for label in own) / n
             estimate += weight * p
             kish += weight**2 / n

@@ -13,6 +13,7 @@ import math
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -97,12 +98,12 @@ def _announced(path: Path, archive: zipfile.ZipFile) -> list[Problem]:
     problems = []
     if len(infos) > MEMBERS:
         return [Problem(str(path), 0, f"{len(infos):,} members, at most {MEMBERS:,} are read")]
-    names = [info.filename for info in infos]
+    names = Counter(info.filename for info in infos)
     for info in infos:
         where = f"{path}!{info.filename[:80]!r}"
         if not NAME.fullmatch(info.filename):
             problems.append(Problem(where, 0, "no member of a bundle is called so"))
-        if names.count(info.filename) > 1:
+        if names[info.filename] > 1:
             problems.append(Problem(where, 0, "is there twice"))
         if info.flag_bits & 1:
             problems.append(Problem(where, 0, "is encrypted"))

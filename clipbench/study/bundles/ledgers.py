@@ -16,6 +16,9 @@ from clipbench.study.protocol import Protocol, metrics_of
 
 TOLERANCE = 1e-9
 
+NEAR = 1e-4
+"""Scores closer than this may be put in either order by another library."""
+
 
 def ledger_faults(ledger: Ledger, gallery: Gallery, protocol: Protocol) -> Iterator[str]:
     """Yield what cannot be true of a ledger that ranked this gallery under this protocol."""
@@ -44,6 +47,24 @@ def ledger_faults(ledger: Ledger, gallery: Gallery, protocol: Protocol) -> Itera
         yield "finds an item first that is not there"
     if not np.isfinite(ledger.positive_score).all() or np.isnan(ledger.negative_score).any():
         yield "has scores that are no numbers"
+    elif not _agreeing(ledger):
+        yield "finds items first that its scores and ranks do not put there"
+
+
+def _agreeing(ledger: Ledger) -> bool:
+    """Whether ranks, scores and what was found first say the same, near-ties left aside.
+
+    Where the best right item outscores the best wrong one, nothing is above it and a right item was found
+    first; where it is outscored, something is and a wrong one was.
+    """
+    lead = ledger.positive_score.astype(np.float64) - ledger.negative_score.astype(np.float64)
+    queries = np.repeat(np.arange(ledger.queries), np.diff(ledger.offsets))
+    best = np.full(ledger.queries, ledger.gallery_size)
+    np.minimum.at(best, queries, ledger.above)
+    found = np.zeros(ledger.queries, dtype=bool)
+    found[queries[ledger.positive == ledger.top1[queries]]] = True
+    ahead, behind = lead > NEAR, lead < -NEAR
+    return not ((ahead & ((best > 0) | ~found)) | (behind & ((best == 0) | found))).any()
 
 
 def _expected(

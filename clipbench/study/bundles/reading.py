@@ -38,10 +38,10 @@ from clipbench.study.bundles.records import (
     dataset_of,
     encoder_of,
     perturbation_of,
-    read,
     run_of,
     set_of,
 )
+from clipbench.study.bundles.values import read
 from clipbench.study.bundles.writing import KINDS, plain
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.protocol import Protocol, protocol_of

@@ -5,10 +5,10 @@ Photographs, folders of this machine and vectors are no part of a bundle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from clipbench.records import (
     Caption,
@@ -22,9 +22,20 @@ from clipbench.records import (
 )
 from clipbench.store.embeddings import EmbeddingSet, set_key
 from clipbench.store.runs import StoredRun
-
-T = TypeVar("T")
-Object: TypeAlias = Mapping[str, Any]
+from clipbench.study.bundles.values import (
+    Object,
+    checksum,
+    count,
+    mapping,
+    maybe,
+    moment,
+    name,
+    number,
+    same_key,
+    text,
+    whole,
+    words,
+)
 
 MODALITIES = ("image", "text")
 TARGETS = ("none", "text", "image")
@@ -81,7 +92,7 @@ def dataset_of(told: Object) -> Dataset:
     samples = tuple(
         Sample(
             text(id_),
-            tuple(Caption(text(name), text(words)) for name, words in captions),
+            tuple(Caption(text(key), text(spoken)) for key, spoken in captions),
             maybe(path),
             maybe(digest),
             maybe(problem),
@@ -89,7 +100,11 @@ def dataset_of(told: Object) -> Dataset:
         for id_, path, digest, problem, captions in told["samples"]
     )
     found = Dataset(
-        text(told["name"]), text(told["format"]), text(told["split"]), text(told["caption_policy"]), samples
+        name(told["name"]),
+        words(told["format"]),
+        words(told["split"]),
+        words(told["caption_policy"]),
+        samples,
     )
     return same_key(found, found.key, told)
 
@@ -101,11 +116,13 @@ def encoder_json(identity: EncoderIdentity) -> Object:
 
 def encoder_of(told: Object) -> EncoderIdentity:
     """Return the identity of `encoder_json`. Raises ValueError where its key is another."""
-    names = [field.name for field in fields(EncoderIdentity)]
-    found = EncoderIdentity(**{name: told[name] for name in names})
-    for name in ("kind", "label", "spec", "architecture", "weights", "activation", "precision"):
-        text(told[name])
-    whole(found.dimension)
+    found = EncoderIdentity(**{field.name: told[field.name] for field in fields(EncoderIdentity)})
+    for told_in_words in ("kind", "label", "spec", "architecture", "weights", "activation", "precision"):
+        words(told[told_in_words])
+    if found.pretrained is not None:
+        words(found.pretrained)
+    mapping(found.preprocessing), mapping(found.tokenizer)
+    count(found.dimension)
     return same_key(found, found.key, told)
 
 
@@ -126,7 +143,7 @@ def perturbation_of(told: Object) -> Perturbation:
     if told["target"] not in TARGETS:
         raise ValueError(f"the target {told['target']!r} is none of {TARGETS}")
     found = Perturbation(
-        text(told["operation"]),
+        words(told["operation"]),
         told["target"],
         number(told["level"]),
         whole(told["seed"]),
@@ -162,9 +179,9 @@ def set_of(told: Object) -> BundledSet:
         encoder=encoder,
         perturbation=setting,
         modality=told["modality"],
-        truncated=whole(told["truncated"]),
-        unreadable={text(id_): text(reason) for id_, reason in mapping(told["unreadable"]).items()},
-        checksum=text(told["checksum"]),
+        truncated=count(told["truncated"]),
+        unreadable={text(id_): words(reason) for id_, reason in told["unreadable"].items()},
+        checksum=checksum(told["checksum"]),
         seconds=number(told["seconds"]),
         audit=None if told["audit"] is None else mapping(told["audit"]),
     )
@@ -196,82 +213,31 @@ def run_json(run: StoredRun, metrics: tuple[Metric, ...]) -> Object:
 def run_of(told: Object) -> BundledRun:
     """Return the run of `run_json`. Raises ValueError where its key is another."""
     spec = RunSpec(
-        text(told["kind"]),
+        words(told["kind"]),
         text(told["dataset"]),
         text(told["images"]),
         text(told["texts"]),
         mapping(told["protocol"]),
-        whole(told["metric_version"]),
+        count(told["metric_version"]),
     )
-    moment = datetime.fromisoformat(text(told["created_at"]))
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone")
     found = BundledRun(
         text(told["key"]),
         spec,
         text(told["encoder"]),
         text(told["perturbation"]),
-        text(told["command"]),
-        text(told["version"]),
+        words(told["command"]),
+        words(told["version"]),
         mapping(told["environment"]),
-        {text(name): number(s) for name, s in mapping(told["timings"]).items()},
-        moment,
+        {words(part): number(seconds) for part, seconds in mapping(told["timings"]).items()},
+        moment(told["created_at"]),
         tuple(_metric(row) for row in told["metrics"]),
     )
     return same_key(found, spec.key, told)
 
 
 def _metric(row: Any) -> Metric:
-    direction, name, value, low, high, n, method = row
+    direction, metric, value, low, high, n, method = row
     bounds = [None if bound is None else number(bound) for bound in (low, high)]
-    return Metric(text(direction), text(name), number(value), bounds[0], bounds[1], whole(n), text(method))
-
-
-def read(made: Callable[[Object], T], told: Any) -> T:
-    """Return what `made` makes of a JSON object. Raises ValueError for whatever is wrong with it."""
-    try:
-        return made(mapping(told))
-    except KeyError as error:
-        raise ValueError(f"says nothing of {error}") from error
-    except (TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"is not what it should be ({error})") from error
-
-
-def same_key(found: T, key: str, told: Object) -> T:
-    """Return `found`, whose content has `key`. Raises ValueError where it goes by another."""
-    if key != told["key"]:
-        raise ValueError(f"goes by {told['key']}, its content is {key}")
-    return found
-
-
-def text(value: Any) -> str:
-    """Return a value that is a text. Raises TypeError."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def maybe(value: Any) -> str | None:
-    """Return a value that is a text or nothing. Raises TypeError."""
-    return None if value is None else text(value)
-
-
-def number(value: Any) -> float:
-    """Return a value that is a number. Raises TypeError."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)
-
-
-def whole(value: Any) -> int:
-    """Return a value that is a whole number. Raises TypeError."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is no whole number")
-    return value
-
-
-def mapping(value: Any) -> Object:
-    """Return a value that is a JSON object. Raises TypeError."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{str(value)[:40]!r} is no object")
-    return value
+    return Metric(
+        words(direction), words(metric), number(value), bounds[0], bounds[1], count(n), words(method)
+    )

@@ -17,6 +17,9 @@ from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.anchors_table import ANCHORS, COLLECTIONS, Anchor, Collection
 from clipbench.study.comparing.sides import Side, load_sides
 
+QUICK = "-quickgelu"
+"""What open_clip's names of architectures with OpenAI's activation end in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -132,17 +135,22 @@ def collection_of(dataset: Dataset) -> Collection | None:
 def is_model(identity: EncoderIdentity, anchor: Anchor) -> bool:
     """Whether an encoder is the model of an anchor: by architecture and tag, or by the words of its label.
 
-    The tag says which weights, `-quickgelu` only with which activation they were trained. Vectors that were
-    made elsewhere have no more than the words under which they were brought in.
+    OpenAI's weights are of one activation, so their table says nothing of it; other tags are published with
+    and without `-quickgelu`, and the two score differently. Vectors that were made elsewhere have no more than
+    the words under which they were brought in.
     """
-    wanted = (anchor.architecture.casefold(), anchor.pretrained.casefold())
+    architecture, tag = anchor.architecture.casefold(), anchor.pretrained.casefold()
+    one_activation = tag == "openai"
     if identity.kind == "open_clip" and identity.pretrained is not None:
-        own = (identity.architecture.removesuffix("-quickgelu").casefold(), identity.pretrained.casefold())
-        return own == wanted
+        own = identity.architecture.casefold()
+        named = own.removesuffix(QUICK) if one_activation else own
+        return (named, identity.pretrained.casefold()) == (architecture, tag)
     if identity.kind != "imported":
         return False
     label = identity.label.replace("/", "-").casefold()
-    return all(re.search(rf"(?<![\w]){re.escape(word)}(?![\w])(?!-\d)", label) for word in wanted)
+    other = "" if one_activation else f"(?!{QUICK})"
+    words = (rf"{re.escape(architecture)}{other}", re.escape(tag))
+    return all(re.search(rf"(?<![\w]){word}(?![\w])(?!-\d)", label) for word in words)
 
 
 def _scores(side: Side, anchor: Anchor) -> tuple[Held, ...]:

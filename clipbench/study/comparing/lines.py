@@ -19,6 +19,9 @@ from clipbench.study.comparing.sides import Side
 from clipbench.study.comparing.values import BOTH, MEDIAN, Values
 from clipbench.study.protocol import RSUM, RSUM_HITS
 
+MEDIAN_STEP = 0.5
+"""The least by which two medians of whole ranks differ."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -124,11 +127,14 @@ def _rsum_line(
 
 
 def _told(line: Line, request: CompareRequest) -> Line:
-    """Return the line with the smallest detectable difference; of no spread at all nothing follows."""
+    """Return the line with the smallest detectable difference; of no spread at all nothing follows.
+
+    Medians move in steps, so that their resamples may hardly spread: no smaller difference than a step is told.
+    """
     if line.tested is None or line.tested.standard_error == 0:
         return line
     detectable = minimum_detectable_difference(line.tested.standard_error, alpha=1 - request.confidence)
-    return replace(line, detectable=detectable)
+    return replace(line, detectable=max(detectable, MEDIAN_STEP) if line.metric == MEDIAN else detectable)
 
 
 def _estimate(

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clipbench.errors import CompareError, StoreError
-from clipbench.keys import short
 from clipbench.records import CLEAN
 from clipbench.store.engine import Store
-from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run
+from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import StoredRun, find_run
 
 WORDS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
@@ -153,10 +152,6 @@ def _nothing(store: Store, reference: str) -> StoreError:
 
 
 def _told(runs: Sequence[RunSummary]) -> str:
-    lines = [
-        f"  {short(run.key)}  {run.dataset}  {run.model}  {run.operation} {run.level:g}  seed {run.seed}  "
-        f"{run.created_at:%Y-%m-%d %H:%M}  {' '.join(run.tags)}".rstrip()
-        for run in runs[:SHOWN]
-    ]
+    lines = [f"  {run_line(run)}" for run in runs[:SHOWN]]
     more = [f"  and {len(runs) - SHOWN:,} more"] if len(runs) > SHOWN else []
     return "\n".join(lines + more)

@@ -9,19 +9,19 @@ from pathlib import Path
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.legacy import SOURCE_STUDY
 from clipbench.perturb.registry import Selection, TextOperation
-from clipbench.perturb.resources import DEFAULT_RESOURCES, SynonymSource, TextResources
-from clipbench.perturb.wordnet import read_wordnet
+from clipbench.perturb.resources import DEFAULT_RESOURCES, TextResources
 from clipbench.records import Dataset
 from clipbench.study.robustness.levels import levels_of, selections
 from clipbench.study.robustness.rewrites import read_rewrites
 from clipbench.study.robustness.settings import REWRITE, Place, SweepRequest
+from clipbench.study.robustness.wordnet_files import read_wordnet
 
 
 @dataclass(frozen=True)
 class Asked:
     """What was typed. words: operations, families and presets; levels, severities: as typed.
 
-    files, labels: rewritten captions and what to call them. wordnet: the `dict` folder of a WordNet.
+    files, labels: rewritten captions and what to call them. wordnet: where a WordNet lies.
     """
 
     words: tuple[str, ...] = ()
@@ -75,12 +75,6 @@ def _resources(asked: Asked, chosen: Sequence[Selection]) -> TextResources:
             raise ClipbenchError(
                 f"{option} means nothing here: no operation that is named uses it", f"leave {option} out"
             )
-    synonyms = DEFAULT_RESOURCES.synonyms if asked.wordnet is None else _wordnet(asked.wordnet)
+    synonyms = DEFAULT_RESOURCES.synonyms if asked.wordnet is None else read_wordnet(asked.wordnet)
     template = DEFAULT_RESOURCES.template if asked.template is None else asked.template
     return TextResources(synonyms=synonyms, template=template)
-
-
-def _wordnet(folder: Path) -> SynonymSource:
-    """Read WordNet from its `dict` folder, also where the folder above it is named."""
-    inside = folder / "dict"
-    return read_wordnet(inside if (inside / "index.noun").is_file() else folder)

@@ -16,10 +16,11 @@ from clipbench.metrics.measures import measure
 from clipbench.metrics.positives import Positives
 from clipbench.metrics.ranks import rank
 from clipbench.metrics.subsample import added_pool
-from clipbench.records import Dataset, Ledger, Metric
-from clipbench.store.embeddings import load_vectors
+from clipbench.records import Dataset, Ledger, Metric, Sample
+from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.runs import StoredRun
 from clipbench.study.embed import embed_images
+from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
 from clipbench.study.protocol import metrics_of
 from clipbench.study.robustness.gallery_sizes import hits_at
@@ -39,9 +40,8 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
     if other.key == base.dataset.key:
         raise DatasetError(f"{other.name} cannot be its own distractors", "--distractors OTHER_DATASET")
     images = embed_images(base.store, other, base.source, progress, allow_missing=allow_missing).set
-    own = {sample.digest for sample in base.gallery.samples if sample.digest}
-    usable = [sample for sample in other.samples if sample.id not in images.unreadable]
-    rows = [row for row, sample in enumerate(usable) if sample.digest not in own]
+    usable = usable_samples(other, images)
+    rows = added_rows(usable, base.gallery)
     if not rows:
         raise DatasetError(f"every image of {other.name} is in {base.dataset.name} too")
     facts: Json = {
@@ -66,6 +66,17 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
     metrics = _metrics(base, stress, ledger, len(own_images))
     timings = {"load": loaded - began, "rank": counted - loaded, "measure": time.monotonic() - counted}
     return save_stress(base, stress, {"t2i": ledger}, metrics, timings)
+
+
+def usable_samples(other: Dataset, images: EmbeddingSet) -> list[Sample]:
+    """Return the images of a dataset that have a vector, in the order of its image set."""
+    return [sample for sample in other.samples if sample.id not in images.unreadable]
+
+
+def added_rows(usable: Sequence[Sample], gallery: Gallery) -> list[int]:
+    """Return which of another dataset's usable images are added to a gallery: those that are not in it."""
+    own = {sample.digest for sample in gallery.samples if sample.digest}
+    return [row for row, sample in enumerate(usable) if sample.digest not in own]
 
 
 def added_sizes(own: int, whole: int) -> tuple[int, ...]:

@@ -52,12 +52,7 @@ def effective_robustness(
     others = {one.clean_run.encoder: one for one in baselines}
     if summary.clean_run.encoder in others:
         raise CompareError(f"{summary.clean_run.model} cannot be its own baseline", "leave its sweep out")
-    if len(others) < FEWEST:
-        raise CompareError(
-            f"effective robustness needs at least {FEWEST} baseline models, here are {len(others)}: "
-            "a line through fewer says little",
-            "run the same sweep with more models, and name each with --baselines",
-        )
+    check_baselines(baselines)
     for one in others.values():
         if one.clean_run.fingerprint != summary.clean_run.fingerprint:
             raise CompareError(f"the baseline {one.sweep.name} is of another dataset")
@@ -65,6 +60,17 @@ def effective_robustness(
         _fitted(name, summary, list(others.values()))
         for name in dict.fromkeys(e.operation for e in summary.effects)
     )
+
+
+def check_baselines(baselines: Sequence[SweepSummary]) -> None:
+    """Raise CompareError where the sweeps are of fewer than eight models."""
+    models = {one.clean_run.encoder for one in baselines}
+    if len(models) < FEWEST:
+        raise CompareError(
+            f"effective robustness needs at least {FEWEST} baseline models, here are {len(models)}: "
+            "a line through fewer says little",
+            "run the same sweep with more models, and name each with --baselines",
+        )
 
 
 def _fitted(operation: str, summary: SweepSummary, baselines: Sequence[SweepSummary]) -> EffectiveRobustness:

@@ -96,6 +96,6 @@ def _images(planned: Plan, source: EncoderSource) -> float:
 def words(found: Estimate) -> str:
     """Return an estimate for people."""
     minutes = found.seconds / 60
-    size = f"{minutes:.0f} minutes" if minutes >= 2 else f"{found.seconds:.0f} seconds"
+    size = f"{minutes:.0f} minutes" if minutes >= 2 else f"{found.seconds:.0f} s"
     parts = f"strings {found.texts:.0f} s, pictures {found.images:.0f} s, runs {found.runs:.0f} s"
     return f"about {size} on this machine ({parts})"

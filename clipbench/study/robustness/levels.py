@@ -60,7 +60,9 @@ def _fitting(one: Selection, rates: Levels | None, severities: Levels | None) ->
     unfit = [level for level in severities if level not in {0.0, *operation.levels}]
     if unfit:
         known = ", ".join(f"{level:g}" for level in operation.levels)
-        raise ClipbenchError(f"{operation.name} has the severities {known}, not {unfit[0]:g}", "1,3,5")
+        raise ClipbenchError(
+            f"{operation.name} has the severities {known}, not {unfit[0]:g}", f"some of {known}"
+        )
     return severities
 
 

@@ -63,7 +63,8 @@ def preview_of(store: Store, name: str, asked: Asked, count: int) -> Preview:
         chosen: tuple[Selection, ...] = tuple(middles)
     elif texts:
         chosen = selections([one.operation.name for one in texts], levels_of(asked.levels))
-    else:  # a sheet shows every severity, so a level of photographs says nothing that is not shown
+    else:  # a sheet shows every severity, so a level of photographs only has to be one
+        selections(asked.words, levels_of(asked.levels))
         chosen = ()
     operations = tuple(
         one.operation for one in request.selections if isinstance(one.operation, ImageOperation)

@@ -118,7 +118,7 @@ def save_stress(
         perturbation=stress.perturbation.key,
         command=command_line(),
         version=__version__,
-        environment={**environment(), "device": base.source.device},
+        environment={**environment(), "device": base.source.device, "dataset_name": base.dataset.name},
         timings=timings,
         confidence=base.protocol.confidence,
     )

@@ -5,10 +5,12 @@ Killed at any time, the same command goes on where it stopped: vectors, sets and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from clipbench.errors import StoppedError
 from clipbench.keys import digest, short
 from clipbench.perturb.registry import ImageOperation
 from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
@@ -137,19 +139,34 @@ def sweep(
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
     store, dataset = source.store, planned.dataset
-    if planned.strings:
-        _encode_strings(planned, source, progress)
-    pictures = OneBar(progress, planned.pictures)
-    bar = progress.start("runs", len(planned.runs))
-    for run in planned.runs:
-        if not run.stored:
-            images = _images(store, dataset, source, run, pictures, allow_missing)
-            texts = _texts(store, dataset, source, run, progress)
-            sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
-            evaluate_sets(store, sets, protocol, kind=run.spec.kind)
-        progress.advance(bar)
+    done = [run for run in planned.runs if run.stored]
+    with _interruptible(done, len(planned.runs)):
+        if planned.strings:
+            _encode_strings(planned, source, progress)
+        pictures = OneBar(progress, planned.pictures)
+        bar = progress.start("runs", len(planned.runs))
+        for run in planned.runs:
+            if not run.stored:
+                images = _images(store, dataset, source, run, pictures, allow_missing)
+                texts = _texts(store, dataset, source, run, progress)
+                sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
+                evaluate_sets(store, sets, protocol, kind=run.spec.kind)
+                done.append(run)
+            progress.advance(bar)
     keys = [run.spec.key for run in planned.runs]
     return save_sweep(store, planned.name, planned.key, planned.request.as_json(), keys)
+
+
+@contextmanager
+def _interruptible(done: Sequence[Planned], total: int) -> Iterator[None]:
+    """Turn Ctrl-C between two encodings, which tell of themselves, into a message that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"interrupted: {len(done):,} of {total:,} runs of this sweep are stored, nothing is lost",
+            "the same command again goes on where this one stopped",
+        ) from None
 
 
 def _encode_strings(planned: Plan, source: EncoderSource, progress: Progress) -> None:
