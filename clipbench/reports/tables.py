@@ -159,8 +159,12 @@ def to_latex(table: Table) -> str:
         " & ".join(tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
         for row in table.rows
     ]
-    sentences = [part.rstrip(".") + "." for part in (table.title, *table.notes) if part]
-    caption = " ".join(tex(sentence) for sentence in sentences)
+    return booktabs((table.title, *table.notes), align, heads, lines)
+
+
+def booktabs(says: Sequence[str], align: str, heads: str, lines: Sequence[str]) -> str:
+    """Return a table environment around lines of LaTeX. says: what becomes sentences of its caption."""
+    caption = " ".join(tex(part.rstrip(".") + ".") for part in says if part)
     return "\n".join(
         [
             r"\begin{table}",

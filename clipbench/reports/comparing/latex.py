@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from clipbench.reports.comparing.tables import Overview, Score, detail, overview
 from clipbench.reports.comparing.words import DAGGER, DOUBLE_DAGGER
-from clipbench.reports.tables import tex, to_latex
+from clipbench.reports.tables import booktabs, tex, to_latex
 from clipbench.study.comparing.comparison import Comparison
 
 MARKS = {"": "", DAGGER: r"$^{\dagger}$", DOUBLE_DAGGER: r"$^{\ddagger}$"}
@@ -31,27 +31,11 @@ def overview_latex(told: Overview) -> str:
     previous: str | None = None
     for group, label, scores in told.rows:
         if told.has_groups and previous is not None and group != previous:
-            lines.append(r"    \midrule")
+            lines.append(r"\midrule")
         named = [tex(group) if group != previous else ""] if told.has_groups else []
         previous = group
-        lines.append("    " + " & ".join([*named, tex(label), *(_cell(score) for score in scores)]) + r" \\")
-    sentences = [part.rstrip(".") + "." for part in (told.title, "Bold: the best of its column", *told.notes)]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"  \centering",
-            f"  \\caption{{{' '.join(tex(sentence) for sentence in sentences)}}}",
-            f"  \\begin{{tabular}}{{{align}}}",
-            r"    \toprule",
-            f"    {heads} \\\\",
-            r"    \midrule",
-            *lines,
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+        lines.append(" & ".join([*named, tex(label), *(_cell(score) for score in scores)]) + r" \\")
+    return booktabs((told.title, "Bold: the best of its column", *told.notes), align, heads, lines)
 
 
 def _cell(score: Score | None) -> str:
