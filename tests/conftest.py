@@ -1,6 +1,7 @@
 """Fixtures every test has: a store of its own, no network, the tiny model and the real data."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A shell starts background jobs with Ctrl-C ignored, and children inherit that; ours have to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine; `pytest --hypothesis-profile explore` looks for new ones.
 settings.register_profile("seeded", derandomize=True, deadline=None)
