@@ -6,6 +6,7 @@ milliseconds per run, against the minutes of encoding that a power cut could the
 shard's row could come back after its file was removed.
 """
 
+import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def connect(database: Path, *, foreign_keys: bool = True, uri: str | None = None
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
     )
 
+    logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(is_news)
+
     if uri is not None:
 
         @event.listens_for(engine, "do_connect")
@@ -47,3 +50,9 @@ def connect(database: Path, *, foreign_keys: bool = True, uri: str | None = None
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Return whether a log record tells what nobody else will: an interruption is logged and raised as well."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or issubclass(kind, Exception)

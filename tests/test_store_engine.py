@@ -18,7 +18,7 @@ from store_toys import toy_run
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.store import trouble
-from clipbench.store.connect import BUSY_SECONDS
+from clipbench.store.connect import BUSY_SECONDS, connect
 from clipbench.store.engine import Store, open_store, reading, writing
 from clipbench.store.upgrade import APPLICATION, DERIVED, REVISIONS
 from clipbench.store.views import VIEWS
@@ -264,3 +264,17 @@ def test_what_is_not_known_goes_through_unchanged() -> None:
         raise OSError(9999, "odd")
     with pytest.raises(sqlite3.ProgrammingError), trouble.translated(Path("x")):
         sqlite3.connect(":memory:").execute("SELECT ?", ())
+
+
+def test_an_interruption_while_a_connection_closes_is_raised_and_not_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = connect(tmp_path / "some.db")
+
+    def interrupted(_connection: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine.dialect, "do_close", interrupted)
+    with pytest.raises(KeyboardInterrupt), engine.connect():
+        pass
+    assert caplog.records == []
