@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import added, cli, good, misused, refused
 
 from clipbench import __version__
-from clipbench.cli.app import app
+from clipbench.cli.app import app, main
 from clipbench.store.upgrade import REVISIONS
 from clipbench.study.environment import command_line
 
@@ -305,3 +305,19 @@ def test_a_terminal_gets_bars_on_stderr_and_the_table_on_stdout(tmp_path: Path) 
     assert "12/12" in drawn
     assert "24/24" in drawn
     assert "━" not in done.stdout
+
+
+def test_ctrl_c_outside_the_work_is_told_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clipbench.cli.app.app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted: what was stored before is stored",
+        "  try: the same command again",
+    ]

@@ -71,6 +71,10 @@ def main() -> None:
     except StoppedError as stop:
         print_error(stop)
         sys.exit(130)
+    except KeyboardInterrupt:
+        # Before there was work to tell of, or after it.
+        print_error(StoppedError("interrupted: what was stored before is stored", "the same command again"))
+        sys.exit(130)
     except ClipbenchError as error:
         print_error(error)
         sys.exit(1)
