@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
+from store_toys import new_store
 
 from clipbench.failures.items import (
     CONTROL,
@@ -20,8 +21,10 @@ from clipbench.failures.suggestions import Suggestion
 from clipbench.keys import file_digest
 from clipbench.records import Caption, Dataset, Sample
 from clipbench.store.annotations import Batch, NewLabel, Source, save_batches
+from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_assignment, save_sample, save_suggestions
+from clipbench.study.annotation.assign import AssignRequest, plan
 
 
 def toy_failure(dataset: Dataset, caption: int, retrieved: int) -> Failure:
@@ -92,3 +95,13 @@ def pictured_dataset(folder: Path, images: int = 6) -> Dataset:
         )
         samples.append(Sample(f"i{number}", captions, path.name, file_digest(path)))
     return Dataset("photos", "toy", "test", "all", tuple(samples), folder)
+
+
+def assigned_store(folder: Path) -> Store:
+    """A store with a sample of failures of photographs; A and B share three and have three each."""
+    made = new_store(folder / "store")
+    dataset = pictured_dataset(folder / "photos")
+    save_dataset(made, dataset)
+    stored = save_sample(made, toy_sample(dataset))
+    save_assignment(made, plan(stored, AssignRequest(("A", "B"), overlap=3, per_annotator=3, backup=2)))
+    return made

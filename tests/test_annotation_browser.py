@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from annotation_toys import give, label, pictured_dataset, toy_sample
+from annotation_toys import assigned_store, give, label, pictured_dataset, toy_sample
 from page_toys import at, begin, browser, complaints, place, press, served, text, until
 from store_toys import new_store
 
@@ -19,8 +19,7 @@ from clipbench.serving.exported_page import export_page
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
-from clipbench.store.failures import save_assignment, save_sample
-from clipbench.study.annotation.assign import AssignRequest, plan
+from clipbench.store.failures import save_sample
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.session import open_session
 from clipbench.study.progress import Silent
@@ -38,12 +37,7 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = new_store(tmp_path / "store")
-    dataset = pictured_dataset(tmp_path / "photos")
-    save_dataset(made, dataset)
-    stored = save_sample(made, toy_sample(dataset))
-    save_assignment(made, plan(stored, AssignRequest(("A", "B"), overlap=3, per_annotator=3, backup=2)))
-    return made
+    return assigned_store(tmp_path)
 
 
 def said(store: Store) -> list[str | None]:

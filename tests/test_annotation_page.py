@@ -11,7 +11,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from annotation_toys import pictured_dataset, toy_sample
+from annotation_toys import assigned_store, pictured_dataset, toy_sample
 from page_toys import Page, served
 from store_toys import count, new_store
 
@@ -38,12 +38,7 @@ pytest.importorskip("uvicorn", reason="the annotate extra is not installed")
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Twelve failures of a dataset with photographs; A and B share three and have three each."""
-    made = new_store(tmp_path / "store")
-    dataset = pictured_dataset(tmp_path / "photos")
-    save_dataset(made, dataset)
-    stored = save_sample(made, toy_sample(dataset))
-    save_assignment(made, plan(stored, AssignRequest(("A", "B"), overlap=3, per_annotator=3, backup=2)))
-    return made
+    return assigned_store(tmp_path)
 
 
 @pytest.fixture

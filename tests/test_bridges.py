@@ -121,3 +121,9 @@ def test_files_that_exist_are_kept_and_runs_without_vectors_are_refused(folder: 
     told = refused("runs", "export", "latest", "--format", "trec", "--out", tmp_path / "trec")
     assert "vectors" in told
     assert "are not stored" in told
+
+
+def test_what_means_nothing_beside_a_bundle_is_refused(tmp_path: Path) -> None:
+    words = ("runs", "export", "latest", "--bundle", tmp_path / "b.zip")
+    for more in (("--format", "trec"), ("--out", tmp_path / "x"), ("--direction", "t2i")):
+        assert "--bundle writes whole runs" in misused(*words, *more)

@@ -161,12 +161,6 @@ def test_a_taken_name_is_not_taken_over(made: Path, tmp_path: Path) -> None:
     assert names[2].startswith("toys-")
 
 
-def test_what_means_nothing_beside_a_bundle_is_refused(made: Path, tmp_path: Path) -> None:
-    words = ("runs", "export", "latest", "--store", made / "store", "--bundle", tmp_path / "b.zip")
-    for more in (("--format", "trec"), ("--out", tmp_path / "x"), ("--direction", "t2i")):
-        assert "--bundle writes whole runs" in misused(*words, *more)
-
-
 def test_another_bundle_than_expected_is_refused(made: Path, tmp_path: Path) -> None:
     name = read_members(made / "runs.zip")[0]
     good("runs", "import", made / "runs.zip", "--expect", name)

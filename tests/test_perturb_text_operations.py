@@ -3,17 +3,16 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from hashlib import blake2b
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipbench.errors import ClipbenchError, InputError
-from clipbench.perturb.apply_text import perturb_captions, text_perturbation
+from clipbench.errors import ClipbenchError
+from clipbench.perturb.apply_text import perturb_captions
 from clipbench.perturb.registry import TextOperation, text_operation, text_operations
-from clipbench.perturb.resources import DEFAULT_TEMPLATE, Rewrites, TextResources
+from clipbench.perturb.resources import Rewrites, TextResources
 from clipbench.perturb.streams import stream
 from clipbench.perturb.words import target_count, targets
 from clipbench.records import Caption
@@ -356,38 +355,6 @@ def test_levels_that_do_not_exist_are_refused() -> None:
         run(text_operation("keyboard"), float("nan"))
     with pytest.raises(ClipbenchError, match="one setting"):
         run(text_operation("word-shuffle"), 0.3)
-
-
-def test_missing_and_blank_rewrites_are_all_listed() -> None:
-    rewrites = Rewrites("formal", {"0.jpg#0": "A dark hound runs.", "1.jpg#0": " "})
-    with pytest.raises(InputError) as caught:
-        perturb_captions(CAPTIONS[:3], text_operation("rewrite"), 1, 42, TextResources(rewrites=rewrites))
-    assert [problem.message for problem in caught.value.problems] == [
-        "the rewrite of caption 1.jpg#0 is blank",
-        "caption 2.jpg#0 has no rewrite",
-    ]
-    with pytest.raises(ClipbenchError, match="none was given"):
-        perturb_captions(CAPTIONS[:3], text_operation("rewrite"), 1, 42)
-
-
-@pytest.mark.parametrize(("template", "places"), [("a photo", 0), ("{} and {}", 2)])
-def test_a_template_has_one_place_for_the_caption(template: str, places: int) -> None:
-    with pytest.raises(ClipbenchError, match=f"has {places} places"):
-        TextResources(template=template)
-
-
-def test_the_record_of_a_setting_names_the_data_it_draws_upon() -> None:
-    clean = TextResources()
-    keyboard, synonym, prompt = map(text_operation, ("keyboard", "synonym", "prompt-template"))
-    assert text_perturbation(keyboard, 0.2, 42).parameters == {"version": 1}
-    assert text_perturbation(synonym, 0.2, 42).parameters["synonyms"] == {"source": "table", "version": 2}
-    other = replace(clean, template="{} in a photo")
-    keys = {text_perturbation(prompt, 1.0, 42, one).key for one in (clean, other)}
-    assert len(keys) == 2
-    assert text_perturbation(prompt, 1.0, 42, clean).parameters["template"] == DEFAULT_TEMPLATE
-    a, b = (TextResources(rewrites=Rewrites("x", {"1": text})) for text in ("a", "b"))
-    rewrite = text_operation("rewrite")
-    assert text_perturbation(rewrite, 1.0, 0, a).key != text_perturbation(rewrite, 1.0, 0, b).key
 
 
 def test_outputs_do_not_depend_on_the_hash_seed_of_the_process() -> None:

@@ -86,7 +86,3 @@ def main() -> None:
         # What no command foresaw: a full disk beneath the output, a folder that may not be read.
         print_error(ClipbenchError(f"the operating system refused: {error}"))
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

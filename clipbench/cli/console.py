@@ -12,6 +12,7 @@ from clipbench.errors import ClipbenchError, InputError, StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from clipbench.study.models import EncoderSource
     from clipbench.study.progress import Progress
 
 SHOWN_PROBLEMS = 20
@@ -53,8 +54,19 @@ def print_error(error: ClipbenchError) -> None:
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Progress]:
-    """Yield a progress display with rate and remaining time; silent where stderr is no terminal."""
+def progress(quiet: bool = False, source: EncoderSource | None = None) -> Iterator[Progress]:
+    """Yield a progress display with rate and remaining time; silent where stderr is no terminal.
+
+    source: a model that may be loaded meanwhile, and then says so there.
+    """
+    with _bars(quiet) as bars:
+        if source is not None:
+            source.progress = bars
+        yield bars
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Progress]:
     from clipbench.study.progress import Silent
 
     if quiet or not sys.stderr.isatty():

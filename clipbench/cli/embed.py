@@ -69,8 +69,7 @@ def run(
 
     at = open_at(store)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    with progress(quiet) as bars:
-        source.progress = bars
+    with progress(quiet, source) as bars:
         done = embed_sides(at, dataset, source, bars, sides(only), allow_missing=allow_missing)
     if not quiet:
         notes(source.notes)

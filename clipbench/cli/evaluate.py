@@ -94,8 +94,7 @@ def evaluate(
     )
     at, tags = open_at(store), checked(tag)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    with progress(quiet) as bars:
-        source.progress = bars
+    with progress(quiet, source) as bars:
         done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)
     if not quiet:
         notes(source.notes)

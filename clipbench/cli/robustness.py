@@ -152,16 +152,14 @@ def sweep(
     )
     protocol = Protocol(directions=directions_of(directions))
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    with progress(quiet) as bars:
-        source.progress = bars
+    with progress(quiet, source) as bars:
         planned = plan(source, collected, request_of(asked, collected), protocol, name, bars)
     if not quiet:
         note(estimate.count_words(planned))
     if dry_run:
         typer.echo(estimate.words(estimate.estimate(planned, source)))
         return
-    with progress(quiet) as bars:
-        source.progress = bars
+    with progress(quiet, source) as bars:
         stored = run_sweep(planned, source, protocol, bars, allow_missing)
     if not quiet:
         notes(source.notes)

@@ -76,8 +76,7 @@ def gallery(
         controls=tuple(control or []),
         seed=seed,
     )
-    with progress(quiet) as bars:
-        source.progress = bars
+    with progress(quiet, source) as bars:
         runs = stress_gallery(dataset, source, request, bars, allow_missing)
     if not quiet:
         notes(source.notes)

@@ -146,7 +146,7 @@ def export(
     )
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device)) if model else None
     request = request_of(asked, collected)
-    with progress(quiet) as bars:
+    with progress(quiet, source) as bars:
         written = write_inputs(collected, request, out, bars, source, force=force)
     for path in (*written.captions, *written.pictures):
         typer.echo(path)
