@@ -121,7 +121,7 @@ def test_the_revisions_are_those_the_store_knows_and_each_has_an_old_database() 
     config.set_main_option("script_location", str(SCRIPTS))
     found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(found)) == REVISIONS
-    assert sorted(path.stem for path in UPGRADES.glob("*.db")) == sorted(REVISIONS)
+    assert sorted(path.stem for path in UPGRADES.glob("????.db")) == sorted(REVISIONS)
 
 
 def old_store(revision: str, root: Path) -> Home:
