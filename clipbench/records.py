@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.keys import Json, digest, item_key
+from clipbench.keys import Json, digest, item_key, rounded
 
 Direction: TypeAlias = Literal["t2i", "i2t"]
 """Query to target: `t2i` finds a caption's image, `i2t` an image's captions."""
@@ -118,7 +118,7 @@ class EncoderIdentity:
 
     @property
     def key(self) -> str:
-        """Digest of everything that determines a vector."""
+        """Digest of everything that determines a vector; constants of the preprocessing have 4 decimals."""
         keyed = ("open_clip_torch", "torch")
         versions = {
             name: ".".join(self.versions[name].split(".")[:2]) for name in keyed if name in self.versions
@@ -130,7 +130,7 @@ class EncoderIdentity:
                 "architecture": self.architecture,
                 "weights": self.weights,
                 "activation": self.activation,
-                "preprocessing": self.preprocessing,
+                "preprocessing": rounded(self.preprocessing),
                 "tokenizer": self.tokenizer,
                 "precision": self.precision,
                 "dimension": self.dimension,
@@ -154,8 +154,9 @@ class Perturbation:
 
     @property
     def key(self) -> str:
-        """Digest of operation, target, level, seed and parameters."""
-        fields: list[Json] = [self.operation, self.target, self.level, self.seed, self.parameters]
+        """Digest of operation, target, level, seed and parameters, floats of 4 decimals: 0.1 + 0.2 is 0.3."""
+        level, parameters = rounded(self.level), rounded(self.parameters)
+        fields: list[Json] = [self.operation, self.target, level, self.seed, parameters]
         return digest("perturbation", fields)
 
     def side(self, modality: Modality) -> Perturbation:
@@ -251,5 +252,6 @@ class RunSpec:
     @property
     def key(self) -> str:
         """Digest of the whole specification."""
-        fields: list[Json] = [self.kind, self.dataset, self.images, self.texts, self.protocol]
+        protocol = rounded(self.protocol)
+        fields: list[Json] = [self.kind, self.dataset, self.images, self.texts, protocol]
         return digest("run", [*fields, self.metric_version])
