@@ -141,7 +141,7 @@ def contents(database: Path) -> dict[str, object]:
         return {
             "keys": {name: rows(f"SELECT key FROM {name} ORDER BY id") for name in keyed},  # noqa: S608, our own names
             "metrics": rows(
-                "SELECT run.key, direction, name, value, low, high, n, method, confidence FROM metric "
+                "SELECT run.key, direction, name, value, low, high, n, metric.method, confidence FROM metric "
                 "JOIN run ON run.id = run_id ORDER BY run.id, position"
             ),
             "ledgers": rows(

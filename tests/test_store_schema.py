@@ -227,7 +227,7 @@ def make_old_database(revision: str = REVISIONS[-1]) -> None:
     root = UPGRADES / "making"
     store: Store = new_store(root)
     first = toy_run(store)
-    toy_run(store, perturbation=DROPOUT, value=0.25)
+    toy_run(store, perturbation=DROPOUT, value=0.25, method={"name": "toy", "rate": 1e-5})
     from clipbench.store.runs import tag_run
 
     tag_run(store, first.key, "first")
