@@ -44,8 +44,9 @@ from clipbench.study.bundles.records import (
     set_of,
 )
 from clipbench.study.bundles.values import read
-from clipbench.study.bundles.writing import KINDS, plain
+from clipbench.study.bundles.writing import plain
 from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.run_kinds import kind_of
 
 Items: TypeAlias = npt.NDArray[np.uint8]
 Ledgers: TypeAlias = Mapping[Direction, Ledger]
@@ -206,20 +207,24 @@ def _set_faults(bundle: Bundle, stored: BundledSet, items: Items) -> Iterator[st
 
 def _run_faults(bundle: Bundle, run: BundledRun) -> Iterator[str]:
     spec, setting = run.spec, bundle.settings.get(run.perturbation)
-    if spec.kind not in KINDS:
+    if not kind_of(spec.kind).whole:
         yield f"is of the kind {spec.kind!r}"
     if spec.dataset not in bundle.datasets or run.encoder not in bundle.encoders or setting is None:
         yield "refers to what is not in the bundle"
         return
+    encoders: list[str] = []  # two, where a head of its own made the texts
     for modality, key in (("image", spec.images), ("text", spec.texts)):
         found = bundle.sets.get(key)
         if found is None:
             yield f"refers to {key}, which is not in the bundle"
             continue
         side = setting.side("image" if modality == "image" else "text").key
-        told = (found[0].modality, found[0].dataset, found[0].encoder, found[0].perturbation)
-        if told != (modality, spec.dataset, run.encoder, side):
+        told = (found[0].modality, found[0].dataset, found[0].perturbation)
+        if told != (modality, spec.dataset, side):
             yield f"ranks {key}, which is of something else"
+        encoders.append(found[0].encoder)
+    if run.encoder not in encoders:
+        yield f"goes by {run.encoder}, and ranks vectors of {' and '.join(dict.fromkeys(encoders))}"
 
 
 def _number_faults(bundle: Bundle, run: BundledRun, ledgers: Ledgers) -> Iterator[str]:

@@ -25,9 +25,7 @@ from clipbench.study.bundles.records import (
     run_json,
     set_json,
 )
-
-KINDS = ("evaluate", "robustness")
-"""Runs whose ledgers follow from their dataset alone."""
+from clipbench.study.run_kinds import KINDS, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +44,16 @@ def write_bundle(store: Store, runs: Sequence[StoredRun], out: Path, *, force: b
     """
     members: dict[str, bytes] = {}
     for run in runs:
-        if run.spec.kind not in KINDS:
+        if not kind_of(run.spec.kind).whole:
             raise StoreError(
                 f"run {run.key} is of the kind {run.spec.kind!r}, whose gallery holds more than its dataset; "
-                f"a bundle holds {' and '.join(KINDS)}",
+                f"a bundle holds {' and '.join(kind.name for kind in KINDS.values() if kind.whole)}",
                 "clipbench runs export RUN writes its ledger",
             )
         for name in (run.spec.images, run.spec.texts):
             members |= _set(store, _found(store, name, run))
         dataset = load_dataset(store, run.spec.dataset)
         members[f"datasets/{plain(dataset.key)}.json"] = json_bytes(dataset_json(dataset))
-        members[f"encoders/{plain(run.encoder)}.json"] = json_bytes(
-            encoder_json(load_encoder(store, run.encoder))
-        )
         members |= _setting(run)
         folder = f"runs/{plain(run.key)}"
         members[f"{folder}/run.json"] = json_bytes(run_json(run, load_metrics(store, run.key)))
@@ -86,7 +81,9 @@ def _set(store: Store, stored: EmbeddingSet) -> dict[str, bytes]:
         items = set_items(connection, stored.key)
     name = f"sets/{plain(stored.key)}"
     setting = stored.perturbation
+    encoder = encoder_json(load_encoder(store, stored.encoder))
     return {
+        f"encoders/{plain(stored.encoder)}.json": json_bytes(encoder),
         f"{name}.json": json_bytes(set_json(stored)),
         f"{name}.npy": array_bytes(items),
         f"perturbations/{plain(setting.key)}.json": json_bytes(perturbation_json(setting)),
