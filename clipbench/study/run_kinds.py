@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeAlias, cast
 
 from clipbench.keys import Json
-from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, protocol_of
+from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, RunSpec, protocol_of
 from clipbench.store.engine import Store
 from clipbench.store.protocols import protocol_words
 from clipbench.store.runs import StoredRun
@@ -93,7 +93,11 @@ def is_plain(run: StoredRun) -> bool:
 
 def derived(run: StoredRun, ledgers: Ledgers) -> Iterable[Metric]:
     """Return the metrics of a run that follow from its own ledgers; what compares it with another run does not."""
-    stored = run.spec.protocol
-    protocol = protocol_of(stored)
+    return metrics_from(run.spec, ledgers)
+
+
+def metrics_from(spec: RunSpec, ledgers: Ledgers) -> Iterable[Metric]:
+    """Return the metrics that follow from a specification and the ledgers that came of it."""
+    protocol = protocol_of(spec.protocol)
     yield from metrics_of(ledgers, protocol)
-    yield from kind_of(run.spec.kind).more_metrics(ledgers, stored, protocol)
+    yield from kind_of(spec.kind).more_metrics(ledgers, spec.protocol, protocol)

@@ -15,9 +15,10 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, set_items
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
-from clipbench.store.ledgers import ARRAYS
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
+from clipbench.store.shortlists import load_shortlists
 from clipbench.study.bundles.archive import array_bytes, json_bytes, write_members
+from clipbench.study.bundles.rankings import ledger_members, shortlist_members
 from clipbench.study.bundles.records import (
     dataset_json,
     encoder_json,
@@ -58,9 +59,9 @@ def write_bundle(store: Store, runs: Sequence[StoredRun], out: Path, *, force: b
         folder = f"runs/{plain(run.key)}"
         members[f"{folder}/run.json"] = json_bytes(run_json(run, load_metrics(store, run.key)))
         for direction, ledger in load_ledgers(store, run.key).items():
-            members[f"{folder}/{direction}/gallery.json"] = json_bytes(ledger.gallery_size)
-            for array in ARRAYS:
-                members[f"{folder}/{direction}/{array}.npy"] = array_bytes(getattr(ledger, array))
+            members |= ledger_members(f"{folder}/{direction}", ledger)
+        for direction, shortlist in load_shortlists(store, run.key).items():
+            members |= shortlist_members(f"{folder}/{direction}", shortlist)
     return Written(write_members(members, out, force=force), out, len(runs))
 
 
