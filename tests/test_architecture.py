@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each package may import of clipbench, besides itself. Siblings never import one another.
 NOUNS = {"records", "keys", "errors", "home"}
-PURE = {"metrics", "statistics", "perturb", "failures"}
+PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
 SIBLINGS = {"datasets", "store", "encoders", "demo"}
 ALLOWED = {
     **dict.fromkeys(NOUNS, NOUNS),
@@ -22,6 +22,8 @@ ALLOWED = {
     "statistics": NOUNS,
     "perturb": NOUNS,
     "failures": NOUNS,
+    "prompts": NOUNS,
+    "rerank": NOUNS,
     "datasets": NOUNS | PURE,
     "encoders": NOUNS | PURE,
     "store": NOUNS | PURE | {"migrations"},
