@@ -56,7 +56,7 @@ def softmax_bias(gallery: Vectors, bank: Vectors, tau: float) -> Biases:
     def log_sum(scores: Vectors) -> Biases:
         highest = scores.max(axis=1, keepdims=True)
         total = np.exp((scores - highest) / np.float32(tau)).sum(axis=1, dtype=np.float64)
-        return np.asarray(highest[:, 0] + tau * np.log(total))
+        return np.asarray(highest[:, 0] + tau * np.log(total), dtype=np.float64)
 
     return _over_blocks(gallery, bank, log_sum)
 
@@ -76,14 +76,14 @@ def hub_gate(first_of_query: npt.NDArray[np.integer], first_of_bank: npt.NDArray
     QB-Norm's dynamic inverted softmax (Bogolin et al. 2022, Cross modal retrieval with querybank
     normalisation): a query whose nearest item is no hub of the bank is left as it is.
     """
-    return np.isin(first_of_query, first_of_bank)
+    return np.asarray(np.isin(first_of_query, first_of_bank), dtype=np.bool_)
 
 
 def first_items(queries: Vectors, gallery: Vectors) -> npt.NDArray[np.int64]:
     """Return the gallery position of each query's highest score, the first one where equal; int64 (Q,)."""
 
     def highest(scores: Vectors) -> Biases:
-        return scores.argmax(axis=1).astype(np.float64)
+        return np.asarray(scores.argmax(axis=1), dtype=np.float64)
 
     return _over_blocks(queries, gallery, highest).astype(np.int64)
 
