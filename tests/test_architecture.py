@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What each package may import of clipbench, besides itself. Siblings never import one another.
 NOUNS = {"records", "keys", "errors", "home"}
 PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
-SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters"}
+SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters", "indexes"}
 ALLOWED = {
     **dict.fromkeys(NOUNS, NOUNS),
     "metrics": NOUNS,
@@ -27,6 +27,7 @@ ALLOWED = {
     "datasets": NOUNS | PURE,
     "encoders": NOUNS | PURE,
     "adapters": NOUNS | PURE,
+    "indexes": NOUNS | PURE,
     "store": NOUNS | PURE | {"migrations"},
     "migrations": {"store"},
     "demo": NOUNS | PURE | {"datasets"},  # the training script draws its own scenes
