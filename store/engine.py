@@ -20,7 +20,7 @@ from clipbench.store.protected import (
     read_only,
     refusal,
 )
-from clipbench.store.trouble import translated
+from clipbench.store.sqlite_errors import translated
 from clipbench.store.upgrade import schema_of, upgrade
 
 

@@ -20,8 +20,8 @@ from clipbench.store import clock, tables
 from clipbench.store.columns import items_from
 from clipbench.store.engine import Store, writing
 from clipbench.store.rows import delete_final
+from clipbench.store.shard_files import is_inside, shard_findings
 from clipbench.store.vectors import Pool
-from clipbench.store.verify import damaged_shards
 
 GRACE = timedelta(days=1)
 """What is younger stays: another process may be about to refer to it, or to go on with it."""
@@ -59,10 +59,12 @@ def gc(
     """Remove what nothing refers to and is older than `grace`; with `dry_run` only tell what that is.
 
     Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without
-    name, run and labelled failure, with their embedding sets. unused: embedding sets without a run too. damaged: shards whose
-    file is gone or damaged too, whatever their age, so that their items are encoded again.
+    name, run and labelled failure, with their embedding sets. unused: embedding sets without a run too.
+    damaged: shards whose file was looked at and is gone or not what was stored too, whatever their age, so
+    that the next command that wants their items encodes them again. Raises StoreError, and removes nothing,
+    where a file cannot be looked at.
     """
-    broken = [row for row, problem in damaged_shards(store) if problem is not None] if damaged else []
+    broken = [found.id for found in shard_findings(store) if found.problem is not None] if damaged else []
     before = clock.stamp(clock.now() - grace)
     with writing(store) as connection:
         rows = [
@@ -149,7 +151,8 @@ def _shards(store: Store, connection: Connection, ids: list[int]) -> Iterator[Ga
         found = connection.execute(select(tables.vector_shard.c.path).filter_by(id=row)).scalar_one_or_none()
         if found is not None:
             delete_final(connection, tables.vector_shard, row)
-            yield Garbage("vector shard", found, _size(store.home.embeddings / found))
+            size = _size(store.home.embeddings / found) if is_inside(found) else 0
+            yield Garbage("vector shard", str(found), size)
 
 
 def _files(store: Store, known: set[str], shards: set[str], grace: timedelta) -> Iterator[Garbage]:

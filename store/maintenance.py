@@ -18,11 +18,13 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from clipbench.errors import StoreError
+from clipbench.foreign_files import open_foreign
 from clipbench.store import tables
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import Collected, Garbage, gc
+from clipbench.store.shard_files import most_bytes, shard_path
 from clipbench.store.shards import TEMPORARY, sync_folder
-from clipbench.store.trouble import translated
+from clipbench.store.sqlite_errors import translated
 from clipbench.store.upgrade import copy_database, schema_of
 from clipbench.store.verify import Recompute, Verification, verify
 
@@ -137,21 +139,21 @@ def backup(store: Store, folder: Path) -> Backup:
 def _copy_vectors(store: Store, target: Path) -> int:
     """Copy the files that the copied database names. They never change, so they may be copied later."""
     with closing(sqlite3.connect(target / store.home.database.name)) as connection:
-        wanted = connection.execute("SELECT path, checksum FROM vector_shard ORDER BY id").fetchall()
+        query = "SELECT path, checksum, rows, dimension FROM vector_shard ORDER BY id"
+        wanted = connection.execute(query).fetchall()
     below = target / store.home.embeddings.name
-    for path, checksum in wanted:
-        _copy_checked(store.home.embeddings / path, below / path, checksum)
+    for name, checksum, rows, dimension in wanted:
+        source = shard_path(store.home.embeddings, name)
+        _copy_checked(source, shard_path(below, name), checksum, most_bytes(rows, dimension))
     return len(wanted)
 
 
-def _copy_checked(source: Path, target: Path, checksum: str) -> None:
+def _copy_checked(source: Path, target: Path, checksum: str, limit: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     hasher = hashlib.sha256()
-    try:
-        reader = source.open("rb")
-    except FileNotFoundError:
-        raise StoreError(f"the vector file {source} is gone", "clipbench store verify") from None
-    with reader, target.open("xb") as writer:
+    if not source.exists():
+        raise StoreError(f"the vector file {source} is gone", "clipbench store verify")
+    with open_foreign(source, limit, error=StoreError) as reader, target.open("xb") as writer:
         while chunk := reader.read(CHUNK):
             hasher.update(chunk)
             writer.write(chunk)

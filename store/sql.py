@@ -75,7 +75,7 @@ def _answer(connection: sqlite3.Connection, question: str, rows: int, seconds: f
         cursor = connection.execute(question)
         found = _fetched(cursor, rows + 1)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        raise _trouble(error, end, seconds) from error
+        raise _refused(error, end, seconds) from error
     if cursor.description is None:
         raise StoreError("the question holds no statement", 'clipbench report --query "SELECT * FROM runs"')
     names = _distinct([column[0] for column in cursor.description])
@@ -132,7 +132,7 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _trouble(error: Exception, end: float, seconds: float) -> StoreError:
+def _refused(error: Exception, end: float, seconds: float) -> StoreError:
     told = str(error)
     if "interrupted" in told and time.monotonic() >= end:
         return StoreError(

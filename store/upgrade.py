@@ -7,6 +7,7 @@ and the other waits and finds it done, and a process killed midway leaves the ol
 
 import os
 import sqlite3
+import stat
 import time
 import zlib
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ def schema_of(database: Path, revisions: Sequence[str] = REVISIONS, *, uri: str 
     is another program's, or of a newer schema.
     """
     try:
+        if not stat.S_ISREG(database.stat().st_mode) and not database.is_dir():
+            raise _not_a_store(database, "is no regular file")  # to open a pipe would wait for ever
         with database.open("rb") as file:
             head = file.read(16)
     except FileNotFoundError:
