@@ -84,6 +84,12 @@ def prepare_store(home: Home) -> Store:
     return Store(home, engine)
 
 
+def check_writable(store: Store) -> None:
+    """Raise StoreError where the store may only be read: before hours of work that could not be stored."""
+    if store.source is not None:
+        raise refusal(store.home)
+
+
 @contextmanager
 def reading(store: Store) -> Iterator[Connection]:
     """Give a connection that sees one state of the database throughout. Raises StoreError."""
@@ -94,8 +100,7 @@ def reading(store: Store) -> Iterator[Connection]:
 @contextmanager
 def writing(store: Store) -> Iterator[Connection]:
     """Give a connection that alone may write; all is committed at the end, or nothing. Raises StoreError."""
-    if store.source is not None:
-        raise refusal(store.home)
+    check_writable(store)
     with (
         translated(store.home.root),
         store.engine.connect().execution_options(immediate=True) as connection,

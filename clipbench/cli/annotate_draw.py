@@ -140,7 +140,7 @@ def list_(
     from clipbench.store.failures import find_sample
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     table = sample_list(at) if sample is None else manifest_table(at, find_sample(at, sample), hints=hints)
     emit(table, chosen(form, json))
 
