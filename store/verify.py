@@ -21,6 +21,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import is_elsewhere, list_sets, load_vectors
 from clipbench.store.encoders import list_encoders
 from clipbench.store.engine import Store, reading
+from clipbench.store.garbage import unfinished_copies
 from clipbench.store.perturbations import perturbation_of
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.shard_files import UnseenError, look, shard_rows
@@ -83,6 +84,7 @@ def _untidy(store: Store) -> list[str]:
     with reading(store) as connection:
         known = set(connection.execute(select(tables.vector_shard.c.path)).scalars())
     left = [path for path in files if path.relative_to(folder).as_posix() not in known]
+    left += unfinished_copies(store.home)
     return [f"{path} belongs to nothing that is stored" for path in left]
 
 
