@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from store_toys import ENCODER, D, count, item_keys, new_store, toy_run, unit_vectors
 from test_store_maintenance import files, tamper
 
-from clipbench.errors import StoreError
+from clipbench.errors import DatasetError, StoreError
 from clipbench.store import shard_files, shards
+from clipbench.store.datasets import load_dataset
 from clipbench.store.encoders import save_encoder
 from clipbench.store.engine import Store
 from clipbench.store.maintenance import backup, gc, verify
@@ -149,3 +150,11 @@ def test_all_vectors_may_lie_on_another_disk(tmp_path: Path) -> None:
     toy_run(store)
     assert verify(store, deep=True).clean
     assert len(list((tmp_path / "disk").rglob("*.h5"))) == 2
+
+
+@pytest.mark.parametrize("path", ["../../.ssh/id.png", "/etc/passwd", "C:/x.png"])
+def test_a_photograph_outside_of_its_folder_is_not_looked_at(path: str, store: Store) -> None:
+    tamper(store, f"UPDATE image SET path = '{path}' WHERE position = 1")  # noqa: S608, our own words
+    with pytest.raises(DatasetError, match="names a photograph outside of its folder"):
+        load_dataset(store, "toy")
+    assert any("outside of its folder" in problem for problem in verify(store).problems)
