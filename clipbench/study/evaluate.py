@@ -17,7 +17,7 @@ from clipbench.metrics.ranks import rank
 from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, RunSpec
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, check_writable
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.embed import embed_images, embed_texts
 from clipbench.study.environment import command_line, environment
@@ -78,6 +78,7 @@ def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) ->
     found = find_run(store, spec.key)
     if found is not None:
         return Evaluated(found, created=False)
+    check_writable(store)
     began = time.monotonic()
     gallery = gallery_of(sets.dataset, sets.images.unreadable)
     images = load_vectors(store, sets.images)[gallery.image_rows]
