@@ -26,7 +26,7 @@ ALLOWED = {
     "encoders": NOUNS | PURE,
     "store": NOUNS | PURE | {"migrations"},
     "migrations": {"store"},
-    "demo": NOUNS | PURE | {"datasets"},  # the training script draws its own scenes
+    "demo": NOUNS | PURE,
     "study": NOUNS | PURE | SIBLINGS,
     "reports": NOUNS | PURE | {"store", "datasets", "study"},
     "serving": NOUNS | PURE | {"store", "datasets", "study"},
