@@ -29,8 +29,9 @@ ALLOWED = {
     "demo": NOUNS | PURE,
     "study": NOUNS | PURE | SIBLINGS,
     "reports": NOUNS | PURE | {"store", "datasets", "study"},
-    "serving": NOUNS | PURE | {"store", "datasets", "study"},
-    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving"},
+    "serving": {"errors"},  # guards and addresses, of whatever page
+    "annotation_page": NOUNS | PURE | {"store", "datasets", "study", "serving"},
+    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving", "annotation_page"},
 }
 
 
