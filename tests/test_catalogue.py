@@ -6,9 +6,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from clipbench.datasets.stream import Stream
 from clipbench.demo.catalogue import FIELDS, PRODUCTS, picture, products, table
 from clipbench.demo.catalogue_drawing import COLOURS, DRAWINGS, PATTERNS, SIDE, draw_product
+from clipbench.demo.scenes.stream import Stream
 
 
 def test_a_product_does_not_depend_on_how_many_there_are() -> None:

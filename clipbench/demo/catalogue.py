@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from clipbench.datasets.stream import Stream
 from clipbench.demo.catalogue_drawing import COLOURS, DRAWINGS, PATTERNS, draw_product
+from clipbench.demo.scenes.stream import Stream
 
 VERSION = 1
 PRODUCTS = 600

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageChops, ImageDraw
 
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.stream import Stream
 
 SIDE = 128
 """Width and height of a picture in pixels."""

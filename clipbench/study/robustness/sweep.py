@@ -12,7 +12,7 @@ from functools import cached_property
 
 from clipbench.errors import StoppedError
 from clipbench.keys import digest, short
-from clipbench.perturb.registry import ImageOperation
+from clipbench.perturb.operation import ImageOperation
 from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
 from clipbench.store.embeddings import EmbeddingSet, find_set, is_complete, is_elsewhere, set_key
 from clipbench.store.engine import Store
