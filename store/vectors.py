@@ -25,9 +25,10 @@ from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.item_texts import keep_texts
 from clipbench.store.rows import find_id
+from clipbench.store.shard_files import check_inside, shard_path
 from clipbench.store.shard_index import Index, Shard, index_of
 from clipbench.store.shards import Vectors
-from clipbench.store.trouble import translated
+from clipbench.store.sqlite_errors import translated
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Pool:
             raise ValueError("a shard holds at least one item, each once")
         items, key = items_array(keys), self.shard_key(keys)
         final = self.path(key)
+        check_inside(self.store.home.embeddings, final)
         checked = shards.check_vectors(vectors, len(keys), self.dimension)
         data = shards.file_bytes(self.encoder, self.modality, items, checked)
         with (
@@ -161,7 +163,7 @@ class Pool:
         )
         rows = connection.execute(query).all()
         folder = self.store.home.embeddings
-        return index_of([Shard(row.id, row.key, folder / row.path, row.rows) for row in rows])
+        return index_of([Shard(row.id, row.key, shard_path(folder, row.path), row.rows) for row in rows])
 
     def _is_whole(self, final: Path, items: Items) -> bool:
         return shards.is_shard(final, self.encoder, self.modality, items, self.dimension)

@@ -163,7 +163,7 @@ def test_verify_names_lost_and_changed_vector_files_and_notes_strangers(store: S
     stranger.touch()
     found = verify(store)
     assert len([p for p in found.problems if str(first) in p and "checksum" in p]) == 1
-    assert any(str(second) in p and "cannot be read" in p for p in found.problems)
+    assert any(str(second) in p and "is gone" in p for p in found.problems)
     assert found.notes == (f"{stranger} belongs to nothing that is stored",)
 
 

@@ -92,7 +92,7 @@ def evaluate(
         seed=seed,
         confidence=confidence,
     )
-    at, tags = open_at(store), checked(tag)
+    at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet, source) as bars:
         done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)

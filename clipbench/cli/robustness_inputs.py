@@ -76,7 +76,7 @@ def preview(
     from clipbench.study.robustness.preview import preview_of
     from clipbench.study.robustness.requests import TypedRequest
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     asked = TypedRequest(
         words=(*(perturb or []), *(preset or [])),
         levels=level,
@@ -130,7 +130,7 @@ def export(
     from clipbench.study.opening import open_at
     from clipbench.study.robustness.requests import TypedRequest, request_of
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     collected = load_dataset(at, dataset)
     asked = TypedRequest(
         words=(*(perturb or []), *(preset or [])),

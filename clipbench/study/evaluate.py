@@ -14,7 +14,7 @@ from clipbench.metrics.ranks import rank
 from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, check_writable
 from clipbench.study.embed import embed_images, embed_texts
 from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
@@ -53,6 +53,7 @@ def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:
     stored = find_recorded(store, inputs)
     if stored is not None:
         return Recorded(stored, created=False)
+    check_writable(store)
     watch = Stopwatch()
     gallery = gallery_of(inputs.dataset, inputs.images.unreadable)
     images = load_vectors(store, inputs.images)[gallery.image_rows]

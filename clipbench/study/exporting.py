@@ -32,7 +32,8 @@ def export_vectors(
     sides = _sides(store, dataset, source)
     vectors = {modality: load_vectors(store, found) for modality, found in sides.items()}
     strings = h5py.string_dtype()
-    with whole_file(out, force=force) as path, h5py.File(path, "w") as file:
+    # Nobody knows the temporary name, so no lock is needed, and some file systems have none.
+    with whole_file(out, force=force) as path, h5py.File(path, "w", locking=False) as file:
         file.attrs["dataset"] = name
         file.attrs["fingerprint"] = dataset.fingerprint
         file.attrs["encoder"] = source.identity.label

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.datasets.photographs import inside
 from clipbench.errors import ClipbenchError, InputError, Problem
+from clipbench.foreign_files import inside
 from clipbench.keys import ITEM_BYTES
 from clipbench.records import (
     DIRECTIONS,

@@ -19,7 +19,8 @@ from clipbench.metrics.measures import measure
 from clipbench.metrics.positives import folded, own
 from clipbench.metrics.ranks import rank
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
-from clipbench.perturb.registry import TextOperation, text_operations
+from clipbench.perturb.operation import TextOperation
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
 from clipbench.records import Ledger, Metric, Perturbation, Protocol
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store
@@ -49,7 +50,7 @@ class HardNegatives:
 
 def controls(names: Sequence[str] = ()) -> tuple[TextOperation, ...]:
     """Return the meaning-changing operations of these names, all by default. Raises ClipbenchError for others."""
-    known = {one.name: one for one in text_operations() if one.family == FAMILY}
+    known = {one.name: one for one in TEXT_OPERATIONS if one.family == FAMILY}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ClipbenchError(

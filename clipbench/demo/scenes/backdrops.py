@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from PIL import Image, ImageDraw
 
-from clipbench.datasets.scene_kinds import Colour
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.kinds import Colour
+from clipbench.demo.scenes.stream import Stream
 
 
 class Paper:

@@ -1,6 +1,6 @@
-"""From a plain function to an operation: each lift gives one shape of function the common signature.
+"""From a plain function to an operation: one adapter for each shape of function, to the common signature.
 
-An operation is written in the fewest arguments it needs (words and a stream, say); the lift cuts the
+An operation is written in the fewest arguments it needs (words and a stream, say); the adapter cuts the
 caption, passes what is asked for and puts the text together. Whitespace: a text whose words come out
 as they were is returned untouched, anything else as words joined by single spaces; operations on
 characters keep all whitespace. A caption without words is returned untouched.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from clipbench.perturb.registry import TextApply
+from clipbench.perturb.operation import TextApply
 from clipbench.perturb.resources import SynonymSource, TextResources
 from clipbench.perturb.streams import Stream
 from clipbench.perturb.words import core, replace_at, targets
@@ -21,7 +21,7 @@ _WHITESPACE = re.compile(r"(\s+)")
 
 
 def words_at_rate(change: Callable[[list[str], float, Stream], Sequence[str]]) -> TextApply:
-    """Lift a function of words, rate and stream."""
+    """Adapt a function of words, rate and stream."""
 
     def apply(caption: Caption, rate: float, stream: Stream, _resources: TextResources) -> str:
         words = caption.text.split()
@@ -31,7 +31,7 @@ def words_at_rate(change: Callable[[list[str], float, Stream], Sequence[str]]) -
 
 
 def words_drawn(change: Callable[[list[str], Stream], Sequence[str]]) -> TextApply:
-    """Lift a function of words and stream that has one setting."""
+    """Adapt a function of words and stream that has one setting."""
 
     def apply(caption: Caption, _rate: float, stream: Stream, _resources: TextResources) -> str:
         words = caption.text.split()
@@ -41,14 +41,14 @@ def words_drawn(change: Callable[[list[str], Stream], Sequence[str]]) -> TextApp
 
 
 def words_fixed(change: Callable[[list[str]], Sequence[str]]) -> TextApply:
-    """Lift a function of words alone."""
+    """Adapt a function of words alone."""
     return words_drawn(lambda words, _stream: change(words))
 
 
 def words_with_synonyms(
     change: Callable[[list[str], float, Stream, SynonymSource], Sequence[str]],
 ) -> TextApply:
-    """Lift a function of words, rate, stream and synonyms."""
+    """Adapt a function of words, rate, stream and synonyms."""
 
     def apply(caption: Caption, rate: float, stream: Stream, resources: TextResources) -> str:
         words = caption.text.split()
@@ -62,7 +62,7 @@ def words_with_synonyms(
 def cores_replaced(
     eligible: Callable[[str], bool], replacement: Callable[[str, frozenset[str], Stream], str]
 ) -> TextApply:
-    """Lift a replacement of words: core, cores of the whole caption and stream -> new core."""
+    """Adapt a replacement of words: core, cores of the whole caption and stream -> new core."""
 
     def change(words: list[str], rate: float, stream: Stream) -> Sequence[str]:
         cores = [core(word) for word in words]
@@ -75,12 +75,12 @@ def cores_replaced(
 
 
 def counterparts(table: Mapping[str, str]) -> TextApply:
-    """Lift a table of words and what they become."""
+    """Adapt a table of words and what they become."""
     return cores_replaced(table.__contains__, lambda old, _present, _stream: table[old])
 
 
 def text_drawn(change: Callable[[str, Stream], str]) -> TextApply:
-    """Lift a function of the whole text and a stream."""
+    """Adapt a function of the whole text and a stream."""
 
     def apply(caption: Caption, _rate: float, stream: Stream, _resources: TextResources) -> str:
         return change(caption.text, stream) if caption.text.strip() else caption.text
@@ -91,7 +91,7 @@ def text_drawn(change: Callable[[str, Stream], str]) -> TextApply:
 def characters_edited(
     sites: Callable[[str], Sequence[int]], edit: Callable[[str, int, Stream], str]
 ) -> TextApply:
-    """Lift an edit of one place in a word: word, place and stream -> new word.
+    """Adapt an edit of one place in a word: word, place and stream -> new word.
 
     A word is eligible where `sites` finds a place in it. One edit is made in each target word.
     """
@@ -107,7 +107,7 @@ def characters_edited(
 
 
 def gaps_edited(edit: Callable[[str], str]) -> TextApply:
-    """Lift an edit of the whitespace between two words."""
+    """Adapt an edit of the whitespace between two words."""
 
     def apply(caption: Caption, rate: float, stream: Stream, _resources: TextResources) -> str:
         pieces = _WHITESPACE.split(caption.text)

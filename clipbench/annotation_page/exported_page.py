@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clipbench.annotation_page.pages import file_page
 from clipbench.keys import Json
-from clipbench.serving.pages import file_page
 from clipbench.study.annotation.pictures import jpeg, photograph
 from clipbench.study.annotation.session import Session, page_data, pair_places
 from clipbench.study.progress import Progress

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import ImageDraw
 
-from clipbench.datasets.scene_kinds import INK, Colour
+from clipbench.demo.scenes.kinds import INK, Colour
 
 PAPER_WHITE: Colour = (255, 255, 255)
 DUST: Colour = (214, 210, 204)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from clipbench.datasets.scene_backdrops import PAINTERS, Paper
-from clipbench.datasets.scene_graph import Group, SceneGraph
-from clipbench.datasets.scene_kinds import INK, SHAPES, Colour, Shape
-from clipbench.datasets.scene_marks import MARKS, Spot
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.backdrops import PAINTERS, Paper
+from clipbench.demo.scenes.graph import Group, SceneGraph
+from clipbench.demo.scenes.kinds import INK, SHAPES, Colour, Shape
+from clipbench.demo.scenes.marks import MARKS, Spot
+from clipbench.demo.scenes.stream import Stream
 
 SIDE = 128
 """Width and height of a finished picture in pixels."""

@@ -15,7 +15,7 @@ FOLDER = "page"
 @cache
 def asset(name: str) -> str:
     """Return the text of one of the page's files."""
-    return (files("clipbench.serving") / FOLDER / name).read_text(encoding="utf-8")
+    return (files("clipbench.annotation_page") / FOLDER / name).read_text(encoding="utf-8")
 
 
 def script() -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbench.datasets.scene_captions import SceneCaption, write_captions
-from clipbench.datasets.scene_drawing import draw_scene
-from clipbench.datasets.scene_graph import SPLITS, Aspect, SceneGraph, draw_family
-from clipbench.datasets.scene_truth import Saying
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.captions import SceneCaption, write_captions
+from clipbench.demo.scenes.drawing import draw_scene
+from clipbench.demo.scenes.graph import SPLITS, Aspect, SceneGraph, draw_family
+from clipbench.demo.scenes.stream import Stream
+from clipbench.demo.scenes.truth import Saying
 from clipbench.errors import DatasetError
 from clipbench.keys import bytes_digest, file_digest
 from clipbench.records import Caption, Dataset, Sample

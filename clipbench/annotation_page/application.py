@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from clipbench.annotation_page.pages import asset, script, served_page
 from clipbench.errors import ClipbenchError
 from clipbench.serving.guards import MOST_UNREAD, App, Guarded
-from clipbench.serving.pages import asset, script, served_page
+from clipbench.serving.listening import require_server
 from clipbench.study.annotation.pictures import jpeg, photograph
 from clipbench.study.annotation.session import Session, choose, page_data, pair_places, people
 
@@ -26,28 +26,11 @@ CACHED = 256
 SIDES = {"left": 0, "right": 1}
 
 
-def new_token() -> str:
-    """Return a token that nobody can guess."""
-    return secrets.token_urlsafe(16)
-
-
-def require_server() -> None:
-    """Raise ClipbenchError where Starlette or uvicorn is not installed."""
-    try:
-        import starlette  # noqa: F401, only its presence is asked for
-        import uvicorn  # noqa: F401, only its presence is asked for
-    except ImportError:
-        raise ClipbenchError(
-            "serving the page needs Starlette and uvicorn",
-            "pip install 'clipbench[annotate]', or clipbench annotate export-page (needs neither)",
-        ) from None
-
-
 def application(
     session: Session, token: str, *, annotator: str | None = None, hosts: tuple[str, ...] = ()
 ) -> App:
     """Return the ASGI app of a session. annotator: the only one who may label; hosts: other names of this machine."""
-    require_server()
+    require_server("clipbench annotate export-page (needs neither)")
     from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.routing import Route
@@ -73,35 +56,6 @@ def application(
         Route(f"/{token}/picture/{{item:str}}/{{side:str}}.jpg", pictured),
     ]
     return Guarded(Starlette(routes=routes), token, hosts)
-
-
-def serve(app: App, host: str, port: int, on_ready: Callable[[int], None]) -> None:
-    """Serve until Ctrl-C. on_ready is called with the port once the page can be opened (port 0 picks one).
-
-    Raises ClipbenchError where the port is taken or the address is not ours.
-    """
-    import socket
-
-    import uvicorn
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(128)  # from here on a browser may come; it waits until the server takes it
-    except OSError as error:
-        listening.close()
-        raise ClipbenchError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}", "--port 0 takes a free one"
-        ) from error
-    with listening:
-        on_ready(int(listening.getsockname()[1]))
-        # No access log: addresses hold the token.
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
-        )
-        uvicorn.Server(config).run(sockets=[listening])
 
 
 class _Handlers:

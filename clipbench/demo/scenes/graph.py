@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.stream import Stream
 from clipbench.keys import digest
 
 Relation: TypeAlias = Literal["left", "above"]

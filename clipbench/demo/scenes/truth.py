@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, TypeAlias
 
-from clipbench.datasets.scene_graph import Aspect, Group, Relation, SceneGraph
+from clipbench.demo.scenes.graph import Aspect, Group, Relation, SceneGraph
 
 Said: TypeAlias = Mapping[str, str | int]
 """What is said of one group: kind, colour, size, texture, action, count, or "plural": 1 for "some"."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from clipbench.datasets.scene_graph import STILL, Group, SceneGraph
-from clipbench.datasets.scene_truth import Said, Saying
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.graph import STILL, Group, SceneGraph
+from clipbench.demo.scenes.stream import Stream
+from clipbench.demo.scenes.truth import Said, Saying
 
 Detail: TypeAlias = Literal["full", "partial", "vague"]
 
