@@ -28,13 +28,13 @@ from clipbench.store.shortlists import load_shortlists
 from clipbench.store.vectors import Pool
 from clipbench.store.verify import verify
 from clipbench.study.comparing.references import resolve_one
-from clipbench.study.evaluate import KIND, evaluate, evaluate_sets, ranked
+from clipbench.study.evaluate import evaluate, evaluate_sets, ranked
 from clipbench.study.galleries import gallery_of
 from clipbench.study.methods import method_words
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
 from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import RunInputs, find_recorded, record_run
+from clipbench.study.recording import EVALUATE, RunInputs, find_recorded, record_run
 from clipbench.study.run_kinds import KINDS, derived, kind_of
 
 PROTOCOL = Protocol(resamples=100)
@@ -61,7 +61,7 @@ def inputs(store: Store) -> RunInputs:
     images, texts = find_set(store, run.spec.images), find_set(store, run.spec.texts)
     assert images is not None
     assert texts is not None
-    return RunInputs(KIND, load_dataset(store, "toys"), images, texts, PROTOCOL)
+    return RunInputs(EVALUATE, load_dataset(store, "toys"), images, texts, PROTOCOL)
 
 
 def rescored(store: Store, inputs: RunInputs) -> str:

@@ -12,8 +12,8 @@ from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
-from clipbench.study.evaluate import KIND
 from clipbench.study.methods import method_words
+from clipbench.study.recording import EVALUATE
 from clipbench.study.run_kinds import kind_of
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
@@ -95,7 +95,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         Column("tags"): [" ".join(run.tags) for run in runs],
         Column("created"): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
     }
-    plain = {"perturbation": "clean", "method": "", "protocol": "", "kind": KIND, "tags": ""}
+    plain = {"perturbation": "clean", "method": "", "protocol": "", "kind": EVALUATE, "tags": ""}
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:

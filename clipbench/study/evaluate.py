@@ -21,12 +21,10 @@ from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
 from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import Recorded, RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.recording import EVALUATE, Recorded, RunInputs, Stopwatch, find_recorded, record_run
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]
-
-KIND = "evaluate"
 
 
 def evaluate(
@@ -45,7 +43,7 @@ def evaluate(
     dataset = load_dataset(store, name)
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
-    return evaluate_sets(store, RunInputs(KIND, dataset, images, texts, protocol, device=source.device))
+    return evaluate_sets(store, RunInputs(EVALUATE, dataset, images, texts, protocol, device=source.device))
 
 
 def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:

@@ -5,7 +5,7 @@ Every number of a run is a function of its ledgers and its protocol, so `store v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -148,3 +148,24 @@ def _over_folds(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tupl
             sd = float(values.std(ddof=1))
             found.append(Metric(first.direction, f"{first.name} fold-sd", sd, None, None, n, method))
     return tuple(found)
+
+
+def averaged(
+    direction: Direction,
+    names: Sequence[str],
+    values: Floats,
+    cluster: npt.NDArray[np.int32],
+    protocol: Protocol,
+) -> list[Metric]:
+    """Return the means of per-query values (Q, len(names)) with their cluster-bootstrap intervals."""
+    means = values.mean(axis=0).tolist()
+    clusters = 1 + int(cluster.max())
+    n = len(values)
+    if clusters < 2:  # one image has no spread to show
+        return [Metric(direction, name, mean, None, None, n) for name, mean in zip(names, means, strict=True)]
+    table = bootstrap(*cluster_sums(values, cluster, clusters), protocol.resamples, protocol.seed)
+    bounds = intervals(table, protocol.confidence, "bca")
+    return [
+        Metric(direction, name, mean, bound.low, bound.high, n, method_words(bound, protocol))
+        for name, mean, bound in zip(names, means, bounds, strict=True)
+    ]

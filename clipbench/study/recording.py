@@ -30,6 +30,9 @@ from clipbench.store.engine import Store
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.environment import command_line, environment
 
+EVALUATE, ROBUSTNESS = "evaluate", "robustness"
+"""The kinds of runs that rank a dataset itself, as it is and under a perturbation."""
+
 PRODUCT: Mapping[str, Json] = MappingProxyType({})
 """The method that needs no name: items are ranked by the product of their vectors with the query's."""
 

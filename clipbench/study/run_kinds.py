@@ -18,7 +18,8 @@ from clipbench.store.protocols import protocol_words
 from clipbench.store.runs import StoredRun
 from clipbench.study.galleries import Gallery
 from clipbench.study.protocol import metrics_of
-from clipbench.study.robustness import distractors, gallery_sizes, hard_negatives, sweep
+from clipbench.study.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.robustness import distractors, false_rates, gallery_sizes
 
 Ledgers: TypeAlias = Mapping[Direction, Ledger]
 Words: TypeAlias = Mapping[str, Json]
@@ -61,19 +62,19 @@ def _size_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterab
 
 
 def _false_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
-    return hard_negatives.false_metrics(ledgers["i2t"], stored, protocol)
+    return false_rates.false_metrics(ledgers["i2t"], stored, protocol)
 
 
 _ALL = (
-    RunKind("evaluate", "evaluation", whole=True, plain=True),
-    RunKind(sweep.KIND, "evaluation under a perturbation", whole=True),
+    RunKind(EVALUATE, "evaluation", whole=True, plain=True),
+    RunKind(ROBUSTNESS, "evaluation under a perturbation", whole=True),
     RunKind(gallery_sizes.KIND, "smaller galleries", more_metrics=_size_metrics),
     RunKind(distractors.KIND, "distractor images", added_items=distractors.added_names),
     RunKind(
-        hard_negatives.KIND,
+        false_rates.KIND,
         "hard negative captions",
         more_metrics=_false_metrics,
-        added_items=hard_negatives.added_names,
+        added_items=false_rates.added_names,
     ),
 )
 

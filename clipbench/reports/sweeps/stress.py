@@ -13,9 +13,9 @@ from clipbench.reports.runs import shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_metrics
+from clipbench.study.robustness.false_rates import FALSE_RATE, OWN_FALSE_RATE
 from clipbench.study.robustness.gallery_sizes import named, sized
 from clipbench.study.robustness.gallery_stress import StressRuns
-from clipbench.study.robustness.hard_negatives import FALSE_RATE, OWN_FALSE_RATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ Pictures that are byte for byte in the dataset itself are left out: to find them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
-from clipbench.study.embed import embed_images
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import metrics_of
+from clipbench.study.protocol import averaged, metrics_of
 from clipbench.study.recording import Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.gallery_sizes import hits_at
-from clipbench.study.robustness.stress import Ground, averaged
+
+if TYPE_CHECKING:
+    from clipbench.study.robustness.stress import Ground
 
 KIND = "distractors"
 STEPS = (1, 2, 5)
@@ -40,6 +41,8 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
     N own images and so many of the others, drawn without replacement, as an expected value. Raises
     DatasetError where the other dataset is the same, or has nothing to add.
     """
+    from clipbench.study.embed import embed_images  # not where runs are only read: it loads PIL
+
     if other.key == base.dataset.key:
         raise DatasetError(f"{other.name} cannot be its own distractors", "--distractors OTHER_DATASET")
     images = embed_images(base.store, other, base.source, progress, allow_missing=allow_missing).set

@@ -8,6 +8,7 @@ in all, of N images and M captions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from clipbench.metrics.measures import hit_probability
 from clipbench.metrics.subsample import Pool, expected_hits, whole_pool
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import metrics_of
+from clipbench.study.protocol import averaged, metrics_of
 from clipbench.study.recording import Stopwatch, find_recorded, record_run
-from clipbench.study.robustness.stress import Ground, averaged
+
+if TYPE_CHECKING:  # for the types alone: whoever reads runs loads this module, and it should stay quick
+    from clipbench.study.robustness.stress import Ground
 
 KIND = "gallery-size"
 STEPS = (1, 2, 5)

@@ -1,14 +1,13 @@
 """Hard negatives in the gallery of i2t: each caption's meaning-changed copies stand beside it.
 
 A model that reads captions ranks "a dog left of a tree" and "a dog right of a tree" apart; one that sees a
-bag of words does not. The false rate is the share of images whose highest caption is a copy that is wrong.
+bag of words does not. How often it is fooled is counted in `false_rates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,22 +20,19 @@ from clipbench.metrics.ranks import rank
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.operation import TextOperation
 from clipbench.perturb.text_operations import TEXT_OPERATIONS
-from clipbench.records import Ledger, Metric, Perturbation, Protocol
+from clipbench.records import Ledger, Metric, Perturbation
 from clipbench.store.embeddings import load_vectors
-from clipbench.store.engine import Store
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import StoredRun
 from clipbench.study.embed import Wording, embed_texts
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import metrics_of
+from clipbench.study.protocol import averaged, metrics_of
 from clipbench.study.recording import RunInputs, Stopwatch, find_recorded, record_run
-from clipbench.study.robustness.stress import Ground, averaged
+from clipbench.study.robustness.false_rates import KIND, OWN_FALSE_RATE, false_metrics
+from clipbench.study.robustness.stress import Ground
 
-KIND = "fooling"
 FAMILY = "control"
-FALSE_RATE = "false-rate"
-OWN_FALSE_RATE = "false-rate-own"
 
 
 @dataclass(frozen=True)
@@ -145,33 +141,4 @@ def _metrics(base: Ground, inputs: RunInputs, ledger: Ledger, owners: npt.NDArra
         *metrics_of({"i2t": ledger}, protocol),
         *false_metrics(ledger, inputs.gallery, protocol),
         *averaged("i2t", labels, table, ledger.cluster, protocol),
-    ]
-
-
-def added_names(store: Store, stored: Mapping[str, Json], gallery: Gallery) -> tuple[str, ...]:
-    """Return `OPERATION copy NUMBER` for every copy that a run ranked, by its stored protocol, in order."""
-    del store, gallery
-    counts = cast("Sequence[tuple[str, int]]", stored["fooling"])
-    return tuple(f"{name} copy {number}" for name, count in counts for number in range(1, count + 1))
-
-
-def false_metrics(ledger: Ledger, stored: Mapping[str, Json], protocol: Protocol) -> list[Metric]:
-    """Return the false rate, of all copies and of each operation's, with intervals, and that of a random order.
-
-    An image counts where its highest caption is a copy. Of equal scores the genuine captions count as the
-    higher ones, since they stand first in the gallery. stored: the run's protocol as it is stored; it says how
-    many captions are genuine, and how many copies each operation added, in the gallery's order.
-    """
-    genuine = cast("int", stored["genuine"])
-    counts = cast("Sequence[tuple[str, int]]", stored["fooling"])
-    ends = genuine + np.cumsum([count for _, count in counts])
-    place = np.searchsorted(ends, ledger.top1, side="right")
-    false = ledger.top1 >= genuine
-    columns = [false, *(false & (place == number) for number in range(len(counts)))]
-    labels = [FALSE_RATE, *(f"{FALSE_RATE} {name}" for name, _ in counts)]
-    table = np.stack(columns, axis=1).astype(np.float64)
-    chance = float(ends[-1] - genuine) / ledger.gallery_size
-    return [
-        *averaged("i2t", labels, table, ledger.cluster, protocol),
-        Metric("i2t", f"chance-{FALSE_RATE}", chance, None, None, ledger.queries),
     ]

@@ -1,32 +1,25 @@
 """Stress on the gallery's side: what a query meets, not what it says. Runs that share one clean evaluation.
 
 Each kind of stress has its own module; this one knows what they share: the clean run with everything
-loaded, and means of numbers that only they have.
+loaded, and what of it a stressed run starts from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from clipbench.keys import Json
-from clipbench.records import Dataset, Direction, Ledger, Metric, Protocol
-from clipbench.statistics.bootstrap import bootstrap, cluster_sums, intervals
+from clipbench.records import Dataset, Direction, Ledger, Protocol
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.evaluate import KIND, Vectors, evaluate_sets
+from clipbench.study.evaluate import Vectors, evaluate_sets
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import method_words
-from clipbench.study.recording import RunInputs
-
-Floats = npt.NDArray[np.float64]
+from clipbench.study.recording import EVALUATE, RunInputs
 
 
 @dataclass(frozen=True)
@@ -82,28 +75,7 @@ def ground(
     store = source.store
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
-    inputs = RunInputs(KIND, dataset, images, texts, protocol, device=source.device)
+    inputs = RunInputs(EVALUATE, dataset, images, texts, protocol, device=source.device)
     run = evaluate_sets(store, inputs).run
     gallery = gallery_of(dataset, images.unreadable)
     return Ground(source, dataset, images, texts, gallery, run, load_ledgers(store, run.key), protocol)
-
-
-def averaged(
-    direction: Direction,
-    names: Sequence[str],
-    values: Floats,
-    cluster: npt.NDArray[np.int32],
-    protocol: Protocol,
-) -> list[Metric]:
-    """Return the means of per-query values (Q, len(names)) with their cluster-bootstrap intervals."""
-    means = values.mean(axis=0).tolist()
-    clusters = 1 + int(cluster.max())
-    n = len(values)
-    if clusters < 2:  # one image has no spread to show
-        return [Metric(direction, name, mean, None, None, n) for name, mean in zip(names, means, strict=True)]
-    table = bootstrap(*cluster_sums(values, cluster, clusters), protocol.resamples, protocol.seed)
-    bounds = intervals(table, protocol.confidence, "bca")
-    return [
-        Metric(direction, name, mean, bound.low, bound.high, n, method_words(bound, protocol))
-        for name, mean, bound in zip(names, means, bounds, strict=True)
-    ]

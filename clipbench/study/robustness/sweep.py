@@ -21,16 +21,13 @@ from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
 from clipbench.study.encode import encode_texts
-from clipbench.study.evaluate import KIND as CLEAN_KIND
 from clipbench.study.evaluate import evaluate_sets
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import OneBar, Progress, Silent
-from clipbench.study.recording import RunInputs
+from clipbench.study.recording import EVALUATE, ROBUSTNESS, RunInputs
 from clipbench.study.robustness.corruption import corruption, image_audit
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
-
-KIND = "robustness"
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def _planned(
     def side(modality: Modality) -> str:
         return set_key(dataset.key, source.identity.key, setting.perturbation.side(modality).key, modality)
 
-    kind = CLEAN_KIND if setting.is_clean else KIND
+    kind = EVALUATE if setting.is_clean else ROBUSTNESS
     spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
     return Planned(setting, texts, spec, _is_stored(source.store, spec))
 
