@@ -12,7 +12,7 @@ from clipbench.errors import ClipbenchError, InputError, StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clipbench.study.models import EncoderSource
+    from clipbench.study.models import VectorSource
     from clipbench.study.progress import Progress
 
 SHOWN_PROBLEMS = 20
@@ -54,7 +54,7 @@ def print_error(error: ClipbenchError) -> None:
 
 
 @contextmanager
-def progress(quiet: bool = False, source: EncoderSource | None = None) -> Iterator[Progress]:
+def progress(quiet: bool = False, source: VectorSource | None = None) -> Iterator[Progress]:
     """Yield a progress display with rate and remaining time; silent where stderr is no terminal.
 
     source: a model that may be loaded meanwhile, and then says so there.

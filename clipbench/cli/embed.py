@@ -63,12 +63,12 @@ def run(
     Stop it with Ctrl-C whenever you like: finished shards are stored, and the same command goes on.
     """
     from clipbench.reports.embeddings import embedded_table
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
     from clipbench.study.sides import embed_sides, sides
 
     at = open_at(store)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
+    source = open_source(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet, source) as bars:
         done = embed_sides(at, dataset, source, bars, sides(only), allow_missing=allow_missing)
     if not quiet:
@@ -128,10 +128,10 @@ def export(
 ) -> None:
     """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""
     from clipbench.study.exporting import export_vectors
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
 
     at = open_at(store, to_read=True)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision))
+    source = open_source(at, ModelRequest(model, pretrained, precision))
     written = export_vectors(at, dataset, source, out, force=force)
     typer.echo(f"wrote {out}: {', '.join(f'{rows:,} {side} vectors' for side, rows in written.items())}")

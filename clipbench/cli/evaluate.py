@@ -79,7 +79,7 @@ def evaluate(
     """
     from clipbench.reports.runs import run_table
     from clipbench.study.evaluate import evaluate as evaluate_dataset
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
     from clipbench.study.tagging import checked, tagged
 
@@ -93,7 +93,7 @@ def evaluate(
         confidence=confidence,
     )
     at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
+    source = open_source(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet, source) as bars:
         done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)
     if not quiet:

@@ -126,7 +126,7 @@ def sweep(
     from clipbench.reports.figures.style import require_matplotlib
     from clipbench.reports.sweeps.report import related_sweeps, sweep_tables, write_sweep_figures
     from clipbench.store.datasets import load_dataset
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
     from clipbench.study.protocol import directions_of
     from clipbench.study.robustness import estimate
@@ -152,7 +152,7 @@ def sweep(
         labels=tuple(label or []),
     )
     protocol = Protocol(directions=directions_of(directions))
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
+    source = open_source(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet, source) as bars:
         planned = plan(source, collected, request_of(asked, collected), protocol, name, bars)
     if not quiet:

@@ -62,13 +62,13 @@ def gallery(
     Hit rates at smaller galleries are expected values in closed form: nothing is drawn or encoded again.
     """
     from clipbench.reports.sweeps.stress import stress_figures, stress_tables
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
     from clipbench.study.robustness.gallery_sizes import sizes_of
     from clipbench.study.robustness.gallery_stress import StressRequest, stress_gallery
 
     at = open_at(store)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
+    source = open_source(at, ModelRequest(model, pretrained, precision, device))
     request = StressRequest(
         sizes=sizes_of(sizes) if sizes is not None else (),
         distractors=tuple(distractors or []),

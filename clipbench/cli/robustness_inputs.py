@@ -126,7 +126,7 @@ def export(
     from clipbench.reports.perturbed_files import MANIFEST, write_inputs
     from clipbench.reports.sweeps.tables import source_notes
     from clipbench.store.datasets import load_dataset
-    from clipbench.study.models import EncoderSource, ModelRequest
+    from clipbench.study.models import ModelRequest, open_source
     from clipbench.study.opening import open_at
     from clipbench.study.robustness.requests import TypedRequest, request_of
 
@@ -144,7 +144,7 @@ def export(
         files=tuple(from_file or []),
         labels=tuple(label or []),
     )
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device)) if model else None
+    source = open_source(at, ModelRequest(model, pretrained, precision, device)) if model else None
     request = request_of(asked, collected)
     with progress(quiet, source) as bars:
         written = write_inputs(collected, request, out, bars, source, force=force)

@@ -18,7 +18,7 @@ from clipbench.store.engine import Store, check_writable
 from clipbench.study.embed import embed_images, embed_texts
 from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.protocol import metrics_of
 from clipbench.study.recording import EVALUATE, Recorded, RunInputs, Stopwatch, find_recorded, record_run
@@ -30,7 +30,7 @@ Positions: TypeAlias = npt.NDArray[np.int32]
 def evaluate(
     store: Store,
     name: str,
-    source: EncoderSource,
+    source: VectorSource,
     protocol: Protocol,
     progress: Progress,
     *,

@@ -8,7 +8,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.records import Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.runs import StoredRun
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.distractors import distractor_run
 from clipbench.study.robustness.gallery_sizes import default_sizes, size_run
@@ -43,7 +43,7 @@ class StressRuns:
 
 def stress_gallery(
     name: str,
-    source: EncoderSource,
+    source: VectorSource,
     request: StressRequest,
     progress: Progress,
     allow_missing: float = 0.0,
@@ -52,7 +52,7 @@ def stress_gallery(
 
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
-    if source.imported and request.hard_negatives:
+    if source.identity.kind == "imported" and request.hard_negatives:
         raise ClipbenchError(
             f"{source.identity.label} cannot encode fooling captions: its vectors were made elsewhere",
             "--no-fooling",

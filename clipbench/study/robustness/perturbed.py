@@ -13,7 +13,7 @@ from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.study.embed import photographs
 from clipbench.study.encode import Transform
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.corruption import corruption, source_corruption
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, without_repeats
@@ -55,7 +55,7 @@ class PerturbedPicture:
 
 
 def perturbed_pictures(
-    dataset: Dataset, setting: Setting, source: EncoderSource | None, progress: Progress
+    dataset: Dataset, setting: Setting, source: VectorSource | None, progress: Progress
 ) -> Iterator[PerturbedPicture]:
     """Yield every photograph under one setting, those that cannot be used last.
 
@@ -79,7 +79,7 @@ def perturbed_pictures(
         yield PerturbedPicture(id_, None, reason)
 
 
-def _transform(setting: Setting, source: EncoderSource | None) -> Transform:
+def _transform(setting: Setting, source: VectorSource | None) -> Transform:
     operation, perturbation = setting.operation, setting.perturbation
     if not isinstance(operation, ImageOperation):
         raise TypeError(f"{perturbation.operation} does not change photographs")

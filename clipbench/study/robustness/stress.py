@@ -17,7 +17,7 @@ from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.embed import embed_images, embed_texts
 from clipbench.study.evaluate import Vectors, evaluate_sets
 from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.recording import EVALUATE, RunInputs
 
@@ -26,7 +26,7 @@ from clipbench.study.recording import EVALUATE, RunInputs
 class Ground:
     """A dataset evaluated clean: its vectors' sets, what is ranked, the stored run and its ledgers."""
 
-    source: EncoderSource
+    source: VectorSource
     dataset: Dataset
     images: EmbeddingSet
     texts: EmbeddingSet
@@ -66,7 +66,7 @@ class Ground:
 
 def ground(
     dataset: Dataset,
-    source: EncoderSource,
+    source: VectorSource,
     protocol: Protocol,
     progress: Progress,
     allow_missing: float = 0.0,

@@ -20,9 +20,8 @@ from clipbench.store.runs import find_run
 from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
-from clipbench.study.encode import encode_texts
 from clipbench.study.evaluate import evaluate_sets
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import OneBar, Progress, Silent
 from clipbench.study.recording import EVALUATE, ROBUSTNESS, RunInputs
 from clipbench.study.robustness.corruption import corruption, image_audit
@@ -73,7 +72,7 @@ class Plan:
 
 
 def plan(
-    source: EncoderSource,
+    source: VectorSource,
     dataset: Dataset,
     request: SweepRequest,
     protocol: Protocol,
@@ -112,7 +111,7 @@ def _worded(
 
 def _planned(
     dataset: Dataset,
-    source: EncoderSource,
+    source: VectorSource,
     setting: Setting,
     texts: tuple[str, ...],
     protocol: Protocol,
@@ -138,7 +137,7 @@ def _is_stored(store: Store, spec: RunSpec) -> bool:
 
 def sweep(
     planned: Plan,
-    source: EncoderSource,
+    source: VectorSource,
     protocol: Protocol,
     progress: Progress,
     allow_missing: float = 0.0,
@@ -181,18 +180,17 @@ def _interruptible(done: Sequence[Planned], total: int) -> Iterator[None]:
         ) from None
 
 
-def _encode_strings(planned: Plan, source: EncoderSource, progress: Progress) -> None:
+def _encode_strings(planned: Plan, source: VectorSource, progress: Progress) -> None:
     """Encode what is lacking, an operation at a time: its shards then hold what its runs will ask for."""
-    pool = Pool(source.store, source.identity.key, "text")
     left = [run for run in planned.runs if not run.stored]
     bar = OneBar(progress, planned.strings)
     for name in dict.fromkeys(run.setting.perturbation.operation for run in left):
         runs = [run for run in left if run.setting.perturbation.operation == name]
-        encode_texts(pool, {text for run in runs for text in run.texts}, source.encoder, bar)
+        source.ensure_texts({text for run in runs for text in run.texts}, bar)
 
 
 def _texts(
-    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress
+    store: Store, dataset: Dataset, source: VectorSource, run: Planned, progress: Progress
 ) -> EmbeddingSet:
     setting = run.setting.perturbation
     if setting.target != "text":
@@ -206,7 +204,7 @@ def _texts(
 
 
 def _images(
-    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress, allowed: float
+    store: Store, dataset: Dataset, source: VectorSource, run: Planned, progress: Progress, allowed: float
 ) -> EmbeddingSet:
     setting, operation = run.setting.perturbation, run.setting.operation
     if not isinstance(operation, ImageOperation):
