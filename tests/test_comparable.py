@@ -19,7 +19,7 @@ from clipbench.study.comparing.comparison import CompareRequest
 from clipbench.study.protocol import Protocol
 
 QUICK = CompareRequest(resamples=200)
-FORCED = CompareRequest(resamples=200, force=True)
+FORCED = CompareRequest(resamples=200, allow_unlike=True)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def refusal(made: Bench, a: StoredRun, b: StoredRun) -> str:
     with pytest.raises(CompareError) as caught:
         compare(made.store, [a, b], QUICK)
     assert caught.value.hint is not None
-    assert "--force" in caught.value.hint
+    assert "--allow-unlike" in caught.value.hint
     return caught.value.message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.comparing.flips import Changed, Found
+from clipbench.study.comparing.flips import ChangedQuery, TopResult
 
 COLUMNS = (
     Column("direction"),
@@ -24,7 +24,7 @@ COLUMNS = (
 )
 
 
-def flip_table(changed: Sequence[Changed], labels: tuple[str, str], *, full: bool = False) -> Table:
+def flip_table(changed: Sequence[ChangedQuery], labels: tuple[str, str], *, full: bool = False) -> Table:
     """Return the table; labels are those of baseline and run. What is the same all over is left out unless `full`.
 
     A caption is written beside its clean text only where the run encoded another one.
@@ -54,7 +54,7 @@ def _says_something(column: Column, cells: Sequence[Cell]) -> bool:
     return column.name not in optional or any(cell is not None for cell in cells)
 
 
-def _row(one: Changed) -> tuple[Cell, ...]:
+def _row(one: ChangedQuery) -> tuple[Cell, ...]:
     return (
         one.direction,
         one.kind,
@@ -72,10 +72,10 @@ def _row(one: Changed) -> tuple[Cell, ...]:
     )
 
 
-def _first(found: Found) -> str:
+def _first(found: TopResult) -> str:
     text = f"{found.top1_id}: {found.top1_text}" if found.top1_text is not None else found.top1_id
     return f"{text} ✓" if found.right else text
 
 
-def _other_text(one: Changed, found: Found) -> str | None:
+def _other_text(one: ChangedQuery, found: TopResult) -> str | None:
     return found.text if found.text != one.caption else None

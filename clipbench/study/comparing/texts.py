@@ -14,23 +14,23 @@ from clipbench.perturb.resources import DEFAULT_TEMPLATE, TextResources
 from clipbench.records import Dataset, Perturbation, text_key
 from clipbench.store.embeddings import set_items
 from clipbench.store.engine import Store, reading
-from clipbench.study.comparing.sides import Side
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def queried_texts(store: Store, side: Side) -> tuple[str | None, ...]:
+def queried_texts(store: Store, loaded: LoadedRun) -> tuple[str | None, ...]:
     """Return the texts that a run encoded, one per caption of its gallery; None where that is not known.
 
     Not known are texts that the user wrote, or that a dictionary of the user's went into.
     """
-    setting, dataset = side.run.perturbation, side.dataset
+    setting, dataset = loaded.run.perturbation, loaded.dataset
     if setting.target != "text":
-        return tuple(caption.text for caption in side.gallery.captions)
+        return tuple(caption.text for caption in loaded.gallery.captions)
     texts = _again(dataset, setting)
     if texts is None:
-        return (None,) * len(side.gallery.captions)
+        return (None,) * len(loaded.gallery.captions)
     with reading(store) as connection:
-        items = set_items(connection, side.run.spec.texts)
-    rows = side.gallery.caption_rows.tolist()
+        items = set_items(connection, loaded.run.spec.texts)
+    rows = loaded.gallery.caption_rows.tolist()
     return tuple(texts[row] if text_key(texts[row]) == items[row].tobytes() else None for row in rows)
 
 

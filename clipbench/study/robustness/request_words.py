@@ -18,13 +18,13 @@ from clipbench.study.robustness.wordnet_files import read_wordnet
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was typed. words: operations, families and presets; levels, severities: as typed.
+class RequestWords:
+    """What was typed. operations: names, families and presets; levels, severities: as typed.
 
     files, labels: rewritten captions and what to call them. wordnet: where a WordNet lies.
     """
 
-    words: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
     levels: str | None = None
     severities: str | None = None
     seeds: tuple[int, ...] = (0,)
@@ -36,45 +36,45 @@ class Asked:
     labels: tuple[str, ...] = ()
 
 
-def request_of(asked: Asked, dataset: Dataset) -> SweepRequest:
+def request_of(words: RequestWords, dataset: Dataset) -> SweepRequest:
     """Return the request that the words make for a dataset.
 
     Raises ClipbenchError where nothing is asked for or words do not fit, InputError for files.
     """
-    words = [word for word in asked.words if not (asked.files and word == REWRITE)]
-    if not words and not asked.files:
+    operations = [word for word in words.operations if not (words.files and word == REWRITE)]
+    if not operations and not words.files:
         raise ClipbenchError(
             "nothing says what to do to the captions or photographs",
             "--perturb OPERATION, --preset NAME or --from-file FILE (clipbench robustness list)",
         )
-    if asked.labels and not asked.files:
+    if words.labels and not words.files:
         raise ClipbenchError("--label names a --from-file, and there is none", "leave --label out")
-    levels = levels_of(asked.levels) if asked.levels is not None else None
-    severities = levels_of(asked.severities) if asked.severities is not None else None
-    chosen = selections(words, levels, severities)
+    levels = levels_of(words.levels) if words.levels is not None else None
+    severities = levels_of(words.severities) if words.severities is not None else None
+    chosen = selections(operations, levels, severities)
     return SweepRequest(
         selections=chosen,
-        seeds=asked.seeds,
-        place=asked.place,
-        resources=_resources(asked, chosen),
-        legacy=SOURCE_STUDY if asked.legacy else None,
-        rewrites=read_rewrites(asked.files, asked.labels, dataset) if asked.files else (),
+        seeds=words.seeds,
+        place=words.place,
+        resources=_resources(words, chosen),
+        legacy=SOURCE_STUDY if words.legacy else None,
+        rewrites=read_rewrites(words.files, words.labels, dataset) if words.files else (),
     )
 
 
-def _resources(asked: Asked, chosen: Sequence[Selection]) -> TextResources:
+def _resources(words: RequestWords, chosen: Sequence[Selection]) -> TextResources:
     """Return the data that operations draw upon. Raises ClipbenchError where none of them would."""
     needed = {
         need for one in chosen if isinstance(one.operation, TextOperation) for need in one.operation.needs
     }
     for option, given, need in (
-        ("--wordnet", asked.wordnet, "synonyms"),
-        ("--template", asked.template, "template"),
+        ("--wordnet", words.wordnet, "synonyms"),
+        ("--template", words.template, "template"),
     ):
         if given is not None and need not in needed:
             raise ClipbenchError(
                 f"{option} means nothing here: no operation that is named uses it", f"leave {option} out"
             )
-    synonyms = DEFAULT_RESOURCES.synonyms if asked.wordnet is None else read_wordnet(asked.wordnet)
-    template = DEFAULT_RESOURCES.template if asked.template is None else asked.template
+    synonyms = DEFAULT_RESOURCES.synonyms if words.wordnet is None else read_wordnet(words.wordnet)
+    template = DEFAULT_RESOURCES.template if words.template is None else words.template
     return TextResources(synonyms=synonyms, template=template)
