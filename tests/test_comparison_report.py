@@ -211,6 +211,14 @@ def test_unlike_runs_are_refused_on_the_command_line(tmp_path: Path) -> None:
     assert "dataset fingerprint:" in done.err
     assert "2 only here" in done.err
     forced = good(
-        "report", "--compare", "dataset=more", "dataset=nine", "--allow-unlike", *QUICK, "-f", "csv", store=folder
+        "report",
+        "--compare",
+        "dataset=more",
+        "dataset=nine",
+        "--allow-unlike",
+        *QUICK,
+        "-f",
+        "csv",
+        store=folder,
     )
     assert all(row["unlike"] for row in forced.rows)

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import good
 from compare_toys import Bench, bench
 
-from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, Perturbation, Sample
+from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, Perturbation, Protocol, Sample
 from clipbench.reports.comparing.published import published_table, published_verdict
 from clipbench.study.comparing import published
 from clipbench.study.comparing.published import collection_of, compare_with_published, is_model
@@ -22,7 +22,6 @@ from clipbench.study.comparing.published_table import (
     Collection,
     PublishedScores,
 )
-from clipbench.study.protocol import Protocol
 
 OPENAI = EncoderIdentity(
     "open_clip",

@@ -41,7 +41,7 @@ def adjudicate(
     from clipbench.study.annotation.adjudicate import open_conflicts
     from clipbench.study.annotation.labels import dataset_of
 
-    at = open_at(store)
+    at = open_at(store, to_read=only_list)
     within = labels.scope(at)
     conflicts, dataset = open_conflicts(within), dataset_of(at, within)
     if only_list or not conflicts:
@@ -98,7 +98,7 @@ def results(
     from clipbench.study.annotation.changes import category_changes
     from clipbench.study.annotation.results import category_results
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     stored, within = resolve_run(at, run), labels.scope(at)
     if against is None:
         categories = category_results(at, stored, within, policy)
@@ -121,7 +121,7 @@ def gallery(
     from clipbench.reports.annotation.gallery import write_gallery
     from clipbench.store.failures import find_sample
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     with progress(quiet) as bars:
         count = write_gallery(at, find_sample(at, sample), out, bars, side=side, force=force)
     typer.echo(f"{out}: {count} failures, {out.stat().st_size / 1e6:.1f} MB")
@@ -148,7 +148,7 @@ def export(
     from clipbench.study.annotation.exporting import export_label_studio, export_tables
     from clipbench.study.annotation.session import open_session
 
-    session = open_session(open_at(store), sample, hints=hints)
+    session = open_session(open_at(store, to_read=True), sample, hints=hints)
     folder = out or Path("labels")
     if form == "csv":
         paths = export_tables(session, folder, force=force)

@@ -77,15 +77,16 @@ def sample(
     """
     from clipbench.reports.annotation.samples import sample_tables
     from clipbench.store.queries import resolve_run
-    from clipbench.study.annotation.hints import suggest
+    from clipbench.study.annotation.hints import draw_with_hints
     from clipbench.study.annotation.sampling import draw_sample
 
     at = open_at(store)
     stored = resolve_run(at, run)
-    drawn = draw_sample(at, stored, draw.request())
-    if drawn.created and not no_hints:
+    if no_hints:
+        drawn = draw_sample(at, stored, draw.request())
+    else:
         with progress(quiet) as bars:
-            suggest(at, drawn.sample, stored, bars)
+            drawn = draw_with_hints(at, stored, draw.request(), bars)
     emit(sample_tables(at, drawn), output.chosen)
     if not drawn.created:
         note("note: this sample was drawn before; nothing was drawn again")
@@ -139,7 +140,7 @@ def list_(
     from clipbench.reports.annotation.samples import manifest_table, sample_list
     from clipbench.store.failures import find_sample
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     table = sample_list(at) if sample is None else manifest_table(at, find_sample(at, sample), hints=hints)
     emit(table, output.chosen)
 

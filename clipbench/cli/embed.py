@@ -113,7 +113,7 @@ def export(
     """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""
     from clipbench.study.exporting import export_vectors
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     source = model_source(at, model, EncoderOptions(pretrained, precision))
     written = export_vectors(at, dataset, source, out, force=force)
     typer.echo(

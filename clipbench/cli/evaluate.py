@@ -23,7 +23,7 @@ from clipbench.cli.options import (
 from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
-    from clipbench.study.protocol import Protocol
+    from clipbench.records import Protocol
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ProtocolOptions:
 
     def protocol(self) -> Protocol:
         """Return the protocol of both directions."""
-        from clipbench.study.protocol import Protocol
+        from clipbench.records import Protocol
 
         return Protocol(
             ks=tuple(sorted(set(self.k or (1, 5, 10)))),
@@ -79,7 +79,7 @@ def evaluate(
     from clipbench.study.evaluate import evaluate as evaluate_dataset
     from clipbench.study.tagging import checked, tagged
 
-    at, tags = open_at(store), checked(tag)
+    at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
     with at_work(at, model, encoder, quiet) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
     if not quiet and not done.created:

@@ -54,7 +54,7 @@ def preview(
     from clipbench.study.robustness.preview import preview_of
 
     words = perturbation.words(LevelOptions(level), seeds=(seed,))
-    show_previews(preview_of(open_at(store), dataset, words, n), out, output)
+    show_previews(preview_of(open_at(store, to_read=True), dataset, words, n), out, output)
 
 
 @expanded
@@ -82,7 +82,7 @@ def export(
     from clipbench.store.datasets import load_dataset
     from clipbench.study.robustness.request_words import request_of
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     collection = load_dataset(at, dataset)
     source = model_source(at, model, encoder) if model else None
     request = request_of(perturbation.words(levels), collection)

@@ -26,9 +26,9 @@ from clipbench.cli.output import emit
 from clipbench.cli.robustness_options import LevelOptions, PerturbationOptions, RelatedOptions
 
 if TYPE_CHECKING:
+    from clipbench.records import Protocol
     from clipbench.store.engine import Store
     from clipbench.study.models import EncoderSource
-    from clipbench.study.protocol import Protocol
     from clipbench.study.robustness.request_words import RequestWords
     from clipbench.study.robustness.sweep import Plan
 
@@ -58,8 +58,9 @@ def sweep(
 
     Unique strings and pictures are encoded once. Killed at any time, the same command goes on where it stopped.
     """
+    from clipbench.records import Protocol
     from clipbench.reports.sweeps.report import related_sweeps, sweep_tables
-    from clipbench.study.protocol import Protocol, directions_of
+    from clipbench.study.protocol import directions_of
     from clipbench.study.robustness.estimate import estimate, words
     from clipbench.study.robustness.sweep import sweep as run_sweep
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from clipbench.errors import CompareError
 from clipbench.keys import Json, canonical, short
 from clipbench.metrics.ties import POLICIES
-from clipbench.study.protocol import POSITIVES, Protocol
+from clipbench.records import POSITIVES, Protocol
 from clipbench.study.runs.loaded import LoadedRun
 
 UNKNOWN = "unknown"

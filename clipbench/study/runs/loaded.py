@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from clipbench.errors import CompareError, StoreError
 from clipbench.keys import short
-from clipbench.metrics.ties import POLICIES, TiePolicy
-from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric
+from clipbench.metrics.ties import POLICIES
+from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
