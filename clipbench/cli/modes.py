@@ -70,12 +70,12 @@ def asked_mode(modes: Sequence[Mode], context: typer.Context) -> Mode:
     asked = next((one for one in modes if asking == set(one.asked_by)), None)
     if asked is None:
         context.fail(
-            f"{listed(sorted(names[n] for n in asking), 'and')} are different reports: ask for one at a time"
+            f"{in_words(sorted(names[n] for n in asking), 'and')} are different reports: ask for one at a time"
         )
     for name in context.params:
         if name in typed and not asked.heeds(name):
             context.fail(
-                f"{names[name]} goes with {heeding(modes, name, names)}, not with {title(asked, names)}"
+                f"{names[name]} goes with {heeding(modes, name, names)}, not with {mode_name(asked, names)}"
             )
     return asked
 
@@ -86,7 +86,7 @@ def as_typed(option: Any) -> str:
     return str(long[0] if long else option.metavar or option.name)
 
 
-def title(one: Mode, names: Mapping[str, str]) -> str:
+def mode_name(one: Mode, names: Mapping[str, str]) -> str:
     """Return what a mode is called."""
     return " with ".join(names[name] for name in one.asked_by) or "the plain list"
 
@@ -99,13 +99,13 @@ def heeding(modes: Sequence[Mode], name: str, names: Mapping[str, str]) -> str:
         for one in able
         if not any(set(other.asked_by) < set(one.asked_by) for other in able if other.asked_by)
     ]
-    return listed([title(one, names) for one in least], "or")
+    return in_words([mode_name(one, names) for one in least], "or")
 
 
-def listed(words: Collection[str], last: str) -> str:
+def in_words(words: Collection[str], last: str) -> str:
     """Return words as a list.
 
-    >>> listed(["a", "b", "c"], "or")
+    >>> in_words(["a", "b", "c"], "or")
     'a, b or c'
     """
     *others, end = words

@@ -10,13 +10,13 @@ from clipbench.cli.modes import mode, one_command
 from clipbench.cli.report_options import ReportFlags
 
 MODES = (
-    mode(report_modes.list_runs),
-    mode(report_modes.write_page, "html"),
-    mode(report_modes.compare_runs, "compare"),
-    mode(report_modes.write_comparison_page, "compare", "html"),
-    mode(report_modes.compare_with_published_scores, "anchors"),
-    mode(report_modes.print_sweep, "sweep"),
-    mode(report_modes.answer_query, "query"),
+    mode(report_modes.report_runs),
+    mode(report_modes.report_page, "html"),
+    mode(report_modes.report_comparison, "compare"),
+    mode(report_modes.report_comparison_page, "compare", "html"),
+    mode(report_modes.report_published, "anchors"),
+    mode(report_modes.report_sweep, "sweep"),
+    mode(report_modes.report_query, "query"),
 )
 
 report = one_command(

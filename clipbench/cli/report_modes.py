@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clipbench.reports.html.report import PageRequest
 
 
-def list_runs(
+def report_runs(
     filters: FilterOptions,
     runs: RunsArgument = None,
     store: StoreOption = None,
@@ -46,7 +46,7 @@ def list_runs(
     emit(table, output.chosen)
 
 
-def compare_runs(
+def report_comparison(
     comparison: ComparisonOptions,
     runs: RunsArgument = None,
     force: ReplaceOption = False,
@@ -65,7 +65,7 @@ def compare_runs(
         emit_several(comparison_tables(compared, output.chosen), output.chosen)
 
 
-def write_page(
+def report_page(
     filters: FilterOptions, file: PageFileOptions, runs: RunsArgument = None, store: StoreOption = None
 ) -> None:
     """Write one page about the runs."""
@@ -74,7 +74,7 @@ def write_page(
     _write(store, PageRequest(tuple(runs or ()), filters.where_unnamed(runs)), file)
 
 
-def write_comparison_page(
+def report_comparison_page(
     comparison: ComparisonOptions,
     filters: FilterOptions,
     file: PageFileOptions,
@@ -92,16 +92,16 @@ def write_comparison_page(
 
 
 def _write(store: Path | None, page: PageRequest, file: PageFileOptions) -> None:
-    from clipbench.reports.html.report import write_page as write
+    from clipbench.reports.html.report import write_page
 
     at = open_at(store, to_read=True)
-    written, *drawn = write(at, page, file.html, file.figures, force=file.replace)
+    written, *drawn = write_page(at, page, file.html, file.figures, force=file.replace)
     typer.echo(f"wrote {written}")
     for path in drawn:
         typer.echo(path, err=True)
 
 
-def compare_with_published_scores(
+def report_published(
     filters: FilterOptions,
     runs: RunsArgument = None,
     against: AgainstOption = None,
@@ -120,7 +120,7 @@ def compare_with_published_scores(
     emit(table, output.chosen)
 
 
-def print_sweep(
+def report_sweep(
     sweeps: SweepOptions,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
@@ -134,7 +134,7 @@ def print_sweep(
         typer.echo(path, err=True)
 
 
-def answer_query(
+def report_query(
     question: QueryOptions,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),

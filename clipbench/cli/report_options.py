@@ -28,13 +28,13 @@ class ReportCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the two words of `--by word WORD`."""
-        return super().parse_args(ctx, joined(args))
+        return super().parse_args(ctx, word_joined(args))
 
 
-def joined(args: list[str]) -> list[str]:
+def word_joined(args: list[str]) -> list[str]:
     """Return the arguments with `--by word WORD` as `--by word:WORD`.
 
-    >>> joined(["--compare", "a", "b", "--by", "word", "dog"])
+    >>> word_joined(["--compare", "a", "b", "--by", "word", "dog"])
     ['--compare', 'a', 'b', '--by', 'word:dog']
     """
     for place, word in enumerate(args[:-2]):

@@ -40,9 +40,9 @@ def list_(
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """List runs, newest first (the same table as `clipbench report`)."""
-    from clipbench.cli.report_modes import list_runs
+    from clipbench.cli.report_modes import report_runs
 
-    list_runs(filters, store=store, output=output)
+    report_runs(filters, store=store, output=output)
 
 
 @app.command()

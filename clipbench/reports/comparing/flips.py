@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.flips import ChangedQuery, TopResult
 
-COLUMNS = (
+FLIP_COLUMNS = (
     Column("direction"),
     Column("change"),
     Column("query"),
@@ -31,11 +31,13 @@ def flip_table(changed: Sequence[ChangedQuery], labels: tuple[str, str], *, full
     """
     rows = [_row(one) for one in changed]
     kept = [
-        i for i, column in enumerate(COLUMNS) if full or _says_something(column, [row[i] for row in rows])
+        i
+        for i, column in enumerate(FLIP_COLUMNS)
+        if full or _says_something(column, [row[i] for row in rows])
     ]
     return Table(
         f"Changed most: {labels[1]} against {labels[0]}",
-        tuple(COLUMNS[i] for i in kept),
+        tuple(FLIP_COLUMNS[i] for i in kept),
         tuple(tuple(row[i] for i in kept) for row in rows),
         (
             (

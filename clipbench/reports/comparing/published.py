@@ -10,7 +10,7 @@ from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.published import PublishedComparison
 from clipbench.study.comparing.published_table import COLLECTIONS
 
-COLUMNS = (
+PUBLISHED_COLUMNS = (
     *map(Column, ("run", "dataset", "model", "perturbation", "metric", "value", "low", "high", "published")),
     Column("difference", digits=4),
     *map(Column, ("verdict", "collection", "source")),
@@ -43,11 +43,13 @@ def published_table(comparisons: Sequence[PublishedComparison], *, wide: bool = 
     notes += [f"source: {source}" for source in dict.fromkeys(one.source for one in published)]
     kept = [
         i
-        for i, column in enumerate(COLUMNS)
+        for i, column in enumerate(PUBLISHED_COLUMNS)
         if wide or (column.name not in FOR_PROGRAMS and any(row[i] is not None for row in rows))
     ]
     cells = tuple(tuple(row[i] for i in kept) for row in rows)
-    return Table("Runs beside published numbers", tuple(COLUMNS[i] for i in kept), cells, tuple(notes))
+    return Table(
+        "Runs beside published numbers", tuple(PUBLISHED_COLUMNS[i] for i in kept), cells, tuple(notes)
+    )
 
 
 def published_verdict(one: PublishedComparison) -> str:

@@ -17,7 +17,7 @@ from clipbench.records import POSITIVES, Protocol
 from clipbench.study.runs.loaded import LoadedRun
 
 UNKNOWN = "unknown"
-SHOWN = 3
+SHOWN_IDS = 3
 """Ids of missing queries that a message names."""
 
 
@@ -134,5 +134,5 @@ def _ids(loaded: LoadedRun) -> list[tuple[str, str, str]]:
 def _counted(ids: Sequence[tuple[str, str, str]], only: Sequence[tuple[str, str, str]]) -> str:
     if not only:
         return f"{len(ids):,} captions, none of its own"
-    named = ", ".join(caption for _, caption, _ in only[:SHOWN])
-    return f"{len(ids):,} captions, {len(only):,} only here ({named}{', …' if len(only) > SHOWN else ''})"
+    named = ", ".join(caption for _, caption, _ in only[:SHOWN_IDS])
+    return f"{len(ids):,} captions, {len(only):,} only here ({named}{', …' if len(only) > SHOWN_IDS else ''})"

@@ -16,11 +16,11 @@ from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.categories import captions_by_category
 from clipbench.study.comparing.common import CommonQueries, common_queries
 from clipbench.study.comparing.comparable import check_comparable, refusal
-from clipbench.study.comparing.comparison import FEW, CompareRequest, Comparison, Line
+from clipbench.study.comparing.comparison import HOLM_UP_TO, CompareRequest, Comparison, Line
 from clipbench.study.comparing.flips import ChangedQuery, changed_most
 from clipbench.study.comparing.groups import (
     Categories,
-    Group,
+    QueryGroup,
     category_groups,
     group_notes,
     perturbation_pairs,
@@ -30,7 +30,7 @@ from clipbench.study.comparing.lines import Block, corrected, lines_of
 from clipbench.study.comparing.references import resolve_one, resolve_runs
 from clipbench.study.comparing.values import (
     MEDIAN,
-    Values,
+    QueryValues,
     check_stored,
     is_measure,
     metric_names,
@@ -115,7 +115,7 @@ def compare(
     tests = sum(line.tested is not None for line in lines)
     correction = request.correction
     if correction == "auto":
-        correction = "holm" if tests <= FEW else "bh"
+        correction = "holm" if tests <= HOLM_UP_TO else "bh"
     return Comparison(
         request,
         tuple(runs),
@@ -157,13 +157,13 @@ def _groups(
     request: CompareRequest,
     loaded_runs: Sequence[LoadedRun],
     common: Sequence[CommonQueries],
-    values: Sequence[Values],
+    values: Sequence[QueryValues],
     baseline: int,
     categories: Categories | None,
-) -> tuple[Group, ...]:
+) -> tuple[QueryGroup, ...]:
     by = request.by
     if by is None or by == PERTURBATION:
-        return (Group("", {}),)
+        return (QueryGroup("", {}),)
     if by == CATEGORY:
         found = category_groups(categories or {}, common)
         if not found:
@@ -184,10 +184,10 @@ def _pairs(
 
 
 def _blocks(
-    group: Group,
+    group: QueryGroup,
     pairs: Sequence[tuple[str, int, tuple[int, ...]]],
     loaded_runs: Sequence[LoadedRun],
-    values: Sequence[Values],
+    values: Sequence[QueryValues],
     names: tuple[str, ...],
 ) -> Iterator[Block]:
     """Yield what is resampled at a time: a few runs, and the directions that share their images."""
@@ -202,8 +202,8 @@ def _blocks(
 
 
 def _parts(
-    group: Group, values: Sequence[Values], chosen: Sequence[int], *, keep_ranks: bool
-) -> Iterator[tuple[Values, ...]]:
+    group: QueryGroup, values: Sequence[QueryValues], chosen: Sequence[int], *, keep_ranks: bool
+) -> Iterator[tuple[QueryValues, ...]]:
     """Yield the directions of a group that resample the same images: all together, or one at a time."""
     own = [part.of(chosen) if keep_ranks else replace(part.of(chosen), ranks=None) for part in values]
     if not group.name:

@@ -13,7 +13,7 @@ from clipbench.study.comparing.comparable import Difference
 from clipbench.study.comparing.flips import ChangedQuery
 from clipbench.study.comparing.resampling import Tested
 
-FEW = 60
+HOLM_UP_TO = 60
 """Tests up to which a family is corrected by Holm where nothing is said; longer ones by Benjamini-Hochberg."""
 
 CORRECTIONS = ("auto", "holm", "bh")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clipbench.errors import CompareError
 from clipbench.records import Direction
 from clipbench.study.comparing.common import CommonQueries
-from clipbench.study.comparing.values import Values
+from clipbench.study.comparing.values import QueryValues
 from clipbench.study.runs.loaded import LoadedRun
 
 Booleans: TypeAlias = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ Categories: TypeAlias = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class QueryGroup:
     """Some queries: `members` (Q,) for each direction that has such queries. The name "" means all."""
 
     name: str
@@ -59,9 +59,9 @@ def query_groups(
     by: str,
     loaded_runs: Sequence[LoadedRun],
     common: Sequence[CommonQueries],
-    values: Sequence[Values],
+    values: Sequence[QueryValues],
     baseline: int,
-) -> tuple[Group, ...]:
+) -> tuple[QueryGroup, ...]:
     """Return the groups of queries, those without any left out.
 
     Raises CompareError for a word that names no grouping, or a grouping that leaves no query.
@@ -82,7 +82,7 @@ def query_groups(
     return kept
 
 
-def category_groups(categories: Categories, common: Sequence[CommonQueries]) -> tuple[Group, ...]:
+def category_groups(categories: Categories, common: Sequence[CommonQueries]) -> tuple[QueryGroup, ...]:
     """Return a group per category of its captions, which are queries of t2i."""
     found = []
     for name, ids in categories.items():
@@ -92,11 +92,11 @@ def category_groups(categories: Categories, common: Sequence[CommonQueries]) -> 
             for one in common
             if one.direction == "t2i"
         }
-        found.append(Group(name, _some(members)))
+        found.append(QueryGroup(name, _some(members)))
     return tuple(group for group in found if group.members)
 
 
-def _by_rank(values: Sequence[Values], baseline: int) -> list[Group]:
+def _by_rank(values: Sequence[QueryValues], baseline: int) -> list[QueryGroup]:
     found = []
     for low, high in BUCKETS:
         members: dict[Direction, Booleans] = {}
@@ -106,21 +106,21 @@ def _by_rank(values: Sequence[Values], baseline: int) -> list[Group]:
             # An expected rank between two buckets belongs to the better one: 5.5 is not yet 6.
             ranks = np.floor(part.ranks[baseline])
             members[part.direction] = (ranks >= low) & (ranks <= (high or np.inf))
-        found.append(Group(f"rank {_range(low, high)}", _some(members)))
+        found.append(QueryGroup(f"rank {_range(low, high)}", _some(members)))
     return found
 
 
-def _by_length(texts: Sequence[str]) -> list[Group]:
+def _by_length(texts: Sequence[str]) -> list[QueryGroup]:
     lengths = np.array([len(text.split()) for text in texts])
     found = []
     for low, high in LENGTHS:
         inside = (lengths >= (0 if low == 1 else low)) & (lengths <= (high or np.inf))
         members: dict[Direction, Booleans] = {"t2i": inside}
-        found.append(Group(f"{_range(low, high)} words", _some(members)))
+        found.append(QueryGroup(f"{_range(low, high)} words", _some(members)))
     return found
 
 
-def _by_word(word: str, texts: Sequence[str], common: Sequence[CommonQueries]) -> list[Group]:
+def _by_word(word: str, texts: Sequence[str], common: Sequence[CommonQueries]) -> list[QueryGroup]:
     if not word:
         raise CompareError("a grouping by word needs the word", "--by word dog")
     # The word as a whole: "cat" is not in "cattle", and "T-shirt" is looked for with its hyphen.
@@ -133,7 +133,7 @@ def _by_word(word: str, texts: Sequence[str], common: Sequence[CommonQueries]) -
     for one in common:
         if one.direction == "i2t":
             named["i2t"], others["i2t"] = images[one.clusters], ~images[one.clusters]
-    return [Group(f"with {word!r}", _some(named)), Group(f"without {word!r}", _some(others))]
+    return [QueryGroup(f"with {word!r}", _some(named)), QueryGroup(f"without {word!r}", _some(others))]
 
 
 def _texts(loaded: LoadedRun, common: Sequence[CommonQueries]) -> list[str]:

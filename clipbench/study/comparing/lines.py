@@ -14,8 +14,8 @@ from clipbench.statistics.intervals import Interval
 from clipbench.statistics.multiple import benjamini_hochberg, holm
 from clipbench.statistics.paired import minimum_detectable_difference
 from clipbench.study.comparing.comparison import CompareRequest, Estimate, Line
-from clipbench.study.comparing.resampling import Draws, Key, Tested, spread, tested
-from clipbench.study.comparing.values import BOTH, MEDIAN, Values
+from clipbench.study.comparing.resampling import Draws, Key, Tested, run_intervals, tested
+from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
 from clipbench.study.protocol import RSUM, RSUM_HITS
 from clipbench.study.runs.loaded import LoadedRun
 
@@ -34,7 +34,7 @@ class Block:
     group: str
     numbers: tuple[int, ...]
     loaded_runs: tuple[LoadedRun, ...]
-    parts: tuple[Values, ...]
+    parts: tuple[QueryValues, ...]
     names: tuple[str, ...]
     stored: bool
 
@@ -53,7 +53,7 @@ def lines_of(block: Block, request: CompareRequest) -> list[Line]:
     draws = Draws(request.resamples, request.seed, request.confidence)
     differences = tested(block.parts, draws, rsum=block.has_rsum)
     trusted = block.stored and all(_confidence(loaded) == request.confidence for loaded in block.loaded_runs)
-    bounds = {} if trusted else spread(block.parts, draws, rsum=block.has_rsum)
+    bounds = {} if trusted else run_intervals(block.parts, draws, rsum=block.has_rsum)
     whole = [(block.parts, BOTH, RSUM)] if block.has_rsum else []
     scores = [*_of_directions(block), *whole]
     return [
@@ -63,7 +63,7 @@ def lines_of(block: Block, request: CompareRequest) -> list[Line]:
     ]
 
 
-def _of_directions(block: Block) -> Iterator[tuple[tuple[Values, ...], str, str]]:
+def _of_directions(block: Block) -> Iterator[tuple[tuple[QueryValues, ...], str, str]]:
     """Yield (queries, direction, metric) of every score that is of one direction."""
     for part in block.parts:
         for name in block.names:
@@ -74,7 +74,7 @@ def _of_directions(block: Block) -> Iterator[tuple[tuple[Values, ...], str, str]
 def _line(
     block: Block,
     run: int,
-    parts: tuple[Values, ...],
+    parts: tuple[QueryValues, ...],
     direction: str,
     metric: str,
     differences: Mapping[Key, Tested],
@@ -102,7 +102,7 @@ def _line(
 
 
 def _estimate(
-    block: Block, run: int, parts: tuple[Values, ...], key: Key, bounds: Mapping[Key, Interval]
+    block: Block, run: int, parts: tuple[QueryValues, ...], key: Key, bounds: Mapping[Key, Interval]
 ) -> Estimate:
     """Return one run's value with its interval: the stored ones where they are of these very queries."""
     stored = block.loaded_runs[run].metrics.get(key[1:]) if block.stored else None
@@ -111,7 +111,7 @@ def _estimate(
     return Estimate(value) if bound is None else Estimate(value, bound.low, bound.high)
 
 
-def _value(parts: tuple[Values, ...], run: int, metric: str) -> float:
+def _value(parts: tuple[QueryValues, ...], run: int, metric: str) -> float:
     if metric == RSUM:
         return 100 * sum(_value((part,), run, hit) for part in parts for hit in RSUM_HITS)
     part = parts[0]

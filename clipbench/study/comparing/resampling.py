@@ -20,7 +20,7 @@ from clipbench.statistics.draws import swaps, weights
 from clipbench.statistics.intervals import Interval, percentile_interval
 from clipbench.statistics.medians import Window, medians_of_counts, prepare
 from clipbench.statistics.paired import SLACK, relabelled
-from clipbench.study.comparing.values import BOTH, MEDIAN, Values
+from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
 from clipbench.study.protocol import RSUM, RSUM_HITS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ class _Columns:
     keys: tuple[Key, ...]
 
 
-def tested(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[Key, Tested]:
+def tested(parts: Sequence[QueryValues], draws: Draws, *, rsum: bool) -> dict[Key, Tested]:
     """Return for every run but the first, every direction and metric, what the resamples say of run − first.
 
     parts: the directions, which share their images. rsum: whether RSUM is among the metrics; then both
@@ -95,7 +95,7 @@ def tested(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[Key, Te
     return found
 
 
-def _changes(parts: Sequence[Values]) -> _Columns:
+def _changes(parts: Sequence[QueryValues]) -> _Columns:
     sums, counts, keys = [], [], []
     for part in parts:
         for run in range(1, len(part.means)):
@@ -107,7 +107,7 @@ def _changes(parts: Sequence[Values]) -> _Columns:
     return _Columns(np.hstack(sums), np.hstack(counts), tuple(keys))
 
 
-def _windows(parts: Sequence[Values], images: int) -> dict[tuple[int, str], Window]:
+def _windows(parts: Sequence[QueryValues], images: int) -> dict[tuple[int, str], Window]:
     return {
         (run, part.direction): prepare(ranks, part.clusters, images)
         for part in parts
@@ -138,7 +138,7 @@ def _bootstrapped(
     return out, medians
 
 
-def _sign_sums(parts: Sequence[Values], images: int) -> dict[Key, Floats]:
+def _sign_sums(parts: Sequence[QueryValues], images: int) -> dict[Key, Floats]:
     """Return the per-image change of Mood's scores (C,) of each run: see `statistics.paired.median_test`."""
     found: dict[Key, Floats] = {}
     for part in parts:
@@ -152,7 +152,7 @@ def _sign_sums(parts: Sequence[Values], images: int) -> dict[Key, Floats]:
     return found
 
 
-def _joint_sums(parts: Sequence[Values], columns: _Columns) -> dict[Key, Floats]:
+def _joint_sums(parts: Sequence[QueryValues], columns: _Columns) -> dict[Key, Floats]:
     """Return each image's share (C,) of the change in RSUM."""
     found = {}
     for run in range(1, len(parts[0].means)):
@@ -193,7 +193,7 @@ def _means(columns: _Columns, table: Bootstrap, p: dict[Key, float], draws: Draw
         intervals(table, draws.confidence, "bca"),
         strict=True,
     )
-    return {key: Tested(spread, plain, bca, p[key]) for key, spread, plain, bca in both}
+    return {key: Tested(error, plain, bca, p[key]) for key, error, plain, bca in both}
 
 
 def _medians(medians: dict[tuple[int, str], Floats], p: dict[Key, float], draws: Draws) -> dict[Key, Tested]:
@@ -221,7 +221,7 @@ def _total(columns: _Columns, table: Bootstrap, run: int) -> Bootstrap:
     return combine(hits, [100.0] * len(chosen))
 
 
-def spread(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[Key, Interval]:
+def run_intervals(parts: Sequence[QueryValues], draws: Draws, *, rsum: bool) -> dict[Key, Interval]:
     """Return the interval of every run's own value: BCa for means and RSUM, percentile for medians.
 
     parts and rsum are as in `tested`. Nothing is said of fewer than 2 images.
@@ -243,7 +243,7 @@ def spread(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[Key, In
     return found
 
 
-def _values(parts: Sequence[Values]) -> _Columns:
+def _values(parts: Sequence[QueryValues]) -> _Columns:
     sums, counts, keys = [], [], []
     for part in parts:
         runs, queries, measures = part.means.shape

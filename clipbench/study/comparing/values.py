@@ -30,7 +30,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class QueryValues:
     """One direction's values of all runs, on the queries they have in common.
 
     names           the measures that are means, M of them
@@ -49,7 +49,7 @@ class Values:
     clusters: Rows
     images: int
 
-    def part(self, members: Booleans) -> Values:
+    def part(self, members: Booleans) -> QueryValues:
         """Return the values of some queries (Q,), their images counted anew."""
         kept = np.flatnonzero(members)
         present, clusters = np.unique(self.clusters[kept], return_inverse=True)
@@ -63,7 +63,7 @@ class Values:
             images=len(present),
         )
 
-    def of(self, runs: Sequence[int]) -> Values:
+    def of(self, runs: Sequence[int]) -> QueryValues:
         """Return the values of some runs."""
         chosen = list(runs)
         return replace(
@@ -114,7 +114,7 @@ def repeated(loaded_runs: Sequence[LoadedRun], direction: Direction) -> tuple[st
     return SAME_AS_HIT if all(len(one.positive) == one.queries for one in ledgers) else ()
 
 
-def per_query(loaded_runs: Sequence[LoadedRun], common: CommonQueries, names: Sequence[str]) -> Values:
+def per_query(loaded_runs: Sequence[LoadedRun], common: CommonQueries, names: Sequence[str]) -> QueryValues:
     """Return the values of one direction under each run's own tie policy."""
     means = tuple(name for name in names if name not in {MEDIAN, RSUM})
     if "hit@1" in names:
@@ -131,7 +131,7 @@ def per_query(loaded_runs: Sequence[LoadedRun], common: CommonQueries, names: Se
         if MEDIAN in names:
             ranks.append(measure(MEDIAN).definition(found)[rows])
     hits = {name: _hits(loaded_runs, common, name) for name in ordered if name.startswith("hit@")}
-    return Values(
+    return QueryValues(
         common.direction,
         common.ids,
         ordered,
@@ -148,7 +148,7 @@ def whole_hits(policy: TiePolicy) -> TiePolicy:
     return "pessimistic" if policy == "expected" else policy
 
 
-def check_stored(loaded: LoadedRun, values: Values, run: int) -> None:
+def check_stored(loaded: LoadedRun, values: QueryValues, run: int) -> None:
     """Hold the means of run number `run` against its stored metrics.
 
     Raises StoreError where they differ: then ledger or metrics are not what they were.
