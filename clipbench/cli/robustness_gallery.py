@@ -52,7 +52,7 @@ class StressOptions:
         return StressRequest(
             sizes=sizes_of(self.sizes) if self.sizes is not None else (),
             distractors=tuple(self.distractors or ()),
-            fooling=not (self.no_hard_negatives or old),
+            hard_negatives=not (self.no_hard_negatives or old),
             controls=tuple(self.control or ()),
             seed=self.seed,
         )

@@ -80,7 +80,7 @@ def export(
     from clipbench.reports.perturbed_files import write_inputs
     from clipbench.reports.sweeps.tables import source_notes
     from clipbench.store.datasets import load_dataset
-    from clipbench.study.robustness.request_words import request_of
+    from clipbench.study.robustness.requests import request_of
 
     at = open_at(store, to_read=True)
     collection = load_dataset(at, dataset)

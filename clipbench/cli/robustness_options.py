@@ -10,7 +10,7 @@ from clipbench.cli import completion
 from clipbench.cli.expanding import option, switch
 
 if TYPE_CHECKING:
-    from clipbench.study.robustness.request_words import RequestWords
+    from clipbench.study.robustness.requests import TypedRequest
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class PerturbationOptions:
         "The source study's single generator for dropout and shuffle.", "--legacy-stream"
     )
 
-    def words(self, levels: LevelOptions, seeds: tuple[int, ...] | None = None) -> RequestWords:
+    def words(self, levels: LevelOptions, seeds: tuple[int, ...] | None = None) -> TypedRequest:
         """Return everything that was typed. seeds: those of `levels` unless given."""
-        from clipbench.study.robustness.request_words import RequestWords
+        from clipbench.study.robustness.requests import TypedRequest
 
-        return RequestWords(
-            operations=(*(self.perturb or ()), *(self.preset or ())),
+        return TypedRequest(
+            words=(*(self.perturb or ()), *(self.preset or ())),
             levels=levels.levels,
             severities=levels.severities,
             seeds=tuple(range(levels.seeds)) if seeds is None else seeds,

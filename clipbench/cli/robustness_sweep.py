@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clipbench.records import Protocol
     from clipbench.store.engine import Store
     from clipbench.study.models import EncoderSource
-    from clipbench.study.robustness.request_words import RequestWords
+    from clipbench.study.robustness.requests import TypedRequest
     from clipbench.study.robustness.sweep import Plan
 
 
@@ -90,14 +90,14 @@ def _need_matplotlib(figures: Path | None) -> None:
 def _planned(
     source: EncoderSource,
     dataset: str,
-    words: RequestWords,
+    words: TypedRequest,
     protocol: Protocol,
     name: str | None,
     quiet: bool,
 ) -> Plan:
     from clipbench.store.datasets import load_dataset
     from clipbench.study.robustness.estimate import count_words
-    from clipbench.study.robustness.request_words import request_of
+    from clipbench.study.robustness.requests import request_of
     from clipbench.study.robustness.sweep import plan
 
     collection = load_dataset(source.store, dataset)

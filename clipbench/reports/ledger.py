@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,10 @@ from clipbench.errors import ClipbenchError
 from clipbench.metrics.measures import best_ranks
 from clipbench.records import Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
-from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
-from clipbench.store.runs import StoredRun
 from clipbench.study.galleries import Gallery
-from clipbench.study.runs.loaded import LoadedRun, need_set
+from clipbench.study.run_kinds import kind_of
+from clipbench.study.runs.loaded import LoadedRun
 from clipbench.study.whole_files import whole_file
 
 COLUMNS = (
@@ -64,28 +63,10 @@ def ledger_table(store: Store, loaded: LoadedRun, direction: str = "both") -> Ta
         raise ClipbenchError(
             f"the run has no direction {direction!r}; it has {', '.join(loaded.ledgers)}", "--direction both"
         )
-    added = added_items(store, loaded.run, loaded.gallery)
+    run = loaded.run.spec
+    added = kind_of(run.kind).added_items(store, run.protocol, loaded.gallery)
     rows = [row for d in wanted for row in _rows(d, loaded.ledgers[d], loaded.gallery, added)]
     return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
-
-
-def added_items(store: Store, run: StoredRun, gallery: Gallery) -> tuple[str, ...]:
-    """Return names of what a run ranked besides its dataset's own items, in the order of the gallery.
-
-    An image of distractors is `DATASET/ID`, a fooling caption `OPERATION copy NUMBER`; there is nothing else.
-    """
-    protocol = run.spec.protocol
-    copies, facts = protocol.get("fooling"), protocol.get("distractors")
-    if isinstance(copies, Sequence) and not isinstance(copies, str):
-        counts = [(str(one[0]), int(str(one[1]))) for one in copies if isinstance(one, Sequence)]
-        return tuple(f"{name} copy {number}" for name, count in counts for number in range(1, count + 1))
-    if not isinstance(facts, Mapping):
-        return ()
-    from clipbench.study.robustness.distractors import added_rows, usable_samples
-
-    other, images = load_dataset(store, str(facts["dataset"])), need_set(store, run, str(facts["images"]))
-    usable = usable_samples(other, images)
-    return tuple(f"{other.name}/{usable[row].id}" for row in added_rows(usable, gallery))
 
 
 def _rows(

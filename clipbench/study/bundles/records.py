@@ -207,6 +207,8 @@ def run_json(run: StoredRun, metrics: tuple[Metric, ...]) -> Object:
         "timings": run.timings,
         "created_at": run.created_at.isoformat(),
         "metrics": [[m.direction, m.name, m.value, m.low, m.high, m.n, m.method] for m in metrics],
+        # Left out where it is empty, so that bundles of plain runs are what they always were.
+        **({"method": spec.method} if spec.method else {}),
     }
 
 
@@ -219,6 +221,7 @@ def run_of(told: Object) -> BundledRun:
         text(told["texts"]),
         mapping(told["protocol"]),
         count(told["metric_version"]),
+        mapping(told.get("method", {})),
     )
     found = BundledRun(
         text(told["key"]),

@@ -1,8 +1,8 @@
 """May two runs be compared? Whatever must be equal is looked at, and every difference is named.
 
 Like runs have the same fingerprint (ordered ids and texts, split, caption policy), were ranked in the same
-galleries in the same directions, and count hits in the same way. Model, perturbation, adapter and index
-may differ: they are what a comparison is about. What a run does not say is unknown, and unknown is unlike.
+galleries in the same directions, and count hits in the same way. Model, perturbation and method (prompts,
+re-ranking, an index) may differ: they are what a comparison is about. What is not known here is unlike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from clipbench.errors import CompareError
 from clipbench.keys import Json, canonical, short
 from clipbench.metrics.ties import POLICIES
-from clipbench.records import POSITIVES, Protocol
+from clipbench.records import ALWAYS_WRITTEN, POSITIVES
 from clipbench.study.runs.loaded import LoadedRun
 
 UNKNOWN = "unknown"
@@ -74,7 +74,7 @@ def _name(loaded: LoadedRun) -> str:
     return f"{short(run.key)} ({run.dataset_name} × {run.model}, {run.perturbation.operation})"
 
 
-SEPARATE = frozenset(Protocol().as_json())
+SEPARATE = frozenset(ALWAYS_WRITTEN)
 """Settings that are looked at one by one, or that may differ: the cutoffs and the bootstrap's."""
 
 
@@ -83,10 +83,8 @@ def _known(value: Json, allowed: Collection[str]) -> str:
 
 
 def _fold(loaded: LoadedRun) -> str:
-    protocol = loaded.run.spec.protocol
-    if "fold" not in protocol:
-        return UNKNOWN
-    return "one gallery" if protocol["fold"] is None else f"folds of {protocol['fold']} images"
+    fold = loaded.protocol["fold"]
+    return "one gallery" if fold is None else f"folds of {fold} images"
 
 
 def _others(loaded: LoadedRun) -> str:
@@ -105,8 +103,8 @@ _FACTS: Mapping[str, Callable[[LoadedRun], str]] = {
     "direction": lambda loaded: " and ".join(loaded.ledgers) or UNKNOWN,
     "gallery": _galleries,
     "folds": _fold,
-    "positives": lambda loaded: _known(loaded.run.spec.protocol.get("positives"), POSITIVES),
-    "tie policy": lambda loaded: _known(loaded.run.spec.protocol.get("ties"), POLICIES),
+    "positives": lambda loaded: _known(loaded.protocol["positives"], POSITIVES),
+    "tie policy": lambda loaded: _known(loaded.protocol["ties"], POLICIES),
     "other settings": _others,
     "metric version": lambda loaded: str(loaded.run.spec.metric_version or UNKNOWN),
 }

@@ -132,7 +132,7 @@ def _detectable(line: Line, request: CompareRequest) -> Line:
 
 
 def _confidence(loaded: LoadedRun) -> object:
-    return loaded.run.spec.protocol.get("confidence")
+    return loaded.protocol["confidence"]
 
 
 def corrected(lines: Sequence[Line], correction: str) -> list[Line]:

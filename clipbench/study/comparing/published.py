@@ -18,6 +18,7 @@ from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.comparing.published_table import COLLECTIONS, PUBLISHED, Collection, PublishedScores
 from clipbench.study.comparing.references import resolve_runs
+from clipbench.study.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, load_runs
 
 QUICK = "-quickgelu"
@@ -118,7 +119,9 @@ def _fitting(loaded: LoadedRun, identity: EncoderIdentity) -> tuple[list[Publish
 
 def _unfit(loaded: LoadedRun) -> str:
     """Return what of a run's protocol keeps it from any published number, "" for nothing."""
-    if loaded.run.spec.protocol.get("positives") != "own":
+    if loaded.run.spec.method:
+        return f"{method_words(loaded.run.spec.method)}; published numbers are of the vectors' plain product"
+    if loaded.protocol["positives"] != "own":
         return "equal captions share their images here; published numbers are strict"
     if loaded.fold is not None:
         return f"folds of {loaded.fold:,} images are averaged here; published numbers are of one gallery"

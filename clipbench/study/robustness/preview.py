@@ -20,9 +20,9 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.embed import photographs
 from clipbench.study.robustness.levels import levels_of, selections
-from clipbench.study.robustness.request_words import RequestWords, request_of
+from clipbench.study.robustness.perturbed_texts import perturbed_texts
+from clipbench.study.robustness.requests import TypedRequest, request_of
 from clipbench.study.robustness.settings import Place, SweepRequest, settings
-from clipbench.study.robustness.wording import wording
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,29 +50,29 @@ class Preview:
     seed: int
 
 
-def preview_of(store: Store, name: str, words: RequestWords, count: int) -> Preview:
-    """Return up to `count` captions and photographs of a dataset under what was typed.
+def preview_of(store: Store, name: str, asked: TypedRequest, count: int) -> Preview:
+    """Return up to `count` captions and photographs of a dataset under what was asked for.
 
     Without levels each text operation is shown at its middle one. Raises as `request_of` does, and
     DatasetError where image operations are asked for and there are no photographs.
     """
     dataset = load_dataset(store, name)
-    request = request_of(replace(words, levels=None), dataset)
+    request = request_of(replace(asked, levels=None), dataset)
     texts = [one for one in request.selections if isinstance(one.operation, TextOperation)]
-    if words.levels is None:
+    if asked.levels is None:
         middles = (Selection(one.operation, (one.levels[len(one.levels) // 2],)) for one in texts)
         chosen: tuple[Selection, ...] = tuple(middles)
     elif texts:
-        chosen = selections([one.operation.name for one in texts], levels_of(words.levels))
+        chosen = selections([one.operation.name for one in texts], levels_of(asked.levels))
     else:  # a sheet shows every severity, so a level of photographs only has to be one
-        selections(words.operations, levels_of(words.levels))
+        selections(asked.words, levels_of(asked.levels))
         chosen = ()
     operations = tuple(
         one.operation for one in request.selections if isinstance(one.operation, ImageOperation)
     )
-    pictures = tuple(preview_photographs(dataset, count, words.place)) if operations else ()
+    pictures = tuple(preview_photographs(dataset, count, asked.place)) if operations else ()
     captions = preview_captions(dataset, replace(request, selections=chosen), count)
-    return Preview(tuple(captions), pictures, operations, words.seeds[0])
+    return Preview(tuple(captions), pictures, operations, asked.seeds[0])
 
 
 def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Iterator[CaptionPreview]:
@@ -85,7 +85,7 @@ def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Ite
     for setting in settings(request):
         if setting.perturbation.target != "text":
             continue
-        texts = wording(captions, setting, request)
+        texts = perturbed_texts(captions, setting, request)
         changed = [i for i in order if texts[i] != captions[i].text]
         shown = tuple((captions[i], texts[i]) for i in sorted(changed[:count]))
         yield CaptionPreview(setting.perturbation, len(captions), len(changed), shown)

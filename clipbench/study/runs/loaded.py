@@ -9,9 +9,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipbench.errors import CompareError, StoreError
-from clipbench.keys import short
+from clipbench.keys import Json, short
 from clipbench.metrics.ties import POLICIES
-from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy
+from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy, filled
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
@@ -34,18 +34,23 @@ class LoadedRun:
     metrics: Mapping[tuple[str, str], Metric]
 
     @property
+    def protocol(self) -> Mapping[str, Json]:
+        """How the run was scored, as it is stored; what it leaves out is at its default."""
+        return filled(self.run.spec.protocol)
+
+    @property
     def ties(self) -> TiePolicy:
-        """How the run counts equal scores. Raises CompareError where the run does not say."""
-        stored = self.run.spec.protocol.get("ties")
+        """How the run counts equal scores. Raises CompareError for a way that is not known here."""
+        stored = self.protocol["ties"]
         for policy in POLICIES:
             if stored == policy:
                 return policy
-        raise CompareError(f"run {self.run.key} does not say how it counts ties ({stored!r})")
+        raise CompareError(f"run {self.run.key} counts ties in a way that is not known here ({stored!r})")
 
     @property
     def fold(self) -> int | None:
         """Images per gallery, None for one gallery."""
-        fold = self.run.spec.protocol.get("fold")
+        fold = self.protocol["fold"]
         return fold if isinstance(fold, int) else None
 
     def ledger(self, direction: Direction) -> Ledger:
