@@ -18,7 +18,7 @@ from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest
 
 QUICK = CompareRequest(resamples=200)
-FORCED = CompareRequest(resamples=200, force=True)
+FORCED = CompareRequest(resamples=200, allow_unlike=True)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def refusal(made: Bench, a: StoredRun, b: StoredRun) -> str:
     with pytest.raises(CompareError) as caught:
         compare(made.store, [a, b], QUICK)
     assert caught.value.hint is not None
-    assert "--force" in caught.value.hint
+    assert "--allow-unlike" in caught.value.hint
     return caught.value.message
 
 

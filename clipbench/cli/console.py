@@ -36,6 +36,13 @@ def notes(messages: Iterable[str]) -> None:
         note(f"note: {message}")
 
 
+def renamed(used: bool, old: str, new: str) -> bool:
+    """Return whether an old spelling was used, which still works for one version and is told of."""
+    if used:
+        note(f"note: {old} is called {new} now; the old spelling goes with the next version")
+    return used
+
+
 def print_error(error: ClipbenchError) -> None:
     """Print an error and, on a line of its own, what to type next."""
     console = stderr()

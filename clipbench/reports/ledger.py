@@ -8,16 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clipbench.errors import ClipbenchError, StoreError
+from clipbench.errors import ClipbenchError
 from clipbench.metrics.measures import best_ranks
-from clipbench.records import DIRECTIONS, Caption, Direction, Ledger, Sample
+from clipbench.records import Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
-from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
-from clipbench.store.runs import StoredRun, load_ledgers
-from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.galleries import Gallery
 from clipbench.study.run_kinds import kind_of
+from clipbench.study.runs.loaded import LoadedRun
 from clipbench.study.whole_files import whole_file
 
 COLUMNS = (
@@ -54,36 +52,21 @@ def write_ledger(ledger: Table, out: Path, *, form: str, force: bool = False) ->
             path.write_text(to_csv(ledger), encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table:
+def ledger_table(store: Store, loaded: LoadedRun, direction: str = "both") -> Table:
     """Return the ledger of one direction or both as a table, a row per query.
 
     rank is the best positive's (expected value where tied), margin its score less the best other's.
     Raises ClipbenchError for a direction the run has not.
     """
-    ledgers = load_ledgers(store, run.key)
-    wanted = [d for d in DIRECTIONS if direction in {d, "both"} and d in ledgers]
+    wanted = [d for d in loaded.ledgers if direction in {d, "both"}]
     if not wanted:
         raise ClipbenchError(
-            f"the run has no direction {direction!r}; it has {', '.join(ledgers)}", "--direction both"
+            f"the run has no direction {direction!r}; it has {', '.join(loaded.ledgers)}", "--direction both"
         )
-    gallery = stored_gallery(store, run)
-    added = kind_of(run.spec.kind).added_items(store, run.spec.protocol, gallery)
-    rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery, added)]
+    run = loaded.run.spec
+    added = kind_of(run.kind).added_items(store, run.protocol, loaded.gallery)
+    rows = [row for d in wanted for row in _rows(d, loaded.ledgers[d], loaded.gallery, added)]
     return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
-
-
-def stored_gallery(store: Store, run: StoredRun) -> Gallery:
-    """Return the images and captions that a stored run ranked; its ledgers' positions count these."""
-    images = need_set(store, run, run.spec.images)
-    return gallery_of(load_dataset(store, run.spec.dataset), images.unreadable)
-
-
-def need_set(store: Store, run: StoredRun, key: str) -> EmbeddingSet:
-    """Return an image set of a run. Raises StoreError where it is gone."""
-    found = find_set(store, key)
-    if found is None:
-        raise StoreError(f"the image set {key} of run {run.key} is gone", "clipbench store verify")
-    return found
 
 
 def _rows(

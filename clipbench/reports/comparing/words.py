@@ -98,7 +98,7 @@ def p_value(p: float | None) -> str | None:
     return "<0.0001" if p < 0.00005 else f"{p:.4f}"
 
 
-def mark(line: Line) -> str:
+def significance_mark(line: Line) -> str:
     """Return the mark of a line's corrected p-value, "" where the difference is not significant."""
     if line.p_adjusted is None or line.improves is None:
         return ""
@@ -110,7 +110,7 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:g} %"
 
 
-def title(comparison: Comparison) -> str:
+def comparison_title(comparison: Comparison) -> str:
     """Return what is compared with what."""
     base = comparison.runs[comparison.baseline]
     labels = run_labels(comparison.runs)
@@ -121,7 +121,7 @@ def title(comparison: Comparison) -> str:
 
 def verdict(comparison: Comparison) -> str:
     """Return how many differences are real, in one sentence."""
-    marked = [line for line in comparison.lines if mark(line)]
+    marked = [line for line in comparison.lines if significance_mark(line)]
     better = sum(line.improves is True for line in marked)
     return (
         f"{len(marked)} of {comparison.tests} differences are significant at .05 after correction: "
@@ -129,7 +129,7 @@ def verdict(comparison: Comparison) -> str:
     )
 
 
-def notes(comparison: Comparison) -> tuple[str, ...]:
+def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     """Return what a reader must know to read the tables."""
     request = comparison.request
     correction = CORRECTION_NAMES[comparison.correction]

@@ -8,11 +8,11 @@ from clipbench.keys import short
 from clipbench.reports.comparing.words import HEADLINE, digits, metric_label
 from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.comparing.sides import Side
 from clipbench.study.methods import method_words
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def runs_table(sides: Sequence[Side]) -> Table:
+def runs_table(sides: Sequence[LoadedRun]) -> Table:
     """Return the runs with their headline numbers; what is the same of all of them is said beneath."""
     labels: dict[str, list[Cell]] = {
         "run": [short(side.run.key, 8) for side in sides],
@@ -36,12 +36,12 @@ def runs_table(sides: Sequence[Side]) -> Table:
     return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides)))
 
 
-def _setting(side: Side) -> str:
+def _setting(side: LoadedRun) -> str:
     setting = side.run.perturbation
     return perturbation_name(setting.operation, setting.level, setting.seed)
 
 
-def _protocols(sides: Sequence[Side]) -> list[str]:
+def _protocols(sides: Sequence[LoadedRun]) -> list[str]:
     told = {
         "; ".join(
             (
@@ -54,7 +54,7 @@ def _protocols(sides: Sequence[Side]) -> list[str]:
     return list(told)
 
 
-def data_table(sides: Sequence[Side]) -> Table:
+def data_table(sides: Sequence[LoadedRun]) -> Table:
     """Return what the runs are of: collections by fingerprint, with chance, which any score is seen against."""
     rows: dict[tuple[str, int], tuple[Cell, ...]] = {}
     for side in sides:

@@ -15,20 +15,20 @@ from clipbench.records import Dataset, Perturbation
 from clipbench.store.embeddings import set_items
 from clipbench.store.engine import Store, reading
 from clipbench.store.item_texts import keyed_texts, texts_of
-from clipbench.study.comparing.sides import Side
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def queried_texts(store: Store, side: Side) -> tuple[str | None, ...]:
+def queried_texts(store: Store, loaded: LoadedRun) -> tuple[str | None, ...]:
     """Return the texts that a run encoded, one per caption of its gallery; None where that is not known.
 
     Not known are texts of an earlier clipbench that the user wrote, or that a dictionary of theirs went into.
     """
-    setting, dataset = side.run.perturbation, side.dataset
+    setting, dataset = loaded.run.perturbation, loaded.dataset
     if setting.target != "text":
-        return tuple(caption.text for caption in side.gallery.captions)
+        return tuple(caption.text for caption in loaded.gallery.captions)
     with reading(store) as connection:
-        items = set_items(connection, side.run.spec.texts)
-    keys = [items[row].tobytes() for row in side.gallery.caption_rows.tolist()]
+        items = set_items(connection, loaded.run.spec.texts)
+    keys = [items[row].tobytes() for row in loaded.gallery.caption_rows.tolist()]
     known = texts_of(store, keys)
     if not known.keys() >= set(keys):
         again = keyed_texts(_again(dataset, setting) or ())
