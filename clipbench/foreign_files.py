@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
 from clipbench.errors import ClipbenchError
@@ -53,6 +53,22 @@ def read_foreign(path: Path, limit: int, *, error: type[ClipbenchError] = Clipbe
     if len(data) > limit:
         raise _too_large(path, len(data), limit, error)
     return data
+
+
+def inside(path: str) -> bool:
+    """Return whether a relative path stays below its folder as written, under POSIX and Windows rules.
+
+    >>> inside("val/a.jpg"), inside("../a.jpg"), inside("/a.jpg"), inside("C:/a.jpg")
+    (True, False, False, False)
+    """
+    windows = PureWindowsPath(path)
+    return (
+        bool(path)
+        and not windows.drive
+        and not windows.root
+        and ".." not in windows.parts
+        and "\0" not in path
+    )
 
 
 @contextmanager

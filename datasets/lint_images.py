@@ -27,7 +27,8 @@ from clipbench.datasets.images import (
     facts,
     quiet_pillow,
 )
-from clipbench.datasets.photographs import LEAVES, MISSING, inside, within
+from clipbench.datasets.photographs import LEAVES, MISSING, within
+from clipbench.foreign_files import inside
 from clipbench.keys import bytes_digest
 from clipbench.records import Dataset, Sample
 

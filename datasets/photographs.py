@@ -13,10 +13,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from clipbench.datasets.images import ImageError, open_image, quiet_pillow
 from clipbench.errors import DatasetError
+from clipbench.foreign_files import inside
 
 MISSING = "missing"
 LEAVES = "the path leaves the images folder"
@@ -34,22 +35,6 @@ class Photograph:
     digest: str | None = None
     problem: str | None = None
     near: str | None = None
-
-
-def inside(path: str) -> bool:
-    """Return whether a relative path stays below its folder as written, under POSIX and Windows rules.
-
-    >>> inside("val/a.jpg"), inside("../a.jpg"), inside("/a.jpg"), inside("C:/a.jpg")
-    (True, False, False, False)
-    """
-    windows = PureWindowsPath(path)
-    return (
-        bool(path)
-        and not windows.drive
-        and not windows.root
-        and ".." not in windows.parts
-        and "\0" not in path
-    )
 
 
 def inspect(

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from clipbench.datasets import flickr8k, selection
 from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
-from clipbench.datasets.photographs import inside, inspect
+from clipbench.datasets.photographs import inspect
 from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, note, plural
 from clipbench.errors import DatasetError, InputError, Problem
+from clipbench.foreign_files import inside
 from clipbench.keys import Json, file_digest
 from clipbench.records import Dataset, Sample
 

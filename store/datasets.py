@@ -3,6 +3,7 @@
 Knows how a Dataset becomes rows and comes back equal; reads no source file and checks no photograph.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from clipbench.errors import DatasetError
+from clipbench.foreign_files import inside
 from clipbench.keys import short
 from clipbench.records import Caption, Dataset, Sample
 from clipbench.store import clock, tables
@@ -56,6 +58,7 @@ def save_dataset(store: Store, dataset: Dataset, *, replace: bool = False) -> St
     the old content stays with its runs.
     """
     _check_name(dataset.name)
+    _check_paths(dataset.name, [sample.path for sample in dataset.samples])
     key, images, captions = dataset.key, _image_rows(dataset), _caption_rows(dataset)
     with writing(store) as connection:
         found = find_id(connection, tables.dataset, key)
@@ -88,6 +91,7 @@ def load_dataset(store: Store, name: str) -> Dataset:
     where = named or row
     moved = named is not None and named.paths is not None
     paths = json_out(named.paths) if named and moved else [text_out(image.path) for image in images]
+    _check_paths(name, paths)
     folder = text_out(where.image_folder)
     return Dataset(
         name=where.name,
@@ -132,6 +136,16 @@ def _check_name(name: str) -> None:
         raise DatasetError(
             f"{name!r} cannot be the name of a dataset", "clipbench dataset add NAME: NAME is a plain word"
         )
+
+
+def _check_paths(name: str, paths: Sequence[object]) -> None:
+    """Raise DatasetError where a photograph's path leads out of the image folder: the store may be another's."""
+    for path in paths:
+        if path is not None and not (isinstance(path, str) and inside(path)):
+            raise DatasetError(
+                f"the dataset {name!r} names a photograph outside of its folder: {path!r}",
+                "do not trust it; add the dataset again from its files",
+            )
 
 
 def _check_free(connection: Connection, dataset: Dataset, found: int | None, *, replace: bool) -> None:

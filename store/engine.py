@@ -5,9 +5,9 @@ Knows when a database needs to be made or upgraded, and nothing of what is in it
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 
 from clipbench.home import Home
 from clipbench.store.connect import connect
@@ -20,8 +20,8 @@ from clipbench.store.protected import (
     read_only,
     refusal,
 )
-from clipbench.store.trouble import translated
-from clipbench.store.upgrade import schema_of, upgrade
+from clipbench.store.sqlite_errors import translated
+from clipbench.store.upgrade import newest_schema, nothing_yet, schema_of, upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,15 @@ class Store:
 
     No connection is held between calls, so there is nothing to close, and a Store may be used by
     several threads and after a fork. source: how its database is opened where it may only be read.
+    prepared: it is made when it is first written to. connection: the one transaction that everything done
+    with this Store is part of, see `transaction`; such a Store is for one thread.
     """
 
     home: Home
     engine: Engine
     source: Source | None = None
+    prepared: bool = False
+    connection: Connection | None = None
 
     @property
     def uri(self) -> str:
@@ -66,27 +70,34 @@ def open_store(home: Home, *, create: bool = True, to_read: bool = False) -> Sto
 def prepare_store(home: Home) -> Store:
     """Return the store at `home`, which is made only when it is first used.
 
-    So a command that fails before it has anything to store leaves no empty store behind. Raises StoreError
-    as `open_store` does, for a place where none can be made too.
+    So a command that fails before it has anything to store leaves no empty store behind, and neither does one
+    whose first writing fails, for want of room say. Raises StoreError as `open_store` does, for a place where
+    none can be made too.
     """
     with translated(home.root):
         if is_there(home):
             return open_store(home)
         schema_of(home.database)  # says what is wrong with the place, if something is
         check_place(home)
-    engine = connect(home.database)
+    return Store(home, connect(home.database), prepared=True)
 
-    @event.listens_for(engine, "do_connect")
-    def make(*_: object) -> None:
-        if not schema_of(home.database).current:
-            upgrade(home)
 
-    return Store(home, engine)
+def check_writable(store: Store) -> None:
+    """Raise StoreError where the store may only be read: before hours of work that could not be stored."""
+    if store.source is not None:
+        raise refusal(store.home)
 
 
 @contextmanager
 def reading(store: Store) -> Iterator[Connection]:
     """Give a connection that sees one state of the database throughout. Raises StoreError."""
+    if store.connection is not None:
+        yield store.connection
+        return
+    if store.prepared and schema_of(store.home.database).revision is None:
+        with translated(store.home.root), nothing_yet(store.home) as connection:
+            yield connection
+        return
     with translated(store.home.root), store.engine.connect() as connection:
         yield connection
 
@@ -94,11 +105,28 @@ def reading(store: Store) -> Iterator[Connection]:
 @contextmanager
 def writing(store: Store) -> Iterator[Connection]:
     """Give a connection that alone may write; all is committed at the end, or nothing. Raises StoreError."""
-    if store.source is not None:
-        raise refusal(store.home)
+    if store.connection is not None:
+        yield store.connection
+        return
+    check_writable(store)
+    if store.prepared and schema_of(store.home.database).revision is None:
+        with translated(store.home.root), newest_schema(store.home, store.engine) as (connection, _):
+            yield connection
+        return
     with (
         translated(store.home.root),
         store.engine.connect().execution_options(immediate=True) as connection,
         connection.begin(),
     ):
         yield connection
+
+
+@contextmanager
+def transaction(store: Store) -> Iterator[Store]:
+    """Give the store as one transaction: all that is done with it is committed at the end, or nothing.
+
+    For what is one thing to the user and several functions here, an import say. Nobody else can write
+    meanwhile, so nothing that takes long belongs inside. Raises StoreError.
+    """
+    with writing(store) as connection:
+        yield replace(store, connection=connection)

@@ -74,6 +74,12 @@ def save_sample(store: Store, sample: FailureSample) -> StoredSample:
         return _stored(connection, row, created=known is None)
 
 
+def has_sample(store: Store, key: str) -> bool:
+    """Whether the sample with this key is stored."""
+    with reading(store) as connection:
+        return find_id(connection, tables.failure_sample, key) is not None
+
+
 def find_sample(store: Store, reference: str) -> StoredSample:
     """Return the sample that a word means: "latest", or the beginning of its key (4 or more digits).
 

@@ -13,15 +13,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, select, text
 
+from clipbench.home import Home
 from clipbench.records import Modality
 from clipbench.store import clock, tables
-from clipbench.store.columns import items_from
+from clipbench.store.columns import items_array, items_from
 from clipbench.store.engine import Store, writing
 from clipbench.store.rows import delete_final
+from clipbench.store.shard_files import is_inside, shard_findings
+from clipbench.store.shards import TEMPORARY
 from clipbench.store.vectors import Pool
-from clipbench.store.verify import damaged_shards
 
 GRACE = timedelta(days=1)
 """What is younger stays: another process may be about to refer to it, or to go on with it."""
@@ -29,7 +31,7 @@ GRACE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """One thing that is not needed: "embedding set", "dataset", "vector shard" or "file", and its size."""
+    """One thing that is not needed: "embedding set", "dataset", "vector shard", "texts" or "file", and its size."""
 
     kind: str
     name: str
@@ -58,11 +60,13 @@ def gc(
 ) -> Collected:
     """Remove what nothing refers to and is older than `grace`; with `dry_run` only tell what that is.
 
-    Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without
-    name, run and labelled failure, with their embedding sets. unused: embedding sets without a run too. damaged: shards whose
-    file is gone or damaged too, whatever their age, so that their items are encoded again.
+    Gone are files of no shard, shards whose vectors are in no embedding set, texts without a vector, and
+    datasets without name, run and labelled failure, with their embedding sets. unused: embedding sets without
+    a run too. damaged: shards whose file was looked at and is gone or not what was stored too, whatever their
+    age, so that the next command that wants their items encodes them again. Raises StoreError, and removes
+    nothing, where a file cannot be looked at.
     """
-    broken = [row for row, problem in damaged_shards(store) if problem is not None] if damaged else []
+    broken = [found.id for found in shard_findings(store) if found.problem is not None] if damaged else []
     before = clock.stamp(clock.now() - grace)
     with writing(store) as connection:
         rows = [
@@ -70,19 +74,20 @@ def gc(
             *_sets(connection, before, unused=unused),
             *_datasets(connection, before),
             *_shards(store, connection, _unreferenced(store, connection, before)),
+            *_texts(store, connection),
         ]
         known = _paths(connection)
         if dry_run:
             connection.rollback()
     shards = {item.name for item in rows if item.kind == "vector shard"}
     if dry_run:
-        files = [item for item in _files(store, known, shards, grace) if item.name not in shards]
-        return Collected((*rows, *files))
+        left = [item for item, _ in _files(store, known, shards, grace) if item.name not in shards]
+        return Collected((*rows, *left))
     with writing(store) as connection:  # a shard may have been stored again since
         files = list(_files(store, _paths(connection), shards, grace))
-        for item in files:
-            (store.home.embeddings / item.name).unlink(missing_ok=True)
-    return Collected((*rows, *(item for item in files if item.name not in shards)))
+        for _, path in files:
+            path.unlink(missing_ok=True)
+    return Collected((*rows, *(item for item, _ in files if item.name not in shards)))
 
 
 def _paths(connection: Connection) -> set[str]:
@@ -135,6 +140,25 @@ def _unreferenced(store: Store, connection: Connection, before: str) -> list[int
     return sorted(set(found) - young)
 
 
+def _texts(store: Store, connection: Connection) -> Iterator[Garbage]:
+    """Remove the texts of no embedding set and no vector: a text is kept with its vector, before any set."""
+    rows = connection.execute(select(tables.item_text)).all()
+    if not rows:
+        return
+    items = items_array([row.item for row in rows])
+    used = np.zeros(len(rows), dtype=bool)
+    encoders = connection.execute(select(tables.encoder.c.id, tables.encoder.c.key)).all()
+    for encoder_id, key in encoders:
+        used |= Pool(store, key, "text").index_in(connection).find(items) >= 0
+        for named in _items_of(connection, encoder_id, "text"):
+            used |= np.isin(items.view("V16").ravel(), items_from(named).view("V16").ravel())
+    needless = [row for row, needed in zip(rows, used, strict=True) if not needed]
+    for row in needless:
+        connection.execute(delete(tables.item_text).where(tables.item_text.c.item == row.item))
+    if needless:
+        yield Garbage("texts", f"{len(needless):,} texts of no vector", 0)
+
+
 def _items_of(connection: Connection, encoder_id: int, modality: Modality) -> Iterator[bytes]:
     query = (
         select(tables.embedding_order.c["items"])
@@ -149,20 +173,32 @@ def _shards(store: Store, connection: Connection, ids: list[int]) -> Iterator[Ga
         found = connection.execute(select(tables.vector_shard.c.path).filter_by(id=row)).scalar_one_or_none()
         if found is not None:
             delete_final(connection, tables.vector_shard, row)
-            yield Garbage("vector shard", found, _size(store.home.embeddings / found))
+            size = _size(store.home.embeddings / found) if is_inside(found) else 0
+            yield Garbage("vector shard", str(found), size)
 
 
-def _files(store: Store, known: set[str], shards: set[str], grace: timedelta) -> Iterator[Garbage]:
+def _files(
+    store: Store, known: set[str], shards: set[str], grace: timedelta
+) -> Iterator[tuple[Garbage, Path]]:
     """Yield the files that no row names: of shards just removed, and old ones left by killed processes."""
     folder = store.home.embeddings
     oldest = time.time() - grace.total_seconds()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if name in known or not path.is_file():
+        if name in known or (path.is_dir() and not path.is_symlink()):
             continue
-        if name in shards or path.stat().st_mtime <= oldest:
-            yield Garbage("file", name, _size(path))
+        if name in shards or path.lstat().st_mtime <= oldest:
+            yield Garbage("file", name, _size(path)), path
+    for path in unfinished_copies(store.home):
+        if path.lstat().st_mtime <= oldest:
+            yield Garbage("file", path.name, _size(path)), path
+
+
+def unfinished_copies(home: Home) -> list[Path]:
+    """Return the copies of the database that killed upgrades left; finished ones are kept as backups."""
+    pattern = f".{home.database.stem}*{TEMPORARY}*"
+    return sorted(path for path in home.root.glob(pattern) if path.is_file())
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return path.lstat().st_size if path.is_symlink() or path.exists() else 0

@@ -5,25 +5,17 @@ Knows counts, sizes and files, nothing of what they mean.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import sqlite3
-import uuid
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import func, select
 
-from clipbench.errors import StoreError
 from clipbench.store import tables
+from clipbench.store.backups import Backup, backup
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import Collected, Garbage, gc
-from clipbench.store.shards import TEMPORARY, sync_folder
-from clipbench.store.trouble import translated
-from clipbench.store.upgrade import copy_database, schema_of
+from clipbench.store.upgrade import schema_of
 from clipbench.store.verify import Recompute, Verification, verify
 
 __all__ = [
@@ -73,15 +65,6 @@ class StoreInfo:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A copy that was made: its folder, vector files and bytes."""
-
-    folder: Path
-    files: int
-    bytes: int
-
-
 def info(store: Store) -> StoreInfo:
     """Return what is in a store and how much room it takes."""
     with reading(store) as connection:
@@ -102,63 +85,6 @@ def info(store: Store) -> StoreInfo:
         artifact_bytes=_bytes_below(home.artifacts),
         note=store.source.note if store.source else "",
     )
-
-
-def backup(store: Store, folder: Path) -> Backup:
-    """Copy the database and its vector files to a new folder, which is a store itself; others may write.
-
-    The copy holds what was finished when it began; artifacts can be made again and are left out. Raises
-    StoreError where the folder is the store's or there and not empty, a file is not what was stored, or room runs out;
-    then there is no copy.
-    """
-    folder = folder.absolute()
-    if store.home.root.resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise StoreError(
-            f"{folder} is the store itself, or inside it, where gc would tidy it away", "name a new folder"
-        )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreError(f"{folder} is there already, and a backup overwrites nothing", "name a new folder")
-    partial = folder.with_name(f".{folder.name}{TEMPORARY}{uuid.uuid4().hex}")
-    with translated(folder):
-        try:
-            partial.mkdir(parents=True)
-            copy_database(store.home.database, partial / store.home.database.name, uri=store.uri)
-            files = _copy_vectors(store, partial)
-            size = _bytes_below(partial)
-            if folder.exists():
-                folder.rmdir()
-            partial.rename(folder)
-            sync_folder(folder.parent)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)  # gone already where all went well
-    return Backup(folder, files, size)
-
-
-def _copy_vectors(store: Store, target: Path) -> int:
-    """Copy the files that the copied database names. They never change, so they may be copied later."""
-    with closing(sqlite3.connect(target / store.home.database.name)) as connection:
-        wanted = connection.execute("SELECT path, checksum FROM vector_shard ORDER BY id").fetchall()
-    below = target / store.home.embeddings.name
-    for path, checksum in wanted:
-        _copy_checked(store.home.embeddings / path, below / path, checksum)
-    return len(wanted)
-
-
-def _copy_checked(source: Path, target: Path, checksum: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    hasher = hashlib.sha256()
-    try:
-        reader = source.open("rb")
-    except FileNotFoundError:
-        raise StoreError(f"the vector file {source} is gone", "clipbench store verify") from None
-    with reader, target.open("xb") as writer:
-        while chunk := reader.read(CHUNK):
-            hasher.update(chunk)
-            writer.write(chunk)
-        writer.flush()
-        os.fsync(writer.fileno())
-    if hasher.hexdigest() != checksum:
-        raise StoreError(f"the vector file {source} is not what was stored", "clipbench store verify")
 
 
 def _bytes(path: Path) -> int:

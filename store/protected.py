@@ -20,7 +20,7 @@ from shlex import quote
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.store.connect import BUSY_SECONDS
-from clipbench.store.trouble import translated
+from clipbench.store.sqlite_errors import translated
 from clipbench.store.upgrade import not_for_you, schema_of, upgrade
 
 

@@ -8,6 +8,7 @@ used: files of the newest one that were not closed well do not open again.
 
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import h5py
 
     try:
+        _check_regular(path)
         # Finished files never change, so no lock is needed (and some network folders have none).
         with h5py.File(path, "r", locking=False) as file:
             yield file
@@ -106,28 +108,49 @@ def _opened(path: Path) -> Iterator[Any]:
         raise StoreError(
             f"the vector file {path} may not be read ({error})", "check its permissions"
         ) from None
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise StoreError(f"the vector file {path} is damaged ({error})", _MEND) from error
+
+
+def _check_regular(path: Path) -> None:
+    """Raise ValueError for a pipe or a device, which would be waited for or read for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is no regular file")
 
 
 def read_items(path: Path, rows: int) -> Items:
     """Return the item keys of a shard, shape (rows, 16). Raises StoreError for a damaged file."""
     with _opened(path) as file:
-        items: Items = file["keys"][...]
-        if items.shape != (rows, ITEM_BYTES) or items.dtype != np.uint8:
-            raise ValueError(f"keys of shape {items.shape}, expected ({rows}, {ITEM_BYTES})")
+        items: Items = _plain_dataset(file, "keys", (rows, ITEM_BYTES), np.dtype("u1"))[...]
     return items
 
 
 def read_vectors(path: Path, into: Vectors) -> Vectors:
     """Read the vectors of a shard into an array of its shape, and return that. Raises StoreError."""
     with _opened(path) as file:
-        vectors = file["vectors"]
-        if vectors.shape != into.shape or vectors.dtype != np.float32:
-            raise ValueError(f"vectors of shape {vectors.shape}, expected {into.shape}")
+        vectors = _plain_dataset(file, "vectors", into.shape, np.dtype("<f4"))
         if len(into):
             vectors.read_direct(into)
     return into
+
+
+def _plain_dataset(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Return a dataset that lies in this file in one piece. Raises ValueError for any other.
+
+    So no other file is opened for it (HDF5 can name one), and it takes the memory that its shape says.
+    """
+    import h5py
+
+    hard = isinstance(file.get(name, getlink=True), h5py.HardLink)
+    dataset = file[name] if hard else None
+    if not isinstance(dataset, h5py.Dataset):
+        raise TypeError(f"{name} is not in it")
+    if dataset.shape != shape or dataset.dtype != dtype:
+        told = f"{name} are {dataset.dtype} of shape {dataset.shape}"
+        raise ValueError(f"{told}, expected {dtype} of shape {shape}")
+    if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or dataset.external:
+        raise ValueError(f"{name} are not laid out as ours")
+    return dataset
 
 
 def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimension: int) -> bool:

@@ -5,25 +5,29 @@ happens in one immediate transaction, so of two processes that open an old store
 and the other waits and finds it done, and a process killed midway leaves the old store.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
+import stat
 import time
 import zlib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 import clipbench
 from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.store import clock, triggers, views
 from clipbench.store.connect import BUSY_SECONDS, connect
+from clipbench.store.shards import TEMPORARY
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema revision, oldest first. A test holds this equal to the modules in `clipbench.migrations`."""
 
 SCRIPTS = Path(__file__).parent.with_name("migrations")
@@ -59,6 +63,8 @@ def schema_of(database: Path, revisions: Sequence[str] = REVISIONS, *, uri: str 
     is another program's, or of a newer schema.
     """
     try:
+        if not stat.S_ISREG(database.stat().st_mode) and not database.is_dir():
+            raise _not_a_store(database, "is no regular file")  # to open a pipe would wait for ever
         with database.open("rb") as file:
             head = file.read(16)
     except FileNotFoundError:
@@ -125,34 +131,100 @@ def upgrade(home: Home, *, scripts: Path = SCRIPTS, revisions: Sequence[str] = R
     None where there was nothing to keep. Raises StoreError and leaves the database as it was where a
     revision fails or leaves rows that point nowhere.
     """
-    home.root.mkdir(parents=True, exist_ok=True)
     # A table that is rebuilt is dropped first; with foreign keys on, that deletes the rows that point
     # at it. They cannot be turned off inside a transaction, so this engine never turns them on.
     engine = connect(home.database, foreign_keys=False)
-    with engine.connect().execution_options(immediate=True) as connection:
+    with newest_schema(home, engine, scripts=scripts, revisions=revisions) as (_, backup):
+        return backup
+
+
+@contextmanager
+def newest_schema(
+    home: Home, engine: Engine, *, scripts: Path = SCRIPTS, revisions: Sequence[str] = REVISIONS
+) -> Iterator[tuple[Connection, Path | None]]:
+    """Give a connection that alone may write, to a database of the newest schema, and the backup made first.
+
+    The schema and what is written with the connection are committed together at the end, or neither is; then
+    what was made for it, file and folders, is gone again. engine: one for the database of `home`, without
+    foreign keys where it may be an old one.
+    """
+    before = _Place.of(home)
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
         _use_wal(home.database)
-        with connection.begin():
-            raw = cast("sqlite3.Connection", connection.connection.driver_connection)
-            found = _schema_in(raw, home.database, revisions)
-            if found.revision == revisions[-1] and found.derived == DERIVED:
-                return None  # another process was first
-            older = found.revision is not None and found.revision != revisions[-1]
-            backup = _back_up(home, found.revision or "") if older else None
-            triggers.drop_triggers(connection)
-            views.drop_views(connection)
-            if found.revision != revisions[-1]:
-                _run_revisions(connection, scripts)
-            triggers.create_triggers(connection)
-            views.create_views(connection)
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
-            connection.exec_driver_sql(f"PRAGMA user_version = {DERIVED}")
-            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            if dangling:
-                raise StoreError(
-                    f"the upgrade from {found.revision} to {revisions[-1]} would leave {len(dangling)} rows "
-                    f"that point nowhere, so nothing was changed in {home.database}",
-                    "clipbench store verify",
-                )
+        file = home.database.stat().st_ino
+        with engine.connect().execution_options(immediate=True) as connection, connection.begin():
+            yield connection, _bring(connection, home, scripts, revisions)
+        _still_there(home, file)
+    except BaseException:
+        before.restore()
+        raise
+
+
+@contextmanager
+def nothing_yet(home: Home) -> Iterator[Connection]:
+    """Give a connection that sees an empty store, in memory, so that to look makes no file at `home`."""
+    engine = connect(home.database, uri="file::memory:")
+    with engine.connect() as connection, connection.begin():
+        _bring(connection, home, SCRIPTS, REVISIONS)
+        yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What was not there before a database was made."""
+
+    home: Home
+    fresh: bool
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, home: Home) -> _Place:
+        lacking = tuple(folder for folder in (home.root, *home.root.parents) if not folder.exists())
+        return cls(home, not home.database.exists(), lacking)
+
+    def restore(self) -> None:
+        """Remove the database where it was made meanwhile and holds nothing, and the folders made for it."""
+        database = self.home.database
+        with suppress(OSError, sqlite3.Error, StoreError):  # the failure that led here is what is told
+            if self.fresh and schema_of(database).revision is None:
+                for end in ("", "-wal", "-shm"):
+                    database.with_name(database.name + end).unlink(missing_ok=True)
+                for folder in self.folders:  # the innermost first
+                    folder.rmdir()
+
+
+def _still_there(home: Home, file: int) -> None:
+    """Raise StoreError where another process whose first command failed took the database away again."""
+    if not home.database.exists() or home.database.stat().st_ino != file:
+        raise StoreError(
+            f"the store at {home.root} was removed by another process that could not make it",
+            "type the command again",
+        )
+
+
+def _bring(connection: Connection, home: Home, scripts: Path, revisions: Sequence[str]) -> Path | None:
+    raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+    found = _schema_in(raw, home.database, revisions)
+    if found.revision == revisions[-1] and found.derived == DERIVED:
+        return None  # another process was first
+    older = found.revision is not None and found.revision != revisions[-1]
+    backup = _back_up(home, found.revision or "") if older else None
+    triggers.drop_triggers(connection)
+    views.drop_views(connection)
+    if found.revision != revisions[-1]:
+        _run_revisions(connection, scripts)
+    triggers.create_triggers(connection)
+    views.create_views(connection)
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {DERIVED}")
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if dangling:
+        raise StoreError(
+            f"the upgrade from {found.revision} to {revisions[-1]} would leave {len(dangling)} rows "
+            f"that point nowhere, so nothing was changed in {home.database}",
+            "clipbench store verify",
+        )
     return backup
 
 
@@ -184,7 +256,7 @@ def copy_database(database: Path, target: Path, *, uri: str | None = None) -> No
 
     uri: how SQLite is to open it.
     """
-    partial = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    partial = target.with_name(f".{target.name}{TEMPORARY}{os.getpid()}")
     try:
         uri = uri or f"{database.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as source:

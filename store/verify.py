@@ -14,15 +14,19 @@ from typing import TypeAlias
 from sqlalchemy import Connection, select
 
 from clipbench.errors import ClipbenchError, StoreError
-from clipbench.keys import ITEM_BYTES, file_digest
-from clipbench.records import Direction, Ledger, Metric, Modality
-from clipbench.store import shards, tables, triggers, views
+from clipbench.keys import ITEM_BYTES
+from clipbench.records import Direction, Ledger, Metric, Modality, text_key
+from clipbench.store import tables, triggers, views
+from clipbench.store.columns import text_out
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import is_elsewhere, list_sets, load_vectors
 from clipbench.store.encoders import list_encoders
 from clipbench.store.engine import Store, reading
+from clipbench.store.garbage import unfinished_copies
 from clipbench.store.perturbations import perturbation_of
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
+from clipbench.store.shard_files import UnseenError, look, shard_rows
+from clipbench.store.shortlists import check_shortlist, load_shortlists
 from clipbench.store.vectors import Pool
 
 Recompute: TypeAlias = Callable[[StoredRun, Mapping[Direction, Ledger]], Iterable[Metric]]
@@ -62,31 +66,10 @@ def verify(store: Store, *, deep: bool = False, recompute: Recompute | None = No
         "perturbations": _counted(problems, _perturbations(store)),
         "vector files": _counted(problems, _vector_files(store)),
         "embedding sets": _counted(problems, _sets(store, deep=deep)),
+        "texts": _counted(problems, _texts(store)),
         "runs": _counted(problems, _runs(store, recompute)),
     }
     return Verification(counted, tuple(problems), notes)
-
-
-def damaged_shards(store: Store) -> Iterator[tuple[int, str | None]]:
-    """Yield (row id, what is wrong with its file or None) of every vector shard."""
-    with reading(store) as connection:
-        rows = connection.execute(select(tables.vector_shard).order_by("id")).all()
-    for row in rows:
-        path = store.home.embeddings / row.path
-        try:
-            found = file_digest(path)
-        except OSError as error:
-            yield row.id, f"the vector file {path} cannot be read ({error.strerror})"
-            continue
-        if found != row.checksum:
-            yield row.id, f"the vector file {path} has checksum {found[:12]}, {row.checksum[:12]} was stored"
-            continue
-        try:
-            shards.read_items(path, row.rows)
-        except StoreError as error:
-            yield row.id, error.message
-        else:
-            yield row.id, None
 
 
 def _counted(problems: list[str], findings: Iterable[str | None]) -> int:
@@ -104,6 +87,7 @@ def _untidy(store: Store) -> list[str]:
     with reading(store) as connection:
         known = set(connection.execute(select(tables.vector_shard.c.path)).scalars())
     left = [path for path in files if path.relative_to(folder).as_posix() not in known]
+    left += unfinished_copies(store.home)
     return [f"{path} belongs to nothing that is stored" for path in left]
 
 
@@ -165,8 +149,11 @@ def _perturbations(store: Store) -> Iterator[str | None]:
 
 
 def _vector_files(store: Store) -> Iterator[str | None]:
-    for _, problem in damaged_shards(store):
-        yield problem
+    for row in shard_rows(store):
+        try:
+            yield look(store.home.embeddings, row)
+        except UnseenError as error:
+            yield error.message
 
 
 def _sets(store: Store, *, deep: bool) -> Iterator[str | None]:
@@ -199,6 +186,13 @@ def _sets(store: Store, *, deep: bool) -> Iterator[str | None]:
         yield lacking if absent and not is_elsewhere(stored) else None
 
 
+def _texts(store: Store) -> Iterator[str | None]:
+    with reading(store) as connection:
+        for item, text in connection.execute(select(tables.item_text)):
+            right = text_key(text_out(text)) == item
+            yield None if right else f"the text {text_out(text)[:60]!r} is kept under the key of another"
+
+
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
     with reading(store) as connection:
         keys = connection.execute(select(tables.run.c.key).order_by(tables.run.c.id)).scalars().all()
@@ -208,6 +202,10 @@ def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
             continue
         try:
             ledgers = load_ledgers(store, key)
+            for direction, shortlist in load_shortlists(store, key).items():
+                if direction in ledgers:  # that one is gone is told below
+                    ledger = ledgers[direction]
+                    check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
         except (ClipbenchError, ValueError) as error:
             yield f"run {key} cannot be read ({error})"
             continue

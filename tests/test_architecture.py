@@ -15,16 +15,20 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each package may import of clipbench, besides itself. Siblings never import one another.
 NOUNS = {"records", "keys", "errors", "home", "foreign_files", "tabular"}
-PURE = {"metrics", "statistics", "perturb", "failures"}
-SIBLINGS = {"datasets", "store", "encoders", "demo"}
+PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
+SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters", "indexes"}
 ALLOWED = {
     **dict.fromkeys(NOUNS, NOUNS),
     "metrics": NOUNS,
     "statistics": NOUNS,
     "perturb": NOUNS,
     "failures": NOUNS,
+    "prompts": NOUNS,
+    "rerank": NOUNS,
     "datasets": NOUNS | PURE,
     "encoders": NOUNS | PURE,
+    "adapters": NOUNS | PURE,
+    "indexes": NOUNS | PURE,
     "store": NOUNS | PURE | {"migrations"},
     "migrations": {"store"},
     "demo": NOUNS | PURE,

@@ -14,6 +14,7 @@ import store_toys
 from store_toys import count, new_store, toy_dataset, toy_record, toy_run
 
 from clipbench.errors import DatasetError
+from clipbench.foreign_files import inside
 from clipbench.keys import short
 from clipbench.records import Caption, Dataset, Sample
 from clipbench.store import clock
@@ -47,7 +48,7 @@ SAMPLE = st.builds(
     Sample,
     TEXT,
     st.lists(st.builds(Caption, TEXT, TEXT), max_size=4).map(tuple),
-    st.none() | TEXT,
+    st.none() | TEXT.filter(inside),
     st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
     st.none() | TEXT,
 )

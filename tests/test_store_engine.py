@@ -17,7 +17,7 @@ from store_toys import toy_run
 
 from clipbench.errors import StoreError
 from clipbench.home import Home
-from clipbench.store import trouble
+from clipbench.store import sqlite_errors
 from clipbench.store.connect import BUSY_SECONDS, connect
 from clipbench.store.engine import Store, open_store, reading, writing
 from clipbench.store.upgrade import APPLICATION, DERIVED, REVISIONS
@@ -260,9 +260,9 @@ def test_a_read_only_folder_is_told(tmp_path: Path, request: pytest.FixtureReque
 
 
 def test_what_is_not_known_goes_through_unchanged() -> None:
-    with pytest.raises(OSError, match="odd"), trouble.translated(Path("x")):
+    with pytest.raises(OSError, match="odd"), sqlite_errors.translated(Path("x")):
         raise OSError(9999, "odd")
-    with pytest.raises(sqlite3.ProgrammingError), trouble.translated(Path("x")):
+    with pytest.raises(sqlite3.ProgrammingError), sqlite_errors.translated(Path("x")):
         sqlite3.connect(":memory:").execute("SELECT ?", ())
 
 

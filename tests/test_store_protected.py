@@ -1,5 +1,6 @@
 """A store where nothing may be written can be read whole, says so, and is not touched."""
 
+import csv
 import shutil
 import sqlite3
 import subprocess
@@ -19,11 +20,15 @@ from clipbench.errors import StoreError
 from clipbench.home import Home
 from clipbench.reports.stores import info_table
 from clipbench.store import engine, protected
+from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store, writing
 from clipbench.store.maintenance import backup, info, verify
 from clipbench.store.queries import list_runs
 from clipbench.store.runs import tag_run
 from clipbench.store.sql import ask
+from clipbench.study.embed import embed_texts
+from clipbench.study.models import EncoderSource, ModelRequest
+from clipbench.study.progress import Silent
 
 UPGRADES = Path(__file__).parent / "upgrades"
 
@@ -123,11 +128,30 @@ def test_an_empty_database_is_no_store(tmp_path: Path) -> None:
         to_read(Home(tmp_path))
 
 
+def labelled(folder: Path) -> None:
+    """Let two annotators fill in their tables and import them."""
+    tables = sorted(folder.glob("*.csv"))
+    for table in tables:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        with table.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows({**row, "category": "Ambiguous"} for row in rows)
+    good("annotate", "import", *tables)
+
+
 COMMANDS = """
 import sys
 from clipbench.cli.app import main
 for words in (["report"], ["runs", "show"], ["runs", "list", "--json"], ["store", "info"], ["store", "verify"],
-              ["report", "--query", "SELECT count(*) AS runs FROM runs"], ["dataset", "list"]):
+              ["report", "--query", "SELECT count(*) AS runs FROM runs"], ["dataset", "list"],
+              ["evaluate", "toys", "--model", "toy"], ["embed", "export", "toys", "--model", "toy", "--out", "x.h5"],
+              ["robustness", "preview", "toys", "--perturb", "word-dropout", "--out", "sheets"],
+              ["robustness", "export", "toys", "--perturb", "word-dropout", "--out", "perturbed"],
+              ["annotate", "list"], ["annotate", "list", "latest", "--hints"], ["annotate", "results"],
+              ["annotate", "gallery"], ["annotate", "export"], ["annotate", "adjudicate", "--list"],
+              ["annotate", "summary"], ["annotate", "agreement"]):
     sys.argv = ["clipbench", *words]
     try:
         main()
@@ -140,6 +164,11 @@ for words in (["report"], ["runs", "show"], ["runs", "list", "--json"], ["store"
 def test_with_real_permissions_too(own_home: Path, tmp_path: Path) -> None:
     added(tmp_path, images=4)
     good("evaluate", "toys", "--model", "toy")
+    good("annotate", "sample", "--n", "3")
+    good("annotate", "assign", "--annotators", "A,B", "--overlap", "2", "--per-annotator", "0", "--backup", "0",
+         "--out", tmp_path / "assigned")  # fmt: skip
+    labelled(tmp_path / "assigned")
+    (tmp_path / "written").mkdir()
     home = Home(own_home)
     paths = [home.root, *home.root.rglob("*")]
     before = contents(home)
@@ -148,6 +177,7 @@ def test_with_real_permissions_too(own_home: Path, tmp_path: Path) -> None:
             path.chmod(0o555 if path.is_dir() else 0o444)
         done = subprocess.run(
             [*write_protected(), sys.executable, "-c", COMMANDS],
+            cwd=tmp_path / "written",
             capture_output=True,
             text=True,
             check=False,
@@ -159,3 +189,12 @@ def test_with_real_permissions_too(own_home: Path, tmp_path: Path) -> None:
     assert "read only: nothing may be written there" in done.stdout
     assert "all of it is right" in done.stdout
     assert contents(home) == before
+
+
+@pytest.mark.usefixtures("locked")
+def test_work_that_could_not_be_stored_is_not_begun(home: Home) -> None:
+    store = to_read(home)
+    toys = load_dataset(store, "toy")
+    source = EncoderSource(store, ModelRequest("toy"))
+    with pytest.raises(StoreError, match="nothing may be written there"):
+        embed_texts(store, toys, source, Silent())

@@ -1,8 +1,13 @@
 """Questions in SQL read and nothing else; the page on the store describes every view and column."""
 
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -96,6 +101,70 @@ def test_a_question_without_end_is_stopped(store: Store) -> None:
     endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
     with pytest.raises(StoreError, match=r"longer than 0\.2 seconds"):
         ask(store, endless, seconds=0.2)
+
+
+SLOW = {
+    "instr": "SELECT instr(hex(zeroblob(8000000)), hex(zeroblob(4000000)) || '1')",
+    "replace": "SELECT replace(hex(zeroblob(8000000)), hex(zeroblob(4000000)) || '1', '')",
+    "like": "SELECT hex(zeroblob(8000000)) LIKE '%' || hex(zeroblob(20000)) || '1%'",
+}
+"""One instruction of SQLite's machine each, in which it looks at no clock."""
+
+
+@pytest.mark.parametrize("function", SLOW)
+def test_one_call_that_takes_hours_is_stopped(
+    store: Store, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "GRACE", 0.2)
+    with pytest.raises(StoreError, match=r"longer than 0\.3 seconds"):
+        ask(store, SLOW[function], seconds=0.3)
+
+
+def test_values_and_sorts_that_would_fill_memory_or_disk_are_stopped(store: Store) -> None:
+    blobs = ", ".join(["zeroblob(16000000)"] * 1900)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+    for question in (
+        f"SELECT {blobs}",  # 30 GB in one row
+        f"{endless} SELECT randomblob(1000000) AS b FROM n ORDER BY b",  # noqa: S608, sorted on the disk without end
+        f"{endless} SELECT group_concat(hex(randomblob(8000000)) || x) OVER () FROM n",  # noqa: S608, our own words
+    ):
+        with pytest.raises(StoreError, match=r"more than the 512 MB of memory|too big"):
+            ask(store, question, seconds=60)
+
+
+def test_ctrl_c_is_heard_at_once_and_leaves_no_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def noted(*words: Any, **more: Any) -> subprocess.Popen[bytes]:
+        begun.append(start(*words, **more))
+        Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(store, SLOW["instr"], seconds=600)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert begun[0].returncode == -signal.SIGKILL
+
+
+def test_every_kind_of_value_comes_back(store: Store) -> None:
+    question = "SELECT NULL, 9223372036854775807, -1, 0.1, 1e999, x'00ff', 'a\u00e9\U0001f600', '', x''"
+    values = (None, 2**63 - 1, -1, 0.1, float("inf"), b"\x00\xff", "a\u00e9\U0001f600", "", b"")
+    assert ask(store, question).rows == (values,)
+
+
+def test_a_file_in_the_folder_where_one_types_takes_no_librarys_place(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sqlite3.py").write_text("raise SystemExit(3)")
+    (tmp_path / "json.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert ask(store, "SELECT 1").rows == ((1,),)
 
 
 def test_rows_are_limited_and_that_is_told(store: Store) -> None:

@@ -17,17 +17,17 @@ from clipbench.errors import ClipbenchError, CompareError, StoppedError, StoreEr
 from clipbench.home import Home
 from clipbench.perturb.registry import Selection
 from clipbench.perturb.resources import Rewrites
-from clipbench.records import Dataset, Perturbation, text_key
+from clipbench.records import Dataset, Perturbation, Protocol, text_key
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, set_items
 from clipbench.store.engine import Store, open_store, reading
+from clipbench.store.maintenance import gc, verify
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep, find_sweep
 from clipbench.study.deriving import derived
 from clipbench.study.evaluate import evaluate, evaluate_sets
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.estimate import count_words, estimate
 from clipbench.study.robustness.levels import selections
 from clipbench.study.robustness.measures import summarise
@@ -294,3 +294,20 @@ def test_an_operation_without_its_data_is_refused(store: Store) -> None:
 
 def test_perturbations_with_other_parameters_are_other_settings() -> None:
     assert Perturbation("a", "text", 0.1, 0, {"x": 1}).key != Perturbation("a", "text", 0.1, 0, {"x": 2}).key
+
+
+def test_vectors_that_were_given_up_are_encoded_again_by_the_same_sweep(tmp_path: Path) -> None:
+    with environment(CLIPBENCH_STORE=str(tmp_path / "store")):
+        added(tmp_path, images=6)
+    store = open_store(Home(tmp_path / "store"))
+    toys, source = load_dataset(store, "toys"), toy(store)
+    request = SweepRequest(_at("word-dropout", 0.3) + _at("gaussian-noise", 2.0))
+    first = sweep(plan(source, toys, request, PROTOCOL), source, PROTOCOL, Silent())
+    lost = next(path for path in sorted(store.home.embeddings.rglob("text-*.h5")))
+    lost.write_bytes(b"")
+    gc(store, damaged=True)
+    again = plan(source, toys, request, PROTOCOL)
+    assert again.stored < len(again.runs)
+    assert again.strings > 0
+    assert sweep(again, source, PROTOCOL, Silent()).runs == first.runs
+    assert verify(store, deep=True, recompute=derived).clean

@@ -49,7 +49,7 @@ def adjudicate(
     from clipbench.study.annotation.labels import dataset_of, scope
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=only_list)
     within = scope(at, sample, dataset)
     found, of = open_conflicts(within), dataset_of(at, within)
     if only_list or not found:
@@ -103,7 +103,7 @@ def results(
     from clipbench.study.annotation.results import category_results
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     found, within = resolve_run(at, run), scope(at, sample, dataset)
     if against is None:
         result = result_table(found, category_results(at, found, within, policy.value), policy.value)
@@ -127,7 +127,7 @@ def gallery(
     from clipbench.store.failures import find_sample
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     with progress(quiet) as bars:
         count = write_gallery(at, find_sample(at, sample), out, bars, side=side, force=force)
     typer.echo(f"{out}: {count} failures, {out.stat().st_size / 1e6:.1f} MB")
@@ -153,7 +153,7 @@ def export(
     from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 
-    session = open_session(open_at(store), sample, hints=hints)
+    session = open_session(open_at(store, to_read=True), sample, hints=hints)
     folder = out or Path("labels")
     if form is Export.csv:
         paths = export_tables(session, folder, force=force)

@@ -70,7 +70,7 @@ def sample(
     """
     from clipbench.reports.annotation.samples import sample_tables
     from clipbench.store.queries import resolve_run
-    from clipbench.study.annotation.hints import suggest
+    from clipbench.study.annotation.hints import draw_with_hints
     from clipbench.study.annotation.sampling import SampleRequest, draw_sample
     from clipbench.study.opening import open_at
 
@@ -78,10 +78,11 @@ def sample(
     found = resolve_run(at, run)
     by = tuple(dict.fromkeys(stratum.value for stratum in strata or []))
     request = SampleRequest(n, seed, direction.value, rank_above, by, allocation.value, controls, legacy)
-    drawn = draw_sample(at, found, request)
-    if drawn.created and not no_hints:
+    if no_hints:
+        drawn = draw_sample(at, found, request)
+    else:
         with progress(quiet) as bars:
-            suggest(at, drawn.sample, found, bars)
+            drawn = draw_with_hints(at, found, request, bars)
     emit(sample_tables(at, drawn), chosen(form, json))
     if not drawn.created:
         note("note: this sample was drawn before; nothing was drawn again")
@@ -140,7 +141,7 @@ def list_(
     from clipbench.store.failures import find_sample
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     table = sample_list(at) if sample is None else manifest_table(at, find_sample(at, sample), hints=hints)
     emit(table, chosen(form, json))
 

@@ -131,7 +131,7 @@ def export(
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     source = EncoderSource(at, ModelRequest(model, pretrained, precision))
     written = export_vectors(at, dataset, source, out, force=force)
     typer.echo(f"wrote {out}: {', '.join(f'{rows:,} {side} vectors' for side, rows in written.items())}")

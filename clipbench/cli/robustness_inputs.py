@@ -76,7 +76,7 @@ def preview(
     from clipbench.study.robustness.asking import Asked
     from clipbench.study.robustness.preview import preview_of
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     asked = Asked(
         words=(*(perturb or []), *(preset or [])),
         levels=level,
@@ -130,7 +130,7 @@ def export(
     from clipbench.study.opening import open_at
     from clipbench.study.robustness.asking import Asked, request_of
 
-    at = open_at(store)
+    at = open_at(store, to_read=True)
     collected = load_dataset(at, dataset)
     asked = Asked(
         words=(*(perturb or []), *(preset or [])),

@@ -13,7 +13,7 @@ from clipbench.errors import DatasetError
 from clipbench.keys import Json
 from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
 from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, is_complete, save_set, set_key
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, check_writable
 from clipbench.store.vectors import Pool
 from clipbench.study.encode import Picture, Transform, encode_images, encode_texts
 from clipbench.study.models import EncoderSource
@@ -78,6 +78,7 @@ def embed_texts(
     found = stored_set(store, dataset, source, ("text", perturbation))
     if found is not None:
         return Embedded(found, found=True, encoded=0)
+    check_writable(store)
     began = time.monotonic()
     texts = wording.texts if wording else [caption.text for caption in dataset.captions]
     pool = Pool(store, source.identity.key, "text")
@@ -114,6 +115,7 @@ def embed_images(
     if found is not None:
         _refuse_missing(dataset, found.unreadable, allow_missing)
         return Embedded(found, found=True, encoded=0)
+    check_writable(store)
     began = time.monotonic()
     pictures, unusable = photographs(dataset)
     _refuse_missing(dataset, unusable, allow_missing)

@@ -14,10 +14,10 @@ from clipbench.errors import DatasetError, StoreError
 from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.metrics.ranks import rank
-from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, RunSpec
+from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, Protocol, RunSpec
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, check_writable
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.embed import embed_images, embed_texts
 from clipbench.study.environment import command_line, environment
@@ -25,7 +25,7 @@ from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]
@@ -78,6 +78,7 @@ def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) ->
     found = find_run(store, spec.key)
     if found is not None:
         return Evaluated(found, created=False)
+    check_writable(store)
     began = time.monotonic()
     gallery = gallery_of(sets.dataset, sets.images.unreadable)
     images = load_vectors(store, sets.images)[gallery.image_rows]

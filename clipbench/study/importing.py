@@ -19,7 +19,7 @@ from clipbench.records import CLEAN, Dataset, EncoderIdentity, Modality, text_ke
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import Encoding, save_set
 from clipbench.store.encoders import list_encoders, save_encoder
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, transaction
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Embedded
 from clipbench.study.encode import shards
@@ -79,8 +79,11 @@ def import_vectors(store: Store, name: str, request: VectorFiles) -> Imported:
         rows, remarks = _in_order(dataset, vectors, modality, normalize=request.normalize)
         chosen[modality], more = _one_vector_each(dataset, modality, rows)
         notes += [*remarks, *more]
-    save_encoder(store, identity, None)
-    sets = {modality: _save(store, dataset, identity, modality, rows) for modality, rows in chosen.items()}
+    with transaction(store) as whole:  # where the texts are refused, the images are not kept either
+        save_encoder(whole, identity, None)
+        for side, rows in chosen.items():  # before a file is written for either
+            _refuse_other_vectors(whole, dataset, identity, side, rows)
+        sets = {side: _save(whole, dataset, identity, side, rows) for side, rows in chosen.items()}
     return Imported(identity, sets, tuple(notes))
 
 
@@ -208,14 +211,30 @@ def _save(
     missing = [distinct[i] for i in pool.missing(distinct)]
     for shard in shards(missing, SHARD):
         pool.write(shard, rows[[place[key] for key in shard]])
-    # A caption that another dataset has too keeps the vector it was first imported with.
-    if np.abs(pool.gather(keys) - rows).max(initial=0) > EQUAL_TOLERANCE:
+    encoding = Encoding(dataset.key, identity.key, CLEAN, modality, keys)
+    return Embedded(save_set(store, encoding), found=not missing, encoded=0)
+
+
+def _refuse_other_vectors(
+    store: Store,
+    dataset: Dataset,
+    identity: EncoderIdentity,
+    modality: Modality,
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """Raise DatasetError where items have other vectors in the store.
+
+    A caption that another dataset has too keeps the vector it was first imported with.
+    """
+    keys = _item_keys(dataset, modality)
+    pool = Pool(store, identity.key, modality)
+    known = np.setdiff1d(np.arange(len(keys)), pool.missing(keys))
+    stored = pool.gather([keys[row] for row in known])
+    if np.abs(stored - rows[known]).max(initial=0) > EQUAL_TOLERANCE:
         raise DatasetError(
             f"other vectors are stored for {dataset.name} under {identity.label}",
             "import these under another --model name",
         )
-    encoding = Encoding(dataset.key, identity.key, CLEAN, modality, keys)
-    return Embedded(save_set(store, encoding), found=not missing, encoded=0)
 
 
 def _item_keys(dataset: Dataset, modality: Modality) -> list[bytes]:

@@ -99,8 +99,9 @@ class EncoderSource:
         if remembered is not None:
             return remembered
         identity = self.encoder.identity
-        # The signature is taken again: a model may have been downloaded in between.
-        save_encoder(self.store, identity, signature(self.spec))
+        if self.store.source is None:  # where nothing may be written, it is found by loading every time
+            # The signature is taken again: a model may have been downloaded in between.
+            save_encoder(self.store, identity, signature(self.spec))
         return identity
 
     @property

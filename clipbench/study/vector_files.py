@@ -94,7 +94,8 @@ def _hdf5(path: Path, modality: Modality) -> tuple[npt.NDArray[np.float32], list
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        # Nothing is written to it, so no lock is needed, and some file systems have none.
+        with h5py.File(path, "r", locking=False) as file:
             side = file[modality] if isinstance(file.get(modality), h5py.Group) else file
             if "vectors" not in side:
                 raise DatasetError(

@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from clipbench.datasets.images import ImageError, colours, decode
-from clipbench.datasets.photographs import inside, within
+from clipbench.datasets.photographs import within
+from clipbench.foreign_files import inside
 from clipbench.records import Sample
 from clipbench.reports.html.elements import Markup, element, quoted
 

@@ -23,9 +23,10 @@ from clipbench.perturb.word_lists import COLOURS, COUNTS, NOUN_EXCEPTIONS, SPATI
 from clipbench.records import Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, load_vectors
-from clipbench.store.engine import Store
-from clipbench.store.failures import save_suggestions
+from clipbench.store.engine import Store, transaction
+from clipbench.store.failures import StoredSample, has_sample, load_suggestions, save_sample, save_suggestions
 from clipbench.store.runs import StoredRun
+from clipbench.study.annotation.sampling import SampleRequest, drawn_from
 from clipbench.study.progress import Progress
 
 SAME_COLOURS: Mapping[str, str] = {"grey": "gray", "golden": "gold", "blonde": "blond"}
@@ -48,8 +49,35 @@ def english() -> Vocabulary:
     )
 
 
+def draw_with_hints(store: Store, run: StoredRun, request: SampleRequest, progress: Progress) -> StoredSample:
+    """Draw failures of a run, look for hints, and store manifest and hints together.
+
+    A sample that was drawn before without a hint (it was told to be, or an older version was killed between
+    the two) gets its hints now. Raises as `drawn_from` does.
+    """
+    sample = drawn_from(store, run, request)
+    if has_sample(store, sample.key) and any(load_suggestions(store, _keys(sample)).values()):
+        return save_sample(store, sample)
+    hints = find_hints(store, sample, run, progress)  # which takes long, so not while others cannot write
+    with transaction(store) as whole:
+        stored = save_sample(whole, sample)
+        save_suggestions(whole, hints)
+    return stored
+
+
+def _keys(sample: FailureSample) -> list[str]:
+    return [item.failure.key for item in sample.failures]
+
+
 def suggest(store: Store, sample: FailureSample, run: StoredRun | None, progress: Progress) -> int:
-    """Look for hints on every failure of a sample and store them; return how many are new.
+    """Look for hints on every failure of a stored sample and store them; return how many are new."""
+    return save_suggestions(store, find_hints(store, sample, run, progress))
+
+
+def find_hints(
+    store: Store, sample: FailureSample, run: StoredRun | None, progress: Progress
+) -> dict[str, Sequence[Suggestion]]:
+    """Return the hints on every failure of a sample, by its key; nothing is stored.
 
     run: whose picture embeddings are compared, None for none. A photograph that cannot be read gives no hint.
     """
@@ -68,7 +96,7 @@ def suggest(store: Store, sample: FailureSample, run: StoredRun | None, progress
             hints += from_hashes(pair[0], pair[1])
         found[failure.key] = hints
         progress.advance(bar, 1)
-    return save_suggestions(store, found)
+    return found
 
 
 def _similarities(

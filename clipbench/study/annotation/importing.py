@@ -19,7 +19,7 @@ from clipbench.failures.slices import check_annotator, file_annotator
 from clipbench.records import Dataset
 from clipbench.store.annotations import Batch, NewLabel, Saved, Source, earlier_import, save_batches
 from clipbench.store.datasets import list_datasets, load_dataset, save_dataset
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, transaction
 from clipbench.store.failures import find_failures, list_samples
 from clipbench.study.annotation.files import LabelFile, read_labels
 from clipbench.study.annotation.matching import Catalogue, MatchError, match
@@ -100,8 +100,9 @@ def import_labels(store: Store, request: ImportRequest) -> tuple[ImportedFile, .
         raise InputError(
             "the labels do not fit", sorted(set(problems)), "mend the files and run the command again"
         )
-    dataset = _kept(store, request, catalogue)
-    return tuple(_store(store, readers, dataset))
+    with transaction(store) as whole:
+        dataset = _kept(whole, request, catalogue)
+        return tuple(_store(whole, readers, dataset))
 
 
 def _read(path: Path, problems: list[Problem]) -> LabelFile | None:

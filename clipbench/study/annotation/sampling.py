@@ -92,6 +92,14 @@ class Outcome:
 def draw_sample(store: Store, run: StoredRun, request: SampleRequest) -> StoredSample:
     """Draw failures of a run and store the manifest; the same request finds the stored one.
 
+    Without hints: `clipbench.study.annotation.hints` stores them in the same transaction. Raises as `drawn_from`.
+    """
+    return save_sample(store, drawn_from(store, run, request))
+
+
+def drawn_from(store: Store, run: StoredRun, request: SampleRequest) -> FailureSample:
+    """Return failures of a run as they are drawn; nothing is stored.
+
     Raises ClipbenchError where the run has no such failures, lacks the direction, or was perturbed.
     """
     if run.perturbation.operation != "clean":
@@ -113,7 +121,7 @@ def draw_sample(store: Store, run: StoredRun, request: SampleRequest) -> StoredS
     by_id = {outcome.id: outcome for outcome in found}
     items = [replace(by_id[id_].item, stratum=s) for id_, s in zip(drawn.ids, drawn.stratum, strict=True)]
     items += _controls(found, [by_id[id_] for id_ in drawn.ids[: request.controls]], request)
-    sample = FailureSample(
+    return FailureSample(
         run=run.key,
         dataset=run.spec.dataset,
         direction=request.direction,
@@ -122,7 +130,6 @@ def draw_sample(store: Store, run: StoredRun, request: SampleRequest) -> StoredS
         population=len(failures),
         items=tuple(items),
     )
-    return save_sample(store, sample)
 
 
 def outcomes(store: Store, run: StoredRun, dataset: Dataset, direction: Direction) -> Iterator[Outcome]:

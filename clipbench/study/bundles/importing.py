@@ -9,17 +9,16 @@ import numpy as np
 
 from clipbench.errors import StoreError
 from clipbench.keys import short
-from clipbench.records import Dataset, Ledger
+from clipbench.records import Dataset, Ledger, protocol_of
 from clipbench.store.datasets import list_datasets, save_dataset
 from clipbench.store.embeddings import ELSEWHERE, Encoding, find_set, save_set_elsewhere
 from clipbench.store.encoders import save_encoder
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, transaction
 from clipbench.store.ledgers import ARRAYS
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, find_run, load_ledgers, save_run
 from clipbench.study.bundles.reading import Bundle, Ledgers, read_bundle
 from clipbench.study.bundles.records import BundledRun
-from clipbench.study.protocol import protocol_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,11 @@ def import_bundle(store: Store, path: Path, expected: str | None = None) -> Impo
         raise StoreError(
             f"the bundle is {bundle.name}, {expected} was expected", "ask its maker which is right"
         )
+    with transaction(store) as whole:
+        return _imported(whole, bundle)
+
+
+def _imported(store: Store, bundle: Bundle) -> Imported:
     known = tuple(key for key in bundle.runs if find_run(store, key) is not None)
     for key in known:
         _same_ledgers(store, key, bundle.runs[key][1])
@@ -55,22 +59,27 @@ def import_bundle(store: Store, path: Path, expected: str | None = None) -> Impo
         save_encoder(store, identity, None)
     for setting in bundle.settings.values():
         save_perturbation(store, setting)
-    for stored, items in bundle.sets.values():
-        encoding = Encoding(
-            dataset=stored.dataset,
-            encoder=stored.encoder,
-            perturbation=bundle.settings[stored.perturbation],
-            modality=stored.modality,
-            items=[item.tobytes() for item in items],
-            truncated=stored.truncated,
-            unreadable=stored.unreadable,
-            seconds=stored.seconds,
-            audit={**(stored.audit or {}), ELSEWHERE: True},
-        )
-        save_set_elsewhere(store, encoding, stored.checksum)
+    for key in bundle.sets:
+        _save_set(store, bundle, key)
     for run, ledgers in bundle.runs.values():
         save_run(store, run.spec, _record(run, bundle.name), ledgers, run.metrics)
     return Imported(bundle.name, tuple(key for key in bundle.runs if key not in known), known)
+
+
+def _save_set(store: Store, bundle: Bundle, key: str) -> None:
+    stored, items = bundle.sets[key]
+    encoding = Encoding(
+        dataset=stored.dataset,
+        encoder=stored.encoder,
+        perturbation=bundle.settings[stored.perturbation],
+        modality=stored.modality,
+        items=[item.tobytes() for item in items],
+        truncated=stored.truncated,
+        unreadable=stored.unreadable,
+        seconds=stored.seconds,
+        audit={**(stored.audit or {}), ELSEWHERE: True},
+    )
+    save_set_elsewhere(store, encoding, stored.checksum)
 
 
 def _is_named(name: str, expected: str) -> bool:

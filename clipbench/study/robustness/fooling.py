@@ -22,14 +22,14 @@ from clipbench.metrics.ranks import rank
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.operation import TextOperation
 from clipbench.perturb.text_operations import TEXT_OPERATIONS
-from clipbench.records import Ledger, Metric, Perturbation
+from clipbench.records import Ledger, Metric, Perturbation, Protocol
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import StoredRun
 from clipbench.study.embed import Wording, embed_texts
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
 
 KIND = "fooling"

@@ -13,8 +13,8 @@ from functools import cached_property
 from clipbench.errors import StoppedError
 from clipbench.keys import digest, short
 from clipbench.perturb.operation import ImageOperation
-from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
-from clipbench.store.embeddings import EmbeddingSet, set_key
+from clipbench.records import CLEAN, Dataset, Modality, Protocol, RunSpec, text_key
+from clipbench.store.embeddings import EmbeddingSet, find_set, is_complete, is_elsewhere, set_key
 from clipbench.store.engine import Store
 from clipbench.store.runs import find_run
 from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
@@ -24,7 +24,6 @@ from clipbench.study.encode import encode_texts
 from clipbench.study.evaluate import Sets, evaluate_sets
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import OneBar, Progress, Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.corruption import corruption, image_audit
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
 from clipbench.study.robustness.wording import text_audit, unlike, wording
@@ -34,7 +33,7 @@ KIND = "robustness"
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a sweep: its setting, the texts it ranks, and whether it is stored already."""
+    """One run of a sweep: its setting, the texts it ranks, and whether it is stored already, vectors and all."""
 
     setting: Setting
     texts: tuple[str, ...]
@@ -124,7 +123,18 @@ def _planned(
 
     kind = "evaluate" if setting.is_clean else KIND
     spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
-    return Planned(setting, texts, spec, find_run(source.store, spec.key) is not None)
+    return Planned(setting, texts, spec, _is_stored(source.store, spec))
+
+
+def _is_stored(store: Store, spec: RunSpec) -> bool:
+    """Whether a run is stored and still has its vectors: those that `store gc --damaged` gave up are missed.
+
+    A run of a bundle came without them, and nothing of it is encoded here unasked.
+    """
+    if find_run(store, spec.key) is None:
+        return False
+    sides = [find_set(store, key) for key in (spec.images, spec.texts)]
+    return all(side is not None and (is_elsewhere(side) or is_complete(store, side)) for side in sides)
 
 
 def sweep(
