@@ -78,10 +78,10 @@ def evaluate(
     What is not embedded yet is embedded first. A request that was stored before is shown, not computed again.
     """
     from clipbench.reports.runs import run_table
+    from clipbench.store.runs import check_tag, tagged
     from clipbench.study.evaluate import evaluate as evaluate_dataset
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
-    from clipbench.study.tagging import checked, tagged
 
     protocol = Protocol(
         ks=tuple(sorted(set(k or (1, 5, 10)))),
@@ -92,7 +92,9 @@ def evaluate(
         seed=seed,
         confidence=confidence,
     )
-    at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
+    at = open_at(store, to_read=True)  # what is stored can be read anywhere
+    for word in tag or ():
+        check_tag(word)  # before the run is made, not after
     source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
     with progress(quiet, source) as bars:
         done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)
@@ -101,4 +103,4 @@ def evaluate(
         if not done.created:
             note("note: this run was stored before; nothing was computed again")
     asked = chosen(form, json)
-    emit(run_table(at, tagged(at, done.run, tags), wide=for_programs(asked)), asked)
+    emit(run_table(at, tagged(at, done.run, tag or ()), wide=for_programs(asked)), asked)

@@ -178,7 +178,7 @@ def _sweep(
 
 
 def _query(at: Store, question: str, limit: int | None, seconds: float, form: Format) -> None:
-    from clipbench.reports.sql import answer_table
+    from clipbench.reports.stores import answer_table
     from clipbench.store.sql import ROWS
 
     emit(answer_table(at, question, rows=limit or ROWS, seconds=seconds), form)
