@@ -108,6 +108,7 @@ class BundledRun(Told):
     texts: Text
     protocol: Plain
     metric_version: Count
+    method: Plain = Field(default_factory=dict)
     encoder: Text
     perturbation: Text
     command: Words
@@ -192,9 +193,12 @@ def set_of(told: Object) -> BundledSet:
 
 def run_json(run: StoredRun, metrics: tuple[Metric, ...]) -> Object:
     """Return a run without its ledgers and tags."""
+    spec = {field.name: getattr(run.spec, field.name) for field in fields(RunSpec)}
+    if not run.spec.method:  # left out, so that bundles of plain runs are what they always were
+        del spec["method"]
     return {
         "key": run.key,
-        **{field.name: getattr(run.spec, field.name) for field in fields(RunSpec)},
+        **spec,
         "encoder": run.encoder,
         "perturbation": run.perturbation.key,
         "command": run.command,
