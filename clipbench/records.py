@@ -315,6 +315,11 @@ ALWAYS_WRITTEN = ("ks", "directions", "ties", "positives", "fold", "resamples", 
 """The fields that a protocol had when runs were first stored. Never to be added to, nor taken from."""
 
 
+def filled(stored: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a stored protocol with every field that it leaves out at its default."""
+    return {**Protocol().as_json(), **stored}
+
+
 def protocol_of(stored: Mapping[str, Json]) -> Protocol:
     """Return the protocol that `Protocol.as_json` wrote: a field that is not there is at its default.
 

@@ -130,7 +130,7 @@ def sweep(
     from clipbench.study.opening import open_at
     from clipbench.study.protocol import directions_of
     from clipbench.study.robustness import estimate
-    from clipbench.study.robustness.asking import Asked, request_of
+    from clipbench.study.robustness.requests import TypedRequest, request_of
     from clipbench.study.robustness.sweep import plan
     from clipbench.study.robustness.sweep import sweep as run_sweep
 
@@ -139,7 +139,7 @@ def sweep(
         require_matplotlib()
     related, fitted = related_sweeps(at, reference, baselines or ())
     collected = load_dataset(at, dataset)
-    asked = Asked(
+    asked = TypedRequest(
         words=(*(perturb or []), *(preset or [])),
         levels=levels,
         severities=severities,

@@ -72,7 +72,7 @@ def gallery(
     request = StressRequest(
         sizes=sizes_of(sizes) if sizes is not None else (),
         distractors=tuple(distractors or []),
-        fooling=not no_fooling,
+        hard_negatives=not no_fooling,
         controls=tuple(control or []),
         seed=seed,
     )

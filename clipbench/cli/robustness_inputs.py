@@ -73,11 +73,11 @@ def preview(
     """
     from clipbench.cli.marked import show_previews
     from clipbench.study.opening import open_at
-    from clipbench.study.robustness.asking import Asked
     from clipbench.study.robustness.preview import preview_of
+    from clipbench.study.robustness.requests import TypedRequest
 
     at = open_at(store, to_read=True)
-    asked = Asked(
+    asked = TypedRequest(
         words=(*(perturb or []), *(preset or [])),
         levels=level,
         seeds=(seed,),
@@ -128,11 +128,11 @@ def export(
     from clipbench.store.datasets import load_dataset
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
-    from clipbench.study.robustness.asking import Asked, request_of
+    from clipbench.study.robustness.requests import TypedRequest, request_of
 
     at = open_at(store, to_read=True)
     collected = load_dataset(at, dataset)
-    asked = Asked(
+    asked = TypedRequest(
         words=(*(perturb or []), *(preset or [])),
         levels=levels,
         severities=severities,

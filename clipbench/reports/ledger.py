@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.run_kinds import kind_of
 from clipbench.study.whole_files import whole_file
 
 COLUMNS = (
@@ -66,7 +67,7 @@ def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table
             f"the run has no direction {direction!r}; it has {', '.join(ledgers)}", "--direction both"
         )
     gallery = stored_gallery(store, run)
-    added = added_items(store, run, gallery)
+    added = kind_of(run.spec.kind).added_items(store, run.spec.protocol, gallery)
     rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery, added)]
     return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
 
@@ -83,25 +84,6 @@ def need_set(store: Store, run: StoredRun, key: str) -> EmbeddingSet:
     if found is None:
         raise StoreError(f"the image set {key} of run {run.key} is gone", "clipbench store verify")
     return found
-
-
-def added_items(store: Store, run: StoredRun, gallery: Gallery) -> tuple[str, ...]:
-    """Return names of what a run ranked besides its dataset's own items, in the order of the gallery.
-
-    An image of distractors is `DATASET/ID`, a fooling caption `OPERATION copy NUMBER`; there is nothing else.
-    """
-    protocol = run.spec.protocol
-    copies, facts = protocol.get("fooling"), protocol.get("distractors")
-    if isinstance(copies, Sequence) and not isinstance(copies, str):
-        counts = [(str(one[0]), int(str(one[1]))) for one in copies if isinstance(one, Sequence)]
-        return tuple(f"{name} copy {number}" for name, count in counts for number in range(1, count + 1))
-    if not isinstance(facts, Mapping):
-        return ()
-    from clipbench.study.robustness.distractors import added_rows, usable_samples
-
-    other, images = load_dataset(store, str(facts["dataset"])), need_set(store, run, str(facts["images"]))
-    usable = usable_samples(other, images)
-    return tuple(f"{other.name}/{usable[row].id}" for row in added_rows(usable, gallery))
 
 
 def _rows(

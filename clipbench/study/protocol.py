@@ -5,15 +5,15 @@ Every number of a run is a function of its ledgers and its protocol, so `store v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics.measures import best_ranks, chance_hit, measure
-from clipbench.metrics.ties import tied_queries
+from clipbench.metrics.measures import best_ranks, chance_hit, is_known, measure
+from clipbench.metrics.ties import known_queries, tied_queries
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
 from clipbench.statistics.intervals import Interval, percentile_interval
@@ -37,10 +37,14 @@ def directions_of(word: str) -> tuple[Direction, ...]:
 
 
 def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple[Metric, ...]:
-    """Return every number of a run, direction after direction, RSUM last."""
+    """Return every number of a run, direction after direction, RSUM last.
+
+    What a ledger of limited depth does not tell is left out, for both directions.
+    """
     if protocol.fold is not None:
         return _over_folds(ledgers, protocol)
-    names = [*(f"hit@{k}" for k in protocol.ks), *OTHER]
+    hits, others = (_known(names, ledgers) for names in ([f"hit@{k}" for k in protocol.ks], OTHER))
+    names = [*hits, *others]
     values = {d: np.stack([measure(n)(ledgers[d], protocol.ties) for n in names], axis=1) for d in ledgers}
     clusters = 1 + max(int(ledger.cluster.max()) for ledger in ledgers.values())
     table = _bootstrap(values, ledgers, clusters, protocol)
@@ -53,9 +57,9 @@ def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple
             _metric(direction, name, mean, bound, n, protocol)
             for name, mean, bound in zip(names, means, bounds, strict=True)
         ]
-        found += averaged[: len(protocol.ks)]
-        found.append(_median(direction, ledgers[direction], clusters, protocol))
-        found += averaged[len(protocol.ks) :]
+        found += averaged[: len(hits)]
+        found += _median(direction, ledgers[direction], clusters, protocol)
+        found += averaged[len(hits) :]
         found += _facts(direction, ledgers[direction], protocol)
     if len(protocol.directions) == len(DIRECTIONS) and set(RSUM_HITS) <= set(names):
         found.append(_rsum(found, table, names, protocol))
@@ -94,13 +98,24 @@ def _metric(
     return Metric(direction, name, value, bound.low, bound.high, n, method_words(bound, protocol))
 
 
-def _median(direction: Direction, ledger: Ledger, clusters: int, protocol: Protocol) -> Metric:
+def _known(names: Iterable[str], ledgers: Mapping[Direction, Ledger]) -> list[str]:
+    return [name for name in names if all(is_known(name, ledger) for ledger in ledgers.values())]
+
+
+def _median(direction: Direction, ledger: Ledger, clusters: int, protocol: Protocol) -> list[Metric]:
+    """Return the median rank where it is known; with an interval where every rank is."""
+    if not is_known("MedR", ledger):
+        return []
+    if not known_queries(ledger).all():
+        # The middle ranks are known, but resamples may draw more of the unknown ones into the middle.
+        median = float(np.median(measure("MedR")(ledger, protocol.ties)))
+        return [_metric(direction, "MedR", median, None, ledger.queries, protocol)]
     ranks = best_ranks(ledger, protocol.ties)
     bound = None
     if clusters > 1:
         drawn = median_replicates(ranks, ledger.cluster, protocol.resamples, protocol.seed, clusters)
         bound = percentile_interval(drawn, protocol.confidence)
-    return _metric(direction, "MedR", float(np.median(ranks)), bound, ledger.queries, protocol)
+    return [_metric(direction, "MedR", float(np.median(ranks)), bound, ledger.queries, protocol)]
 
 
 def _facts(direction: Direction, ledger: Ledger, protocol: Protocol) -> list[Metric]:

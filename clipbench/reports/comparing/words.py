@@ -8,6 +8,7 @@ from clipbench.keys import short
 from clipbench.reports.runs import DIGITS, perturbation_name, shown_name
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparison import Comparison, Estimate, Line
+from clipbench.study.methods import method_words
 
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 LEVELS = ((0.01, DOUBLE_DAGGER), (0.05, DAGGER))
@@ -32,13 +33,14 @@ def run_labels(runs: Sequence[StoredRun]) -> tuple[str, ...]:
             run.dataset_name,
             run.model,
             perturbation_name(run.perturbation.operation, run.perturbation.level, run.perturbation.seed),
+            method_words(run.spec.method),
             " ".join(run.tags),
         ]
         for run in runs
     ]
     settings = facts[0][2]
-    varying = [i for i in range(3) if len({fact[i] for fact in facts}) > 1]
-    chosen = varying or ([3] if len({fact[3] for fact in facts}) == len(facts) else [2 if settings else 1])
+    varying = [i for i in range(4) if len({fact[i] for fact in facts}) > 1]
+    chosen = varying or ([4] if len({fact[4] for fact in facts}) == len(facts) else [2 if settings else 1])
     labels = [", ".join(fact[i] for i in chosen if fact[i]) for fact in facts]
     return tuple(
         f"{label} {short(run.key, 6)}".strip() if labels.count(label) > 1 else label

@@ -40,6 +40,7 @@ from clipbench.study.comparing.references import resolve_runs
 from clipbench.study.comparing.sides import Side, load_sides
 from clipbench.study.environment import command_line
 from clipbench.study.robustness.measures import SweepSummary, summarise
+from clipbench.study.run_kinds import is_plain
 from clipbench.study.whole_files import whole_file
 
 NEWEST = 24
@@ -150,7 +151,7 @@ def _comparison(
     if request.compare is not None:
         references = request.references or tuple(run.key for run in runs)
         return compared(store, references, request.compare, request.baseline), ()
-    clean = [run for run in runs if _is_plain(run)]
+    clean = [run for run in runs if is_plain(run)]
     base = (clean or list(runs))[-1]
     sides = load_sides(store, runs)
     [baseline] = [side for side in sides if side.run.key == base.key]
@@ -170,11 +171,6 @@ def _comparison(
     if len(chosen) < len(like):
         unlike = (*unlike, f"the oldest {len(like) - COMPARED} of {len(like)} runs like {labels[base.key]}")
     return compare(store, [base, *chosen], CompareRequest(metrics=names)), unlike
-
-
-def _is_plain(run: StoredRun) -> bool:
-    """Whether a run is an evaluation of the dataset as it is."""
-    return run.spec.kind == "evaluate" and run.perturbation.operation == "clean"
 
 
 def _shared(sides: Sequence[Side]) -> set[str]:
@@ -210,6 +206,6 @@ def _failing(sides: Sequence[Side], comparison: Comparison | None) -> Side | Non
     if comparison is not None:
         key = comparison.runs[comparison.baseline].key
         able = [side for side in able if side.run.key == key] or able
-    clean = [side for side in able if _is_plain(side.run)]
+    clean = [side for side in able if is_plain(side.run)]
     chosen = clean or able
     return chosen[-1] if chosen else None

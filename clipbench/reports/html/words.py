@@ -9,6 +9,7 @@ from clipbench.reports.comparing.words import HEADLINE, digits, metric_label
 from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.sides import Side
+from clipbench.study.methods import method_words
 
 
 def runs_table(sides: Sequence[Side]) -> Table:
@@ -18,6 +19,7 @@ def runs_table(sides: Sequence[Side]) -> Table:
         "dataset": [side.run.dataset_name for side in sides],
         "model": [side.run.model for side in sides],
         "perturbation": [_setting(side) for side in sides],
+        "method": [method_words(side.run.spec.method) for side in sides],
         "tags": [" ".join(side.run.tags) for side in sides],
     }
     told = [name for name, cells in labels.items() if name == "run" or len(set(cells)) > 1]
@@ -43,8 +45,8 @@ def _protocols(sides: Sequence[Side]) -> list[str]:
     told = {
         "; ".join(
             (
-                POSITIVES.get(str(side.run.spec.protocol.get("positives")), "positives unknown"),
-                TIES.get(str(side.run.spec.protocol.get("ties")), "ties unknown"),
+                POSITIVES.get(str(side.protocol["positives"]), "positives unknown"),
+                TIES.get(str(side.protocol["ties"]), "ties unknown"),
             )
         ): None
         for side in sides

@@ -16,6 +16,7 @@ from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.anchors_table import ANCHORS, COLLECTIONS, Anchor, Collection
 from clipbench.study.comparing.sides import Side, load_sides
+from clipbench.study.methods import method_words
 
 QUICK = "-quickgelu"
 """What open_clip's names of architectures with OpenAI's activation end in."""
@@ -101,7 +102,9 @@ def _hold(side: Side, identity: EncoderIdentity) -> list[Anchored]:
 
 def _unfit(side: Side) -> str:
     """Return what of a run's protocol keeps it from any published number, "" for nothing."""
-    if side.run.spec.protocol.get("positives") != "own":
+    if side.run.spec.method:
+        return f"{method_words(side.run.spec.method)}; published numbers are of the vectors' plain product"
+    if side.protocol["positives"] != "own":
         return "equal captions share their images here; published numbers are strict"
     if side.fold is not None:
         return f"folds of {side.fold:,} images are averaged here; published numbers are of one gallery"

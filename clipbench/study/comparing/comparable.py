@@ -1,8 +1,8 @@
 """May two runs be compared? Whatever must be equal is looked at, and every difference is named.
 
 Like runs have the same fingerprint (ordered ids and texts, split, caption policy), were ranked in the same
-galleries in the same directions, and count hits in the same way. Model, perturbation, adapter and index
-may differ: they are what a comparison is about. What a run does not say is unknown, and unknown is unlike.
+galleries in the same directions, and count hits in the same way. Model, perturbation and method (prompts,
+re-ranking, an index) may differ: they are what a comparison is about. What is not known here is unlike.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipbench.errors import CompareError
-from clipbench.keys import Json, canonical, short
+from clipbench.keys import canonical, short
 from clipbench.metrics.ties import POLICIES
-from clipbench.records import POSITIVES, Protocol
+from clipbench.records import ALWAYS_WRITTEN, POSITIVES
 from clipbench.study.comparing.sides import Side
 
 UNKNOWN = "unknown"
@@ -77,24 +77,21 @@ def _split(side: Side) -> str:
 
 
 def _ties(side: Side) -> str:
-    told = side.run.spec.protocol.get("ties")
+    told = side.protocol["ties"]
     return str(told) if told in POLICIES else UNKNOWN
 
 
 def _positives(side: Side) -> str:
-    told = side.run.spec.protocol.get("positives")
+    told = side.protocol["positives"]
     return str(told) if told in POSITIVES else UNKNOWN
 
 
 def _fold(side: Side) -> str:
-    protocol = side.run.spec.protocol
-    if "fold" not in protocol:
-        return UNKNOWN
-    fold: Json = protocol["fold"]
+    fold = side.protocol["fold"]
     return "one gallery" if fold is None else f"folds of {fold} images"
 
 
-SAID = frozenset(Protocol().as_json())
+SAID = frozenset(ALWAYS_WRITTEN)
 """Settings that are looked at one by one, or that may differ: the cutoffs and the bootstrap's."""
 
 

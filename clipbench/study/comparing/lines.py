@@ -165,7 +165,7 @@ def _rsum(block: Block, run: int, bounds: dict[tuple[int, str, str], Interval]) 
 
 
 def _confidence(side: Side) -> object:
-    return side.run.spec.protocol.get("confidence")
+    return side.protocol["confidence"]
 
 
 def corrected(lines: Sequence[Line], correction: str) -> list[Line]:

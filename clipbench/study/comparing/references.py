@@ -18,11 +18,12 @@ from clipbench.records import CLEAN
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import StoredRun, find_run
+from clipbench.study.run_kinds import KINDS
 
 WORDS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
 """What a query can ask for."""
 
-PLAIN = "evaluate"
+PLAIN = next(kind.name for kind in KINDS.values() if kind.plain)
 """The kind of a clean run where a query names none."""
 
 NEWEST, EVERY = "latest:", "all:"

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import CompareError, StoreError
+from clipbench.keys import Json
 from clipbench.metrics.ties import POLICIES
-from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy
+from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy, filled
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
@@ -35,18 +36,23 @@ class Side:
     metrics: Mapping[tuple[str, str], Metric]
 
     @property
+    def protocol(self) -> Mapping[str, Json]:
+        """How the run was scored, as it is stored; what it leaves out is at its default."""
+        return filled(self.run.spec.protocol)
+
+    @property
     def ties(self) -> TiePolicy:
-        """How the run counts equal scores. Raises CompareError where the run does not say."""
-        told = self.run.spec.protocol.get("ties")
+        """How the run counts equal scores. Raises CompareError for a way that is not known here."""
+        told = self.protocol["ties"]
         for policy in POLICIES:
             if told == policy:
                 return policy
-        raise CompareError(f"run {self.run.key} does not say how it counts ties ({told!r})")
+        raise CompareError(f"run {self.run.key} counts ties in a way that is not known here ({told!r})")
 
     @property
     def fold(self) -> int | None:
         """Images per gallery, None for one gallery."""
-        told = self.run.spec.protocol.get("fold")
+        told = self.protocol["fold"]
         return told if isinstance(told, int) else None
 
 

@@ -16,8 +16,8 @@ from clipbench.study.encode import Transform
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.corruption import corruption, source_corruption
+from clipbench.study.robustness.perturbed_texts import perturbed_texts, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
-from clipbench.study.robustness.wording import unlike, wording
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -34,8 +34,8 @@ def perturbed_captions(dataset: Dataset, request: SweepRequest) -> Iterator[Pert
     """Yield the captions under every text setting; seeds that change nothing about them once."""
     chosen = [one for one in settings(request) if one.perturbation.target == "text"]
     owners = [sample.id for sample in dataset.samples for _ in sample.captions]
-    worded = [(setting, wording(dataset.captions, setting, request)) for setting in chosen]
-    for setting, texts in unlike(worded):
+    worded = [(setting, perturbed_texts(dataset.captions, setting, request)) for setting in chosen]
+    for setting, texts in without_repeats(worded):
         rows = tuple(zip(owners, dataset.captions, texts, strict=True))
         yield PerturbedCaptions(setting.perturbation, rows)
 

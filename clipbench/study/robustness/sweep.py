@@ -21,12 +21,14 @@ from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
 from clipbench.study.encode import encode_texts
-from clipbench.study.evaluate import Sets, evaluate_sets
+from clipbench.study.evaluate import KIND as CLEAN_KIND
+from clipbench.study.evaluate import evaluate_sets
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import OneBar, Progress, Silent
+from clipbench.study.recording import RunInputs
 from clipbench.study.robustness.corruption import corruption, image_audit
+from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
-from clipbench.study.robustness.wording import text_audit, unlike, wording
 
 KIND = "robustness"
 
@@ -88,7 +90,7 @@ def plan(
     store = source.store
     worded = list(_worded(dataset, request, progress or Silent()))
     images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
-    others = unlike([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
+    others = without_repeats([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
     runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
     strings = sorted({text for run in runs if not run.stored for text in run.texts})
     lacking = Pool(store, source.identity.key, "text").missing([text_key(text) for text in strings])
@@ -107,7 +109,7 @@ def _worded(
     chosen = settings(request)
     bar = progress.start("settings", len(chosen))
     for setting in chosen:
-        yield setting, wording(dataset.captions, setting, request)
+        yield setting, perturbed_texts(dataset.captions, setting, request)
         progress.advance(bar)
 
 
@@ -121,7 +123,7 @@ def _planned(
     def side(modality: Modality) -> str:
         return set_key(dataset.key, source.identity.key, setting.perturbation.side(modality).key, modality)
 
-    kind = "evaluate" if setting.is_clean else KIND
+    kind = CLEAN_KIND if setting.is_clean else KIND
     spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
     return Planned(setting, texts, spec, _is_stored(source.store, spec))
 
@@ -159,8 +161,11 @@ def sweep(
             if not run.stored:
                 images = _images(store, dataset, source, run, pictures, allow_missing)
                 texts = _texts(store, dataset, source, run, progress)
-                sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
-                evaluate_sets(store, sets, protocol, kind=run.spec.kind)
+                setting = run.setting.perturbation
+                inputs = RunInputs(
+                    run.spec.kind, dataset, images, texts, protocol, setting, device=source.device
+                )
+                evaluate_sets(store, inputs)
                 done.append(run)
             progress.advance(bar)
     keys = [run.spec.key for run in planned.runs]
