@@ -354,6 +354,12 @@ ARRAYS_THAT_ARE_NONE = [
     array_bytes(np.zeros(4, "i4"))[:-2],
     array_bytes(np.zeros(4, "i4")) + b"more",
     array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"(4000000000000,)"[:4]),
+    array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"-4, "),
+    array_bytes(np.zeros(4, "i4")).replace(b"(4,)  ", b"(-4,) "),
+    array_bytes(np.zeros(4, "i4")).replace(b"'<i4'", b"[[[[["),
+    array_bytes(np.zeros(4, "i4")).replace(b"False", b"True "),
+    b"\x93NUMPY\x01\x00\xf8\xff" + b"(" * 65_528,
+    b"\x93NUMPY\x02\x00\xf8\xff\xff\xff{",
 ]
 
 

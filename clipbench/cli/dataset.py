@@ -193,7 +193,7 @@ def lint(
 ) -> None:
     """Look for missing, broken, duplicate and leaking images and captions; exit 1 above the thresholds."""
     from clipbench.reports.lint import lint_table, thresholds
-    from clipbench.study.inspect import inspect
+    from clipbench.study.collect import inspect
 
     limits = thresholds(allow or [])
     with progress(quiet) as bars:

@@ -30,7 +30,7 @@ def doctor(
     Exits 1 if anything failed.
     """
     from clipbench.home import locate
-    from clipbench.reports.health import health_table
+    from clipbench.reports.stores import health_table
     from clipbench.study import health
     from clipbench.study.models import ModelRequest
 

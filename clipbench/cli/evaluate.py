@@ -76,10 +76,12 @@ def evaluate(
     What is not embedded yet is embedded first. A request that was stored before is shown, not computed again.
     """
     from clipbench.reports.runs import run_table
+    from clipbench.store.runs import check_tag, tagged
     from clipbench.study.evaluate import evaluate as evaluate_dataset
-    from clipbench.study.tagging import checked, tagged
 
-    at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
+    at, tags = open_at(store, to_read=True), tag or ()  # what is stored can be read anywhere
+    for word in tags:
+        check_tag(word)  # before the run is made, not after
     with at_work(at, model, encoder, quiet) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
     if not quiet and not done.created:
