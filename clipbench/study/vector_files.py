@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
+from clipbench.study import hdf5_trial
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
 MAGIC_NPY = b"\x93NUMPY"
@@ -25,6 +28,9 @@ NPY_HINT = "numpy.save(FILE, array) writes one from floats"
 
 LARGEST, LARGEST_IDS = 1 << 40, 1 << 30
 """Bytes of a file of vectors, which is read when its ids are known to fit, and of an id list."""
+
+TRIAL_SECONDS, SLOWEST = 20.0, 10 << 20
+"""Seconds in which an HDF5 file must be read, and bytes that the slowest disk reads in another one."""
 
 UNPACKED, RATIO = 64 << 20, 20
 """Bytes that a dataset of HDF5 may unpack to, and times more than its file has. Vectors hardly pack."""
@@ -129,6 +135,7 @@ def _matrix(path: Path, array: Any) -> Any:
 def _hdf5(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     import h5py
 
+    _tried(path, modality)
     # Nothing is written to it, so no lock is needed, and some file systems have none.
     with (
         parsing(path, "HDF5 file", error=DatasetError),
@@ -148,6 +155,27 @@ def _hdf5(path: Path, ids: Path | None, modality: Modality) -> Vectors:
         _check_count(path, len(vectors), len(names))
         _check_size(path, vectors)
         return _matched(path, names, vectors[()])
+
+
+def _tried(path: Path, modality: Modality) -> None:
+    """Read a file of HDF5 in a process of its own first. Raises DatasetError where that one fails or hangs."""
+    size = path.stat().st_size
+    names = [f"{group}{name}" for group in ("", f"{modality}/") for name in ("ids", "vectors")]
+    # Isolated, so that no file of the folder this was typed in takes the place of a library.
+    command = [sys.executable, "-I", hdf5_trial.__file__, str(path.resolve()), str(size), *names]
+    try:
+        done = subprocess.run(  # noqa: S603, our own interpreter and our own file
+            command, capture_output=True, timeout=TRIAL_SECONDS + size / SLOWEST, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DatasetError(
+            f"{path} is no HDF5 file that can be read (the HDF5 library hangs in it)"
+        ) from error
+    if done.returncode:
+        told = (
+            " ".join(done.stderr.decode("utf-8", "replace").split())[:200] or "the HDF5 library fails in it"
+        )
+        raise DatasetError(f"{path} is no HDF5 file that can be read ({told})")
 
 
 def _linked(group: Any, name: str) -> Any:
