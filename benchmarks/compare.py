@@ -29,6 +29,7 @@ from clipbench.records import (
     Dataset,
     EncoderIdentity,
     Perturbation,
+    Protocol,
     RunSpec,
     Sample,
     image_key,
@@ -41,7 +42,7 @@ from clipbench.store.engine import Store, open_store
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
 from clipbench.store.vectors import Pool
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 CAPTIONS = 5
 DIMENSION = 64

@@ -20,7 +20,17 @@ import numpy as np
 from clipbench.home import Home
 from clipbench.metrics.positives import own
 from clipbench.metrics.ranks import rank
-from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, RunSpec, Sample, image_key, text_key
+from clipbench.records import (
+    CLEAN,
+    Caption,
+    Dataset,
+    EncoderIdentity,
+    Protocol,
+    RunSpec,
+    Sample,
+    image_key,
+    text_key,
+)
 from clipbench.store.datasets import save_dataset
 from clipbench.store.embeddings import Encoding, save_set
 from clipbench.store.encoders import save_encoder
@@ -28,7 +38,7 @@ from clipbench.store.engine import open_store
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
 from clipbench.store.vectors import Pool
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 SIZE = 64
 

@@ -16,17 +16,21 @@ from typing import TypeAlias
 Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 DECIMALS = 4
-"""Floats are rounded to this many decimals where they enter a key (0.30000000000000004 is 0.3)."""
+"""Decimals of what has no more by nature: levels of a perturbation, constants of a preprocessing."""
 
 ITEM_BYTES = 16
 """Length of an item key in bytes; 128 bits make a chance collision among 10^9 items 10^-21."""
 
 
 def canonical(value: Json) -> str:
-    """Return the one JSON text of `value`: sorted keys, no spaces, floats rounded to 4 decimals.
+    """Return the one JSON text of `value`: sorted keys, no spaces, every float exact.
 
-    >>> canonical({"b": 0.1 + 0.2, "a": [1, True, None]})
-    '{"a":[1,true,null],"b":0.3}'
+    A float is written with the fewest digits that give it back, one without a fraction as an integer, since
+    a level typed as 5 and as 5.0 is one level (so -0.0 is 0). Whoever has a value of few decimals by nature
+    puts it through `rounded` first.
+
+    >>> canonical({"b": 1e-5, "a": [1, True, None, 5.0]})
+    '{"a":[1,true,null,5],"b":1e-05}'
 
     Raises ValueError for a float that is not finite: NaN is equal to nothing, so it names nothing.
     """
@@ -39,13 +43,27 @@ def _plain(value: Json) -> Json:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"a key cannot hold {value}")
-        rounded = round(value, DECIMALS)
-        return int(rounded) if rounded == int(rounded) else rounded
+        return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, Sequence):
         return [_plain(part) for part in value]
     raise TypeError(f"a key cannot hold a {type(value).__name__}")
+
+
+def rounded(value: Json) -> Json:
+    """Return `value` with all floats in it at 4 decimals, as a level or a preprocessing constant enters a key.
+
+    >>> rounded({"level": 0.1 + 0.2, "mean": [0.48145466]})
+    {'level': 0.3, 'mean': [0.4815]}
+    """
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, Mapping):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [rounded(part) for part in value]
+    return value
 
 
 def digest(tag: str, value: Json) -> str:

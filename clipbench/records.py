@@ -7,15 +7,17 @@ of everything that determines the result, never a row number or a file name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.keys import Json, digest, item_key
+from clipbench.errors import ClipbenchError
+from clipbench.keys import Json, digest, item_key, rounded
 
 Direction: TypeAlias = Literal["t2i", "i2t"]
 """Query to target: `t2i` finds a caption's image, `i2t` an image's captions."""
@@ -26,6 +28,12 @@ Target: TypeAlias = Literal["none", "text", "image"]
 DIRECTIONS: tuple[Direction, ...] = ("t2i", "i2t")
 MAX_PIXELS = 80_000_000
 """Larger images are refused before they are decoded (a decompression bomb; Pillow warns at 89 million)."""
+
+TiePolicy: TypeAlias = Literal["expected", "optimistic", "pessimistic"]
+"""expected: the mean over all orders of the tied; optimistic, pessimistic: positives first, last."""
+
+TIES: tuple[TiePolicy, ...] = ("expected", "optimistic", "pessimistic")
+POSITIVES = ("own", "equal-captions")
 
 METRIC_VERSION = 1
 """Raised whenever a metric's definition changes, so that old and new runs are never mixed."""
@@ -118,7 +126,7 @@ class EncoderIdentity:
 
     @property
     def key(self) -> str:
-        """Digest of everything that determines a vector."""
+        """Digest of everything that determines a vector; constants of the preprocessing have 4 decimals."""
         keyed = ("open_clip_torch", "torch")
         versions = {
             name: ".".join(self.versions[name].split(".")[:2]) for name in keyed if name in self.versions
@@ -130,7 +138,7 @@ class EncoderIdentity:
                 "architecture": self.architecture,
                 "weights": self.weights,
                 "activation": self.activation,
-                "preprocessing": self.preprocessing,
+                "preprocessing": rounded(self.preprocessing),
                 "tokenizer": self.tokenizer,
                 "precision": self.precision,
                 "dimension": self.dimension,
@@ -154,8 +162,9 @@ class Perturbation:
 
     @property
     def key(self) -> str:
-        """Digest of operation, target, level, seed and parameters."""
-        fields: list[Json] = [self.operation, self.target, self.level, self.seed, self.parameters]
+        """Digest of operation, target, level, seed and parameters, floats of 4 decimals: 0.1 + 0.2 is 0.3."""
+        level, parameters = rounded(self.level), rounded(self.parameters)
+        fields: list[Json] = [self.operation, self.target, level, self.seed, parameters]
         return digest("perturbation", fields)
 
     def side(self, modality: Modality) -> Perturbation:
@@ -197,6 +206,11 @@ class Ledger:
     positive_score  float32 (Q,)  score of the best positive
     negative_score  float32 (Q,)  best score among the others, -inf where every item is a positive
     cluster         int32 (Q,)  position of the image the query belongs to, for clustered statistics
+
+    depth is None where the whole ranking is known. A ledger of depth K knows the first K items of each
+    query only, as an index returns them. Of a positive that is not among them nothing is known: its `above`
+    is `UNKNOWN`, its `tied` and `tied_positives` are 0. `top1` is known always (K is at least 1),
+    `positive_score` is -inf where no positive is among the K, `negative_score` where no other item is.
     """
 
     direction: Direction
@@ -210,11 +224,34 @@ class Ledger:
     positive_score: npt.NDArray[np.float32]
     negative_score: npt.NDArray[np.float32]
     cluster: npt.NDArray[np.int32]
+    depth: int | None = None
 
     @property
     def queries(self) -> int:
         """Number of queries."""
         return len(self.top1)
+
+
+UNKNOWN = -1
+"""`above` of a positive that lies deeper than its ledger reaches, and the filling of a shortlist's row."""
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """The first K items of every query of one direction, best first, with their scores.
+
+    items   int32 (Q, K)    gallery positions; `UNKNOWN` fills a row of which fewer than K are known
+    scores  float32 (Q, K)  never rising along a row; -inf where the item is `UNKNOWN`
+    """
+
+    direction: Direction
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+
+    @property
+    def depth(self) -> int:
+        """Items per query, K."""
+        return int(self.items.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +270,73 @@ class Metric:
     method: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How runs are scored. All of it enters the run's key; these defaults are the only ones there are.
+
+    ks: the cutoffs of hit@K. ties: policy for equal scores. positives: "own", or "equal-captions" where
+    captions that say the same share their images. fold: images per gallery, None for one gallery.
+    resamples, seed: of the cluster bootstrap.
+    """
+
+    ks: tuple[int, ...] = (1, 5, 10)
+    directions: tuple[Direction, ...] = DIRECTIONS
+    ties: TiePolicy = "expected"
+    positives: str = "own"
+    fold: int | None = None
+    resamples: int = 2000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Raise ClipbenchError for a protocol that means nothing."""
+        if not self.ks or min(self.ks) < 1:
+            raise ClipbenchError(f"K counts from 1, got {list(self.ks)}", "--k 1 --k 5 --k 10")
+        if self.positives not in POSITIVES or self.ties not in TIES:
+            raise ClipbenchError(f"positives are one of {POSITIVES}, ties of {TIES}")
+        if not 0.5 < self.confidence < 1 or self.resamples < 100:
+            raise ClipbenchError("confidence is between .5 and 1, and resamples are 100 or more")
+        if self.fold is not None and (self.fold < 2 or self.positives != "own"):
+            raise ClipbenchError("folds hold 2 images or more, and go with a caption's own image only")
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the protocol as it enters the run's key and is stored.
+
+        The fields in `ALWAYS_WRITTEN` are always there, because they are in the keys of all stored runs. A
+        field that came later is written only where it is not at its default, so that it re-keys nothing.
+        """
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        kept = {n: v for n, v in told.items() if n in ALWAYS_WRITTEN or v != _DEFAULTS[n]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+
+
+_DEFAULTS: Mapping[str, object] = MappingProxyType({one.name: one.default for one in fields(Protocol)})
+ALWAYS_WRITTEN = ("ks", "directions", "ties", "positives", "fold", "resamples", "seed", "confidence")
+"""The fields that a protocol had when runs were first stored. Never to be added to, nor taken from."""
+
+
+def protocol_of(stored: Mapping[str, Json]) -> Protocol:
+    """Return the protocol that `Protocol.as_json` wrote: a field that is not there is at its default.
+
+    What a kind of run says besides is left out. Raises ClipbenchError for a protocol that means nothing.
+    """
+    values = {name: stored.get(name, default) for name, default in _DEFAULTS.items()}
+    lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list | tuple)}
+    return Protocol(**{**values, **lists})  # type: ignore[arg-type]  # what as_json wrote has these types
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """Everything that determines the result of one evaluation.
 
-    dataset: the Dataset's key. images and texts: keys of the two embedding sets. protocol: tie policy,
-    K list, positives policy, folds, bootstrap resamples and seed, in the words of the command line.
+    dataset: the Dataset's key. images and texts: keys of the two embedding sets. protocol: as
+    `Protocol.as_json` writes it, and beside that what a kind of run says of its gallery.
+    method: what turned the two sets into a ranking, {"name": ..., parameters}; empty for the plain product
+    of the vectors, and then it is not in the key.
+
+    The two sets may come from different encoders of one space, such as a model and a head on its texts.
+    Encoders share a space where their vectors were made to be multiplied with one another: towers of one
+    model, and adapters of it. Only the dimension can be checked.
     """
 
     kind: str
@@ -247,9 +345,13 @@ class RunSpec:
     texts: str
     protocol: Mapping[str, Json]
     metric_version: int = METRIC_VERSION
+    method: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """Digest of the whole specification."""
-        fields: list[Json] = [self.kind, self.dataset, self.images, self.texts, self.protocol]
-        return digest("run", [*fields, self.metric_version])
+        """Digest of the whole specification, the protocol as it stands (see `Protocol.as_json`)."""
+        protocol = dict(self.protocol)
+        if "confidence" in protocol:  # a share that people type; everything else is exact
+            protocol["confidence"] = rounded(protocol["confidence"])
+        fields: list[Json] = [self.kind, self.dataset, self.images, self.texts, protocol, self.metric_version]
+        return digest("run", [*fields, self.method] if self.method else fields)

@@ -1,4 +1,4 @@
-"""Files on disk to Dataset records: one module per format, plus the drawn demo scenes."""
+"""Files on disk to Dataset records: one module per format."""
 
 if __name__ == "datasets":
     raise ImportError(

@@ -13,12 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, select, text
 
 from clipbench.home import Home
 from clipbench.records import Modality
 from clipbench.store import clock, tables
-from clipbench.store.columns import items_from
+from clipbench.store.columns import items_array, items_from
 from clipbench.store.engine import Store, writing
 from clipbench.store.rows import delete_final
 from clipbench.store.shard_files import is_inside, shard_findings
@@ -31,7 +31,7 @@ GRACE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """One thing that is not needed: "embedding set", "dataset", "vector shard" or "file", and its size."""
+    """One thing that is not needed: "embedding set", "dataset", "vector shard", "texts" or "file", and its size."""
 
     kind: str
     name: str
@@ -60,11 +60,11 @@ def gc(
 ) -> Collected:
     """Remove what nothing refers to and is older than `grace`; with `dry_run` only tell what that is.
 
-    Gone are files of no shard, shards whose vectors are in no embedding set, and datasets without
-    name, run and labelled failure, with their embedding sets. unused: embedding sets without a run too.
-    damaged: shards whose file was looked at and is gone or not what was stored too, whatever their age, so
-    that the next command that wants their items encodes them again. Raises StoreError, and removes nothing,
-    where a file cannot be looked at.
+    Gone are files of no shard, shards whose vectors are in no embedding set, texts without a vector, and
+    datasets without name, run and labelled failure, with their embedding sets. unused: embedding sets without
+    a run too. damaged: shards whose file was looked at and is gone or not what was stored too, whatever their
+    age, so that the next command that wants their items encodes them again. Raises StoreError, and removes
+    nothing, where a file cannot be looked at.
     """
     broken = [found.id for found in shard_findings(store) if found.problem is not None] if damaged else []
     before = clock.stamp(clock.now() - grace)
@@ -74,6 +74,7 @@ def gc(
             *_sets(connection, before, unused=unused),
             *_datasets(connection, before),
             *_shards(store, connection, _unreferenced(store, connection, before)),
+            *_texts(store, connection),
         ]
         known = _paths(connection)
         if dry_run:
@@ -137,6 +138,25 @@ def _unreferenced(store: Store, connection: Connection, before: str) -> list[int
             used[np.unique(np.searchsorted(index.starts, rows[rows >= 0], side="right") - 1)] = True
         found += [s.id for s, needed in zip(index.shards, used, strict=True) if not needed]
     return sorted(set(found) - young)
+
+
+def _texts(store: Store, connection: Connection) -> Iterator[Garbage]:
+    """Remove the texts of no embedding set and no vector: a text is kept with its vector, before any set."""
+    rows = connection.execute(select(tables.item_text)).all()
+    if not rows:
+        return
+    items = items_array([row.item for row in rows])
+    used = np.zeros(len(rows), dtype=bool)
+    encoders = connection.execute(select(tables.encoder.c.id, tables.encoder.c.key)).all()
+    for encoder_id, key in encoders:
+        used |= Pool(store, key, "text").index_in(connection).find(items) >= 0
+        for named in _items_of(connection, encoder_id, "text"):
+            used |= np.isin(items.view("V16").ravel(), items_from(named).view("V16").ravel())
+    needless = [row for row, needed in zip(rows, used, strict=True) if not needed]
+    for row in needless:
+        connection.execute(delete(tables.item_text).where(tables.item_text.c.item == row.item))
+    if needless:
+        yield Garbage("texts", f"{len(needless):,} texts of no vector", 0)
 
 
 def _items_of(connection: Connection, encoder_id: int, modality: Modality) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
 from clipbench.store.protocols import protocol_words
 from clipbench.store.rows import keys_with_prefix
-from clipbench.store.runs import LATEST, StoredRun, run_by_key
+from clipbench.store.runs import LATEST, StoredRun, method_out, run_by_key
 
 SHOWN = 8
 """Candidates an error message lists."""
@@ -71,6 +71,7 @@ class RunSummary:
     directions: str | None
     cutoffs: str | None
     protocol: Mapping[str, Json]
+    method: Mapping[str, Json]
     tags: tuple[str, ...]
     t2i_hit1: float | None
     t2i_hit5: float | None
@@ -102,7 +103,7 @@ def metrics_of(
     found: dict[str, list[Metric]] = {run: [] for run in runs}
     # Plain tuples: a thousand runs have fifty thousand metrics, and access by name would double the time.
     query = (
-        "SELECT run.key, direction, name, metric.value, low, high, n, method FROM json_each(:runs) AS wanted "
+        "SELECT run.key, direction, name, metric.value, low, high, n, metric.method FROM json_each(:runs) AS wanted "
         "JOIN run ON run.key = wanted.value JOIN metric ON metric.run_id = run.id "
         "WHERE :names IS NULL OR metric.name IN (SELECT value FROM json_each(:names)) "
         "ORDER BY run.id, metric.position"
@@ -206,6 +207,7 @@ def _conditions(filters: RunFilter) -> tuple[list[str], dict[str, object]]:
 def _summary(row: dict[str, object]) -> RunSummary:
     row["key"] = row.pop("run")
     row["protocol"] = json_out(str(row["protocol"]))
+    row["method"] = method_out(str(row["method"]))
     row["tags"] = tuple(sorted(str(row["tags"]).split())) if row["tags"] else ()
     row["created_at"] = clock.moment(str(row["created_at"]))
     return RunSummary(**row)  # type: ignore[arg-type]  # the view has these columns, and a test holds it to them

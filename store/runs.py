@@ -9,20 +9,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from clipbench.errors import StoreError
-from clipbench.keys import Json
-from clipbench.records import Direction, Ledger, Metric, Perturbation, RunSpec
+from clipbench.keys import Json, canonical
+from clipbench.records import Direction, Ledger, Metric, Perturbation, RunSpec, Shortlist
 from clipbench.store import clock, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.ledgers import ledger_of, ledger_values
 from clipbench.store.perturbations import perturbation_of
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
+from clipbench.store.shortlists import check_shortlist, shortlist_values
 
 LATEST = "latest"
 """The word for the run stored last, so it cannot be a tag."""
@@ -81,19 +83,27 @@ class SavedRun:
     created: bool
 
 
+_NO_SHORTLISTS: Mapping[Direction, Shortlist] = MappingProxyType({})
+
+
 def save_run(
     store: Store,
     spec: RunSpec,
     record: RunRecord,
     ledgers: Mapping[Direction, Ledger],
     metrics: Sequence[Metric],
+    shortlists: Mapping[Direction, Shortlist] = _NO_SHORTLISTS,
 ) -> SavedRun:
     """Store a run with all it has, or nothing of it. A run with the same key is kept as it is.
 
     Raises StoreError where what the run refers to is not stored; ValueError for a metric that is not a
-    finite number or comes twice, no ledger, or a ledger whose arrays do not fit together.
+    finite number or comes twice, no ledger, a ledger whose arrays do not fit together, or a shortlist that
+    does not fit its ledger.
     """
     key = spec.key
+    shortlist_rows = [
+        _shortlist_row(direction, one, ledgers) for direction, one in sorted(shortlists.items())
+    ]
     metric_rows = _metric_rows(metrics, record.confidence)
     ledger_rows = [_ledger_row(direction, ledger) for direction, ledger in sorted(ledgers.items())]
     if not ledger_rows:
@@ -104,6 +114,8 @@ def save_run(
         row = next_id(connection, tables.run)
         values = _run_row(connection, spec, record, ledgers)
         connection.execute(insert(tables.ledger), [{"run_id": row, **ledger} for ledger in ledger_rows])
+        if shortlist_rows:
+            connection.execute(insert(tables.shortlist), [{"run_id": row, **one} for one in shortlist_rows])
         if metric_rows:
             connection.execute(insert(tables.metric), [{"run_id": row, **metric} for metric in metric_rows])
         connection.execute(insert(tables.run), {"id": row, "key": key, **values})
@@ -206,7 +218,9 @@ def run_by_key(connection: Connection, key: str) -> StoredRun | None:
     protocol = json_out(row.protocol)
     return StoredRun(
         key=row.key,
-        spec=RunSpec(row.kind, row.dataset, row.images, row.texts, protocol, row.metric_version),
+        spec=RunSpec(
+            row.kind, row.dataset, row.images, row.texts, protocol, row.metric_version, method_out(row.method)
+        ),
         dataset_name=shown.dataset,
         fingerprint=shown.fingerprint,
         encoder=shown.encoder_key,
@@ -229,6 +243,22 @@ def _ledger_row(direction: Direction, ledger: Ledger) -> Mapping[str, Any]:
     if direction != ledger.direction:
         raise ValueError(f"a {ledger.direction} ledger was given as {direction}")
     return ledger_values(ledger)
+
+
+def _shortlist_row(
+    direction: Direction, shortlist: Shortlist, ledgers: Mapping[Direction, Ledger]
+) -> Mapping[str, Any]:
+    ledger = ledgers.get(direction)
+    if ledger is None or direction != shortlist.direction:
+        raise ValueError(f"a {shortlist.direction} shortlist was given as {direction}, or without its ledger")
+    check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
+    return shortlist_values(shortlist)
+
+
+def method_out(stored: str) -> Mapping[str, Json]:
+    """Return the method of a run's column; empty for the plain product."""
+    method: Mapping[str, Json] = json_out(stored) if stored else {}
+    return method
 
 
 def _metric_rows(metrics: Sequence[Metric], confidence: float) -> list[dict[str, Any]]:
@@ -278,4 +308,5 @@ def _run_row(
         "environment": json_in(record.environment),
         "timings": json_in(record.timings),
         "created_at": clock.stamp(record.created_at),
+        "method": canonical(spec.method) if spec.method else "",
     }

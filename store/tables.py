@@ -179,8 +179,9 @@ class EmbeddingOrderRow(Row, table=True):
 
 
 class RunRow(Row, table=True):
-    """One evaluation. Its children are `ledger` and `metric`.
+    """One evaluation. Its children are `ledger`, `shortlist` and `metric`.
 
+    method is what turned two embedding sets into a ranking, JSON; '' for the plain product of vectors.
     n_images and n_texts are the gallery sizes of t2i and i2t, n_queries counts both directions.
     """
 
@@ -204,10 +205,14 @@ class RunRow(Row, table=True):
     environment: str = Field(sa_type=Text)
     timings: str = Field(sa_type=Text)
     created_at: str = Field(sa_type=Text, index=True)
+    method: str = Field(sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class LedgerRow(Row, table=True):
-    """Who was ranked where in one direction of a run: the arrays of `clipbench.records.Ledger`."""
+    """Who was ranked where in one direction of a run: the arrays of `clipbench.records.Ledger`.
+
+    depth is null where the whole ranking is known.
+    """
 
     __tablename__ = "ledger"
     run_id: int = Field(sa_column=parent("run", primary=True))
@@ -224,6 +229,18 @@ class LedgerRow(Row, table=True):
     positive_score: bytes = Field(sa_type=LargeBinary)
     negative_score: bytes = Field(sa_type=LargeBinary)
     cluster: bytes = Field(sa_type=LargeBinary)
+    depth: int | None = Field(sa_type=Integer)
+
+
+class ShortlistRow(Row, table=True):
+    """The first `depth` items of every query of one direction of a run: `clipbench.records.Shortlist`."""
+
+    __tablename__ = "shortlist"
+    run_id: int = Field(sa_column=parent("run", primary=True))
+    direction: str = Field(sa_type=Text, primary_key=True)
+    depth: int = Field(sa_type=Integer)
+    items: bytes = Field(sa_type=LargeBinary)
+    scores: bytes = Field(sa_type=LargeBinary)
 
 
 class MetricRow(Row, table=True):
@@ -291,6 +308,15 @@ class SweepRunRow(Row, table=True):
     )
 
 
+class ItemTextRow(Row, table=True):
+    """The text behind one item key, 16 bytes; of captions and of what perturbations made of them."""
+
+    __tablename__ = "item_text"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    item: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    text: str = Field(sa_type=Text)
+
+
 class DeletionRow(Row, table=True):
     """Leave to delete one finished thing: (table, row id). Empty outside of a deleting transaction."""
 
@@ -314,6 +340,7 @@ embedding_set = Row.metadata.tables["embedding_set"]
 embedding_order = Row.metadata.tables["embedding_order"]
 run = Row.metadata.tables["run"]
 ledger = Row.metadata.tables["ledger"]
+shortlist = Row.metadata.tables["shortlist"]
 metric = Row.metadata.tables["metric"]
 tag = Row.metadata.tables["tag"]
 sweep = Row.metadata.tables["sweep"]
@@ -327,4 +354,5 @@ annotator = annotation_tables.annotator
 annotation_source = annotation_tables.annotation_source
 annotation = annotation_tables.annotation
 suggestion = annotation_tables.suggestion
+item_text = Row.metadata.tables["item_text"]
 deletion = Row.metadata.tables["deletion"]

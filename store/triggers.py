@@ -28,6 +28,7 @@ CHILDREN = {
     "caption": "dataset",
     "embedding_order": "embedding_set",
     "ledger": "run",
+    "shortlist": "run",
     "metric": "run",
     "failure_sample_item": "failure_sample",
     "assignment_item": "assignment",
@@ -36,6 +37,9 @@ CHILDREN = {
 
 APPENDED = ("annotator", "annotation_source", "annotation", "suggestion")
 """Tables that only grow: a newer row beside the old one is the way to change one's mind."""
+
+BY_CONTENT = ("item_text",)
+"""Tables whose rows say what their key is of: they may go when nothing needs them, and never change."""
 
 PREFIX = "final_"
 
@@ -59,6 +63,8 @@ def statements() -> Iterator[str]:
         yield _trigger(table, "INSERT", exists, f"this {table} is already stored")
         yield _trigger(table, "UPDATE", "1", f"a stored {table} is final")
         yield _trigger(table, "DELETE", _unguarded(table, "OLD.id"), f"a stored {table} is final")
+    for table in BY_CONTENT:
+        yield _trigger(table, "UPDATE", "1", f"a stored {table} is final")
 
 
 def create_triggers(connection: Connection) -> None:

@@ -23,6 +23,7 @@ from clipbench.records import Modality
 from clipbench.store import clock, shards, tables
 from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
+from clipbench.store.item_texts import keep_texts
 from clipbench.store.rows import find_id
 from clipbench.store.shard_files import check_inside, shard_path
 from clipbench.store.shard_index import Index, Shard, index_of
@@ -68,11 +69,13 @@ class Pool:
         """Return the file of a shard."""
         return self.store.home.embeddings / shards.relative_path(self.encoder, self.modality, key)
 
-    def write(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+    def write(self, keys: Sequence[bytes], vectors: Vectors, texts: Sequence[str] = ()) -> None:
         """Store one shard: unit vectors float32 (n, D), one per key; nothing happens if it is there.
 
         A whole file of the same shard that has no row is taken as it is, a broken one is replaced.
-        Raises StoreError for vectors that are no unit vectors, ValueError for no or repeated keys.
+        texts: what the items say, where they are texts; kept in the same transaction.
+        Raises StoreError for vectors that are no unit vectors, ValueError for no or repeated keys, and for
+        texts that have other keys.
         """
         if not keys or len(set(keys)) != len(keys):
             raise ValueError("a shard holds at least one item, each once")
@@ -86,6 +89,7 @@ class Pool:
             shards.temporary(final, data) as temporary,
             writing(self.store) as connection,
         ):
+            self._keep(connection, keys, texts)
             if find_id(connection, tables.vector_shard, key) is not None:
                 self._still_there(final)
             elif self._is_whole(final, items):
@@ -94,10 +98,11 @@ class Pool:
                 shards.rename(temporary, final)
                 self._insert(connection, key, len(keys), hashlib.sha256(data).hexdigest())
 
-    def adopt(self, keys: Sequence[bytes]) -> bool:
+    def adopt(self, keys: Sequence[bytes], texts: Sequence[str] = ()) -> bool:
         """Take a finished file of this shard that has no row, and return whether the shard is stored now.
 
         Such a file is left by a process killed between giving the file its name and writing the row.
+        texts: as in `write`.
         """
         items, key = items_array(keys), self.shard_key(keys)
         final = self.path(key)
@@ -106,9 +111,14 @@ class Pool:
         with writing(self.store) as connection:
             if not final.exists():  # it was removed as garbage a moment ago
                 return False
+            self._keep(connection, keys, texts)
             if find_id(connection, tables.vector_shard, key) is None:
                 self._insert(connection, key, len(keys), file_digest(final))
         return True
+
+    def _keep(self, connection: Connection, keys: Sequence[bytes], texts: Sequence[str]) -> None:
+        if texts:
+            keep_texts(connection, dict(zip(keys, texts, strict=True)))
 
     def gather(self, keys: Sequence[bytes]) -> Vectors:
         """Return the vectors of these items in this order, float32 (n, D). A key may repeat.

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, select
 
 from clipbench.errors import ClipbenchError, StoreError
 from clipbench.keys import ITEM_BYTES
-from clipbench.records import Direction, Ledger, Metric, Modality
+from clipbench.records import Direction, Ledger, Metric, Modality, text_key
 from clipbench.store import tables, triggers, views
+from clipbench.store.columns import text_out
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import is_elsewhere, list_sets, load_vectors
 from clipbench.store.encoders import list_encoders
@@ -25,6 +26,7 @@ from clipbench.store.garbage import unfinished_copies
 from clipbench.store.perturbations import perturbation_of
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.shard_files import UnseenError, look, shard_rows
+from clipbench.store.shortlists import check_shortlist, load_shortlists
 from clipbench.store.vectors import Pool
 
 Recompute: TypeAlias = Callable[[StoredRun, Mapping[Direction, Ledger]], Iterable[Metric]]
@@ -64,6 +66,7 @@ def verify(store: Store, *, deep: bool = False, recompute: Recompute | None = No
         "perturbations": _counted(problems, _perturbations(store)),
         "vector files": _counted(problems, _vector_files(store)),
         "embedding sets": _counted(problems, _sets(store, deep=deep)),
+        "texts": _counted(problems, _texts(store)),
         "runs": _counted(problems, _runs(store, recompute)),
     }
     return Verification(counted, tuple(problems), notes)
@@ -183,6 +186,13 @@ def _sets(store: Store, *, deep: bool) -> Iterator[str | None]:
         yield lacking if absent and not is_elsewhere(stored) else None
 
 
+def _texts(store: Store) -> Iterator[str | None]:
+    with reading(store) as connection:
+        for item, text in connection.execute(select(tables.item_text)):
+            right = text_key(text_out(text)) == item
+            yield None if right else f"the text {text_out(text)[:60]!r} is kept under the key of another"
+
+
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
     with reading(store) as connection:
         keys = connection.execute(select(tables.run.c.key).order_by(tables.run.c.id)).scalars().all()
@@ -192,6 +202,10 @@ def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
             continue
         try:
             ledgers = load_ledgers(store, key)
+            for direction, shortlist in load_shortlists(store, key).items():
+                if direction in ledgers:  # that one is gone is told below
+                    ledger = ledgers[direction]
+                    check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
         except (ClipbenchError, ValueError) as error:
             yield f"run {key} cannot be read ({error})"
             continue

@@ -17,6 +17,7 @@ from clipbench.records import (
     Dataset,
     EncoderIdentity,
     Perturbation,
+    Protocol,
     RunSpec,
     Sample,
     text_key,
@@ -30,7 +31,7 @@ from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.store.vectors import Pool
 from clipbench.study.evaluate import ranked
 from clipbench.study.galleries import gallery_of
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 Floats = npt.NDArray[np.float32]
 D = 6

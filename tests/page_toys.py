@@ -54,7 +54,8 @@ def served(session: Any, annotator: str | None = None, port: int = 0) -> Iterato
 
     import uvicorn
 
-    from clipbench.serving.server import application, new_token
+    from clipbench.annotation_page.application import application
+    from clipbench.serving.listening import new_token
 
     token = new_token()
     app = application(session, token, annotator=annotator)

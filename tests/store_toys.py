@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from clipbench.records import (
     Perturbation,
     RunSpec,
     Sample,
+    Shortlist,
     image_key,
     text_key,
 )
@@ -124,6 +126,15 @@ def toy_ledgers(images: int = 3, captions: int = 2) -> dict[Direction, Ledger]:
     return {direction: toy_ledger(direction, images, captions) for direction in DIRECTIONS}
 
 
+def toy_shortlist(direction: Direction, images: int = 3, captions: int = 2, depth: int = 2) -> Shortlist:
+    """A shortlist that begins with what `toy_ledger` found first."""
+    ledger = toy_ledger(direction, images, captions)
+    depth = min(depth, ledger.gallery_size)
+    items = (ledger.top1[:, None] + np.arange(depth, dtype=np.int32)) % ledger.gallery_size
+    scores = np.linspace(0.9, 0.5, depth, dtype=np.float32)
+    return Shortlist(direction, items, np.tile(scores, (ledger.queries, 1)))
+
+
 def toy_metrics(value: float = 0.5) -> list[Metric]:
     found = [
         Metric(direction, f"hit@{k}", min(1.0, value * (1 + k / 20)), 0.1 + 0.2, 0.9, 6, "wilson")
@@ -138,15 +149,17 @@ def encode(
 ) -> EmbeddingSet:
     """Put one modality of a dataset into the pool and store its set; a vector depends on its item only."""
     setting = perturbation.side(modality)
+    texts = [f"{setting.key} {caption.text}" for caption in dataset.captions]
     if modality == "text":
-        items = [text_key(f"{setting.key} {caption.text}") for caption in dataset.captions]
+        items = [text_key(text) for text in texts]
     else:
         items = [image_key(sample.digest or "", setting, sample.id) for sample in dataset.samples]
     pool = Pool(store, ENCODER.key, modality)
     lacking = list(dict.fromkeys(items[i] for i in pool.missing(items)))
     if lacking:
         vectors = np.concatenate([unit_vectors(1, int.from_bytes(key[:6], "little")) for key in lacking])
-        pool.write(lacking, vectors)
+        said = dict(zip(items, texts, strict=True)) if modality == "text" else {}
+        pool.write(lacking, vectors, [said[key] for key in lacking] if said else ())
     return save_set(store, Encoding(dataset.key, ENCODER.key, setting, modality, items, seconds=1.5))
 
 
@@ -158,6 +171,7 @@ def toy_run(
     seed: int = 0,
     value: float = 0.5,
     kind: str = "evaluate",
+    method: Mapping[str, Json] | None = None,
 ) -> RunSpec:
     """Store a dataset, its vectors and one run on it; runs of another seed differ by their protocol only."""
     dataset = dataset or toy_dataset()
@@ -166,11 +180,10 @@ def toy_run(
     save_perturbation(store, perturbation)
     sets = {m: encode(store, dataset, m, perturbation).key for m in ("image", "text")}
     protocol: dict[str, Json] = {"ties": "expected", "K": [1, 5, 10], "seed": seed}
-    spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], protocol)
-    captions = len(dataset.captions) // max(1, len(dataset.samples))
-    save_run(
-        store, spec, toy_record(perturbation), toy_ledgers(len(dataset.samples), captions), toy_metrics(value)
-    )
+    spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], protocol, method=method or {})
+    sizes = (len(dataset.samples), len(dataset.captions) // max(1, len(dataset.samples)))
+    shortlists = {direction: toy_shortlist(direction, *sizes) for direction in DIRECTIONS}
+    save_run(store, spec, toy_record(perturbation), toy_ledgers(*sizes), toy_metrics(value), shortlists)
     return spec
 
 

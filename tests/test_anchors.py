@@ -11,12 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import good
 from compare_toys import Bench, bench
 
-from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, Perturbation, Sample
+from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, Perturbation, Protocol, Sample
 from clipbench.reports.comparing.anchors import anchor_table, verdict
 from clipbench.study.comparing import anchors
 from clipbench.study.comparing.anchors import collection_of, hold, is_model
 from clipbench.study.comparing.anchors_table import ANCHORS, COLLECTIONS, OPEN_CLIP, Anchor, Collection
-from clipbench.study.protocol import Protocol
 
 OPENAI = EncoderIdentity(
     "open_clip",

@@ -14,8 +14,8 @@ from annotation_toys import assigned_store, give, label, pictured_dataset, toy_s
 from page_toys import at, begin, browser, complaints, place, press, served, text, until
 from store_toys import new_store
 
+from clipbench.annotation_page.exported_page import export_page
 from clipbench.failures.items import Failure
-from clipbench.serving.exported_page import export_page
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store

@@ -15,11 +15,11 @@ from annotation_toys import assigned_store, pictured_dataset, toy_sample
 from page_toys import Page, served
 from store_toys import count, new_store
 
+from clipbench.annotation_page.exported_page import export_page
+from clipbench.annotation_page.pages import file_page
 from clipbench.errors import ClipbenchError
 from clipbench.failures.items import Assignment, Task
 from clipbench.serving.addresses import addresses, host_names
-from clipbench.serving.exported_page import export_page
-from clipbench.serving.pages import file_page
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store

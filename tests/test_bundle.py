@@ -21,13 +21,13 @@ from cli_toys import added, environment, good, misused, refused
 
 from clipbench.errors import InputError
 from clipbench.home import Home
-from clipbench.records import Ledger
+from clipbench.records import Ledger, protocol_of
 from clipbench.store.engine import Store, open_store
 from clipbench.store.ledgers import ARRAYS
 from clipbench.study.bundles.archive import MANIFEST, array_bytes, json_bytes, read_members, write_members
 from clipbench.study.bundles.importing import import_bundle
 from clipbench.study.bundles.reading import read_bundle
-from clipbench.study.protocol import metrics_of, protocol_of
+from clipbench.study.protocol import metrics_of
 
 Members = dict[str, bytes]
 

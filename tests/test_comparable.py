@@ -10,13 +10,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from compare_toys import PROTOCOL, Bench, bench, collection
 
 from clipbench.errors import CompareError
-from clipbench.records import Perturbation
+from clipbench.records import Perturbation, Protocol
 from clipbench.reports.comparing.latex import to_paper
 from clipbench.reports.comparing.tables import UNLIKE, detail, overview, wide
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest
-from clipbench.study.protocol import Protocol
 
 QUICK = CompareRequest(resamples=200)
 FORCED = CompareRequest(resamples=200, force=True)

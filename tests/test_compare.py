@@ -16,14 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from compare_toys import Bench, bench, collection
 
 from clipbench.errors import CompareError, StoreError
-from clipbench.records import Dataset, Perturbation
+from clipbench.records import Dataset, Perturbation, Protocol
 from clipbench.statistics.flips import mcnemar
 from clipbench.statistics.paired import median_test, paired_difference, paired_medians, randomisation_test
 from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest, Comparison, Line
 from clipbench.study.comparing.sides import common_queries, load_sides
 from clipbench.study.comparing.values import check_stored, per_query
-from clipbench.study.protocol import Protocol
 
 Floats = npt.NDArray[np.float64]
 DROPPED = Perturbation("word-dropout", "text", 0.3, 0)

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from clipbench.datasets import scenes
-from clipbench.datasets.stream import Stream
 from clipbench.demo import model_folder
+from clipbench.demo.scenes import collection as scenes
+from clipbench.demo.scenes.stream import Stream
 from clipbench.demo.tiny_model import CONFIG, PREPROCESSING
 
 SPATIAL = ("left", "right", "above", "over", "below", "under")

@@ -14,7 +14,7 @@ from clipbench.perturb.image_audit import psnr
 from clipbench.perturb.image_operations import IMAGE_OPERATIONS, IMAGENET_C, IMAGENET_C_EXTRA
 from clipbench.perturb.image_pixels import Pixels
 from clipbench.perturb.image_streams import generator
-from clipbench.perturb.registry import IMAGE_FAMILIES, ImageOperation
+from clipbench.perturb.operation import IMAGE_FAMILIES, ImageOperation
 
 every_operation = pytest.mark.parametrize("operation", IMAGE_OPERATIONS, ids=lambda one: one.name)
 BY_NAME = {operation.name: operation for operation in IMAGE_OPERATIONS}

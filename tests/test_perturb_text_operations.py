@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.apply_text import perturb_captions
-from clipbench.perturb.registry import TextOperation, text_operation, text_operations
+from clipbench.perturb.operation import TextOperation
+from clipbench.perturb.registry import text_operation
 from clipbench.perturb.resources import Rewrites, TextResources
 from clipbench.perturb.streams import stream
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
 from clipbench.perturb.words import target_count, targets
 from clipbench.records import Caption
 
@@ -32,7 +34,7 @@ TEXTS = (
     "",
 )
 CAPTIONS = tuple(Caption(f"{n}.jpg#0", text) for n, text in enumerate(TEXTS))
-OPERATIONS = text_operations()
+OPERATIONS = TEXT_OPERATIONS
 every_operation = pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
 any_text = st.one_of(
     st.text(max_size=40),
@@ -359,11 +361,11 @@ def test_levels_that_do_not_exist_are_refused() -> None:
 
 def test_outputs_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     code = (
-        "from clipbench.perturb.registry import text_operations as t\n"
+        "from clipbench.perturb.text_operations import TEXT_OPERATIONS as t\n"
         "from clipbench.perturb.apply_text import perturb_captions as p\n"
         "from clipbench.records import Caption\n"
         "c=[Caption(str(n),'Two red dogs run over a small wall on the left .') for n in range(20)]\n"
-        "print([p(c,o,o.levels[0],1) for o in t() if o.name!='rewrite'])"
+        "print([p(c,o,o.levels[0],1) for o in t if o.name!='rewrite'])"
     )
     outputs = set()
     for seed in ("1", "2"):

@@ -6,12 +6,14 @@ import pytest
 
 from clipbench.perturb.apply_text import perturb_captions
 from clipbench.perturb.audit import audit
-from clipbench.perturb.registry import TextOperation, text_operation, text_operations
+from clipbench.perturb.operation import TextOperation
+from clipbench.perturb.registry import text_operation
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
 from clipbench.records import Caption
 
 pytestmark = pytest.mark.shared
 
-EVERYWHERE = [one for one in text_operations() if one.family in ("char", "char-extra", "word")]
+EVERYWHERE = [one for one in TEXT_OPERATIONS if one.family in ("char", "char-extra", "word")]
 
 
 @pytest.fixture(scope="module")

@@ -13,21 +13,12 @@ from clipbench.perturb import (
     word_order,
 )
 from clipbench.perturb import text_operations as listing
-from clipbench.perturb.registry import (
-    FAMILIES,
-    TEXT_FAMILIES,
-    Preset,
-    TextOperation,
-    image_operation,
-    operation,
-    operations,
-    presets,
-    select,
-    text_operation,
-    text_operations,
-)
+from clipbench.perturb.operation import FAMILIES, TEXT_FAMILIES, Preset, TextOperation
+from clipbench.perturb.presets import PRESETS
+from clipbench.perturb.registry import image_operation, operation, operations, select, text_operation
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
 
-TEXT = text_operations()
+TEXT = TEXT_OPERATIONS
 
 
 @pytest.mark.parametrize("one", TEXT, ids=lambda one: one.name)
@@ -94,7 +85,7 @@ def test_unknown_families_and_parts_are_named_with_suggestions() -> None:
         select("mm-robustnes")
 
 
-@pytest.mark.parametrize("preset", presets(), ids=lambda one: one.name)
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda one: one.name)
 def test_presets_hold_known_operations_and_none_that_needs_data_from_the_user(preset: Preset) -> None:
     found = select(preset.name)
     assert found

@@ -233,7 +233,7 @@ def test_a_ledger_names_its_clusters_and_gallery() -> None:
         kinds = {
             f.name: getattr(ledger, f.name).dtype
             for f in fields(Ledger)
-            if f.name not in {"direction", "gallery_size"}
+            if f.name not in {"direction", "gallery_size", "depth"}
         }
         floats = {"positive_score", "negative_score"}
         assert all(kind == (np.float32 if name in floats else np.int32) for name, kind in kinds.items())

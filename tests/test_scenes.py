@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clipbench.datasets import scenes
-from clipbench.datasets.scene_captions import NUMBERS, write_captions
-from clipbench.datasets.scene_drawing import SIDE, draw_scene
-from clipbench.datasets.scene_graph import (
+from clipbench.demo.scenes import collection as scenes
+from clipbench.demo.scenes.captions import NUMBERS, write_captions
+from clipbench.demo.scenes.drawing import SIDE, draw_scene
+from clipbench.demo.scenes.graph import (
     ACTIONS,
     ASPECTS,
     COLOURS,
@@ -30,10 +30,10 @@ from clipbench.datasets.scene_graph import (
     draw_graph,
     neighbours,
 )
-from clipbench.datasets.scene_kinds import SHAPES
-from clipbench.datasets.scene_marks import MARKS
-from clipbench.datasets.scene_truth import Saying, contradictions, true_label
-from clipbench.datasets.stream import Stream
+from clipbench.demo.scenes.kinds import SHAPES
+from clipbench.demo.scenes.marks import MARKS
+from clipbench.demo.scenes.stream import Stream
+from clipbench.demo.scenes.truth import Saying, contradictions, true_label
 from clipbench.errors import DatasetError
 
 BALL = Group("ball", "red", "big", "plain", 1, "rolling")
@@ -310,6 +310,6 @@ def test_an_unknown_split_or_version_is_an_error(tmp_path: Path) -> None:
 
 
 def test_drawing_needs_no_torch() -> None:
-    code = "import sys, clipbench.datasets.scenes; print('torch' in sys.modules)"
+    code = "import sys, clipbench.demo.scenes.collection; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

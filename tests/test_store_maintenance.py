@@ -102,6 +102,7 @@ def test_a_sound_store_is_clean_and_counted(store: Store) -> None:
         "perturbations": 2,
         "vector files": 3,
         "embedding sets": 3,
+        "texts": 12,
         "runs": 2,
     }
     assert verify(new_store(store.home.root / "empty")).clean
@@ -219,13 +220,14 @@ def test_gc_takes_what_nothing_refers_to(store: Store) -> None:
         ("embedding set", blue.key),
         ("dataset", toy_dataset(word="blue").key),
         ("file", left.name),
+        ("texts", "6 texts of no vector"),
     }
     for dry in (True, False):
         found = gc(store, grace=NOW, dry_run=dry)
         told = {(item.kind, item.name) for item in found.garbage}
         assert expected <= told
         assert len([item for item in found.garbage if item.kind == "vector shard"]) == 2
-        assert len(told) == 5
+        assert len(told) == 6
         assert (files(store) == before) is dry
     assert found.bytes == sum(item.bytes for item in found.garbage) > 4
     assert gc(store, grace=NOW).garbage == ()
@@ -244,7 +246,7 @@ def test_gc_between_gathering_and_storing_leaves_no_set_without_vectors(
 
     def tidied(pool: Pool, items: Items) -> Vectors:
         vectors = gather(pool, items)
-        assert [item.kind for item in gc(store, grace=NOW).garbage] == ["vector shard"]
+        assert [item.kind for item in gc(store, grace=NOW).garbage] == ["vector shard", "texts"]
         return vectors
 
     monkeypatch.setattr(Pool, "gather_items", tidied)
@@ -262,7 +264,7 @@ def test_gc_takes_sets_without_runs_only_when_asked(store: Store) -> None:
     delete_run(store, spec.key)
     assert gc(store, grace=NOW).garbage == ()
     found = gc(store, grace=NOW, unused=True)
-    assert [item.kind for item in found.garbage] == ["embedding set", "vector shard"]
+    assert [item.kind for item in found.garbage] == ["embedding set", "vector shard", "texts"]
     assert [run.key for run in list_runs(store)] == [other.key]
     assert len(list_sets(store)) == 2
     assert verify(store, deep=True).problems == ()

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import added, good, refused
 
 from clipbench.keys import Json
+from clipbench.records import Protocol
 from clipbench.store.protocols import USUAL, protocol_words
-from clipbench.study.protocol import Protocol
 
 SEVERAL: tuple[tuple[str, ...], ...] = (
     (),

@@ -121,7 +121,7 @@ def test_the_revisions_are_those_the_store_knows_and_each_has_an_old_database() 
     config.set_main_option("script_location", str(SCRIPTS))
     found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(found)) == REVISIONS
-    assert sorted(path.stem for path in UPGRADES.glob("*.db")) == sorted(REVISIONS)
+    assert sorted(path.stem for path in UPGRADES.glob("????.db")) == sorted(REVISIONS)
 
 
 def old_store(revision: str, root: Path) -> Home:
@@ -227,7 +227,7 @@ def make_old_database(revision: str = REVISIONS[-1]) -> None:
     root = UPGRADES / "making"
     store: Store = new_store(root)
     first = toy_run(store)
-    toy_run(store, perturbation=DROPOUT, value=0.25)
+    toy_run(store, perturbation=DROPOUT, value=0.25, method={"name": "toy", "rate": 1e-5})
     from clipbench.store.runs import tag_run
 
     tag_run(store, first.key, "first")

@@ -67,7 +67,8 @@ def test_finished_rows_can_be_neither_changed_deleted_nor_replaced(
     "statement",
     [
         "INSERT INTO metric SELECT run_id, 'both', 'new', 99, 1, NULL, NULL, 1, '', NULL FROM metric LIMIT 1",
-        "INSERT INTO ledger SELECT run_id, 'new', 1, 1, 1, '', '', '', '', '', '', '', '', '' FROM ledger LIMIT 1",
+        "INSERT INTO ledger SELECT run_id, 'new', 1, 1, 1, '', '', '', '', '', '', '', '', '', NULL FROM ledger LIMIT 1",
+        "INSERT INTO shortlist SELECT run_id, 'new', 1, '', '' FROM shortlist LIMIT 1",
         "INSERT INTO caption SELECT dataset_id, 99, 0, 'new', 'new' FROM dataset JOIN image LIMIT 1",
         "INSERT INTO image SELECT id, 99, 'new', NULL, NULL, NULL FROM dataset LIMIT 1",
     ],

@@ -19,7 +19,7 @@ from clipbench.home import Home
 from clipbench.metrics.positives import folded
 from clipbench.perturb.apply_text import perturb_captions
 from clipbench.perturb.registry import text_operation
-from clipbench.records import Caption, Metric, Sample
+from clipbench.records import Caption, Metric, Protocol, Sample
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, load_metrics
@@ -28,7 +28,6 @@ from clipbench.study.deriving import derived
 from clipbench.study.galleries import Gallery
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.distractors import added_sizes
 from clipbench.study.robustness.fooling import controls, copies_of
 from clipbench.study.robustness.gallery_sizes import default_sizes, sizes_of

@@ -12,8 +12,8 @@ from clipbench.errors import ClipbenchError
 from clipbench.keys import canonical
 from clipbench.metrics.positives import own
 from clipbench.metrics.ranks import rank
-from clipbench.records import DIRECTIONS, Direction, Ledger
-from clipbench.study.protocol import POSITIVES, TIES, Protocol, metrics_of, protocol_of
+from clipbench.records import DIRECTIONS, POSITIVES, TIES, Direction, Ledger, Protocol, protocol_of
+from clipbench.study.protocol import metrics_of
 
 protocols = st.builds(
     Protocol,

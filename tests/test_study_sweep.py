@@ -17,7 +17,7 @@ from clipbench.errors import ClipbenchError, CompareError, StoppedError, StoreEr
 from clipbench.home import Home
 from clipbench.perturb.registry import Selection
 from clipbench.perturb.resources import Rewrites
-from clipbench.records import Dataset, Perturbation, text_key
+from clipbench.records import Dataset, Perturbation, Protocol, text_key
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, set_items
 from clipbench.store.engine import Store, open_store, reading
@@ -28,7 +28,6 @@ from clipbench.study.deriving import derived
 from clipbench.study.evaluate import evaluate, evaluate_sets
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.estimate import count_words, estimate
 from clipbench.study.robustness.levels import selections
 from clipbench.study.robustness.measures import summarise

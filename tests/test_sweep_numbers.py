@@ -17,7 +17,7 @@ from cli_toys import added, environment
 from clipbench.errors import CompareError
 from clipbench.home import Home
 from clipbench.keys import Json
-from clipbench.records import CLEAN, RunSpec
+from clipbench.records import CLEAN, Protocol, RunSpec
 from clipbench.statistics.seeds import over_seeds
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store
@@ -25,7 +25,6 @@ from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.corruption_error import corruption_errors
 from clipbench.study.robustness.effective import effective_robustness
 from clipbench.study.robustness.levels import selections

@@ -44,13 +44,13 @@ def serve(
 
     The address holds a key that is new every time. Give it only to people who may label.
     """
+    from clipbench.annotation_page.application import application
     from clipbench.serving.addresses import addresses, host_names
-    from clipbench.serving.server import application, new_token, require_server
-    from clipbench.serving.server import serve as serve_app
+    from clipbench.serving.listening import new_token
+    from clipbench.serving.listening import serve as serve_app
     from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 
-    require_server()
     session = open_session(open_at(store), sample, part=part, blind=blind, hints=hints, deciding=conflicts)
     if annotator is not None:
         session.tasks(annotator)
@@ -91,7 +91,7 @@ def export_page(
 
     It opens from the disk without a network; the result file that it gives goes into `annotate import`.
     """
-    from clipbench.serving.exported_page import export_page as export
+    from clipbench.annotation_page.exported_page import export_page as export
     from clipbench.study.annotation.session import open_session
     from clipbench.study.opening import open_at
 

@@ -34,19 +34,19 @@ STEPS = (
 
 
 def demo(
+    ctx: typer.Context,
     store: Annotated[
         Path, typer.Option("--store", help="Folder of the demo's own store.", file_okay=False)
     ] = Path("clipbench-demo"),
 ) -> None:
     """Take the whole tour offline in under two minutes: drawn scenes and the bundled tiny model."""
-    from clipbench.cli.app import app
-
+    clipbench = ctx.find_root().command
     began = time.monotonic()
     for what, words in STEPS:
         command = [*(word.format(store=store) for word in words.split()), "--store", str(store)]
         typer.secho(f"\n{what}", bold=True)
         typer.secho(f"$ clipbench {shlex.join(command)}", fg=typer.colors.CYAN)
-        app(command, standalone_mode=False)
+        clipbench.main(command, prog_name="clipbench", standalone_mode=False)
     typer.echo(
         f"\nThat took {time.monotonic() - began:.0f} s. Type any of these commands again: what is stored is"
     )

@@ -25,6 +25,7 @@ from clipbench.cli.options import (
     flag,
 )
 from clipbench.cli.output import chosen, emit, for_programs
+from clipbench.records import Protocol
 
 
 class Ties(StrEnum):
@@ -80,7 +81,6 @@ def evaluate(
     from clipbench.study.evaluate import evaluate as evaluate_dataset
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
-    from clipbench.study.protocol import Protocol
     from clipbench.study.tagging import checked, tagged
 
     protocol = Protocol(

@@ -40,6 +40,7 @@ from clipbench.cli.robustness_options import (
     TemplateOption,
     WordnetOption,
 )
+from clipbench.records import Protocol
 
 app = typer.Typer(no_args_is_help=True, help="Corrupt captions and photographs, and measure what that costs.")
 
@@ -127,7 +128,7 @@ def sweep(
     from clipbench.store.datasets import load_dataset
     from clipbench.study.models import EncoderSource, ModelRequest
     from clipbench.study.opening import open_at
-    from clipbench.study.protocol import Protocol, directions_of
+    from clipbench.study.protocol import directions_of
     from clipbench.study.robustness import estimate
     from clipbench.study.robustness.asking import Asked, request_of
     from clipbench.study.robustness.sweep import plan

@@ -1,4 +1,4 @@
-"""The bundled tiny CLIP and the script that trained it."""
+"""The bundled tiny CLIP, the script that trained it, and the drawn scenes it was trained on."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from clipbench.datasets import scenes
+from clipbench.demo.scenes import collection as scenes
 
 
 @dataclass(frozen=True, slots=True)

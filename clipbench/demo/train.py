@@ -21,8 +21,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 - everyone's name for it
 
-from clipbench.datasets import scenes
 from clipbench.demo.scene_tensors import SplitTensors, Vocabulary, load_split
+from clipbench.demo.scenes import collection as scenes
 from clipbench.demo.tiny_model import CONFIG, SIDE, Clip, build, load, save, write_config
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from clipbench.encoders.sources import checkpoint_file
 from clipbench.encoders.specification import FOLDER_PREFIX, ModelSpec
 from clipbench.errors import EncoderError
-from clipbench.keys import digest, file_digest
+from clipbench.keys import digest, file_digest, rounded
 
 TWIN = "-quickgelu"
 _PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
@@ -65,7 +65,9 @@ def architecture_name(config: Mapping[str, Any], asked: str) -> str:
     equal = [name for name in open_clip.list_models() if _plain(open_clip.get_model_config(name)) == wanted]
     if asked in equal:
         return asked
-    return min(equal, key=lambda name: (len(name), name)) if equal else digest("architecture", wanted)
+    return (
+        min(equal, key=lambda name: (len(name), name)) if equal else digest("architecture", rounded(wanted))
+    )
 
 
 def known_origin(path: Path, model: str) -> tuple[str, str] | None:

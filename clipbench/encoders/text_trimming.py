@@ -52,8 +52,14 @@ class CausalTower:
         states = self.embedding(tokens[:, :length]).to(number_format)
         states = states + self.positions[:length].to(number_format)
         states = self.blocks(states, attn_mask=self.mask[:length, :length])
+        return self.project(states[torch.arange(len(tokens), device=tokens.device), pooled])
+
+    def project(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Return the features (n, D) of the last block's states at the pooled positions (n, width)."""
+        import torch
+
         # The final norm works on each position alone, so it may follow the pooling.
-        features: torch.Tensor = self.norm(states[torch.arange(len(tokens), device=tokens.device), pooled])
+        features: torch.Tensor = self.norm(pooled)
         if self.projection is None:
             return features
         if isinstance(self.projection, torch.Tensor):

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics.ties import Floats, Groups, Integers, TiePolicy, groups
-from clipbench.records import DIRECTIONS, Direction, Ledger
+from clipbench.metrics.ties import Floats, Groups, Integers, groups
+from clipbench.records import DIRECTIONS, Direction, Ledger, TiePolicy
 
 DEFAULT = ("hit@1", "hit@5", "hit@10", "MRR", "MedR", "MeanR", "R-Precision", "mAP@R")
 

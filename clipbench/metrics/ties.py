@@ -8,20 +8,16 @@ ledger, no measure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.records import Ledger
+from clipbench.records import TIES, Ledger, TiePolicy
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-TiePolicy: TypeAlias = Literal["expected", "optimistic", "pessimistic"]
-"""expected: the mean over all orders of the tied; optimistic, pessimistic: positives first, last."""
-
-POLICIES: tuple[TiePolicy, ...] = get_args(TiePolicy)
+POLICIES = TIES
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.keys import Json
-from clipbench.perturb.registry import TextOperation
+from clipbench.perturb.operation import TextOperation
 from clipbench.perturb.resources import DEFAULT_RESOURCES, Rewrites, TextResources
 from clipbench.perturb.streams import stream
 from clipbench.records import Caption, Perturbation

@@ -18,7 +18,7 @@ from clipbench.perturb import image_geometric as geometric
 from clipbench.perturb import image_noise as noise
 from clipbench.perturb import image_weather as weather
 from clipbench.perturb.image_frost import frost
-from clipbench.perturb.registry import ImageApply, ImageOperation
+from clipbench.perturb.operation import ImageApply, ImageOperation
 
 SEVERITIES = (1.0, 2.0, 3.0, 4.0, 5.0)
 ONE = (1.0,)

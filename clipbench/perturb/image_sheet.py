@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clipbench.perturb.image_audit import difference
 from clipbench.perturb.image_pixels import Pixels, check
 from clipbench.perturb.image_streams import generator
-from clipbench.perturb.registry import ImageOperation
+from clipbench.perturb.operation import ImageOperation
 
 if TYPE_CHECKING:
     from PIL import Image

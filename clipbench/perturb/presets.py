@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from clipbench.perturb.registry import Preset, operations
-from clipbench.perturb.text_operations import RATES
+from clipbench.perturb.image_operations import IMAGE_OPERATIONS
+from clipbench.perturb.operation import Preset
+from clipbench.perturb.text_operations import RATES, TEXT_OPERATIONS
 
 _MM_TEXT = (
     "keyboard", "ocr", "char-insert", "char-replace", "char-swap", "char-delete",
@@ -45,6 +46,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "full",
         "every operation at its own levels, but for rewrites, which come from the user",
-        tuple((one.name, None) for one in operations() if one.name != "rewrite"),
+        (
+            *((one.name, None) for one in TEXT_OPERATIONS if one.name != "rewrite"),
+            *((one.name, None) for one in IMAGE_OPERATIONS),
+        ),
     ),
 )

@@ -1,84 +1,17 @@
-"""What an operation is, and how one is found by name, family or preset.
-
-The operations themselves are listed in `text_operations` and `image_operations`, the presets in
-`presets`; they are imported where they are needed, so that this module can be imported by all of them.
-"""
+"""Finds operations by name, family or preset, in the lists of `text_operations`, `image_operations`, `presets`."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.perturb.resources import TextResources
-from clipbench.perturb.streams import Stream
-from clipbench.records import Caption
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""An RGB image, uint8, shape (H, W, 3)."""
-
-TextApply: TypeAlias = Callable[[Caption, float, Stream, TextResources], str]
-"""Caption, rate in (0, 1], the caption's own stream, resources -> the new text."""
-
-ImageApply: TypeAlias = Callable[[Pixels, int, np.random.Generator], Pixels]
-"""Image, severity in 1..5, the image's own generator -> a new image of the same shape."""
-
-Meaning: TypeAlias = Literal["kept", "changed", "unclear"]
-"""Whether a person would still say that the caption describes the photo."""
-
-TextNeed: TypeAlias = Literal["synonyms", "rewrites", "template"]
-
-TEXT_FAMILIES = ("char", "char-extra", "word", "word-order", "word-class", "control", "sentence")
-IMAGE_FAMILIES = ("image-noise", "image-blur", "image-weather", "image-digital", "image-geometric")
-FAMILIES = (*TEXT_FAMILIES, *IMAGE_FAMILIES)
-
-
-@dataclass(frozen=True, slots=True)
-class TextOperation:
-    """One way to corrupt a caption.
-
-    levels: the default rates. graded: False where the operation has one setting, so that only rates
-    0 (identity) and 1 exist. level_means: what a rate counts. needs: the resources it reads.
-    source: the paper it is taken from. version is raised whenever its output changes.
-    """
-
-    name: str
-    family: str
-    levels: tuple[float, ...]
-    apply: TextApply
-    meaning: Meaning
-    source: str
-    level_means: str
-    description: str
-    needs: tuple[TextNeed, ...] = ()
-    graded: bool = True
-    version: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOperation:
-    """One way to corrupt a photograph. `deterministic` is True where it draws no random number.
-
-    source: the paper or code its constants are taken from. version is raised whenever its output changes.
-    """
-
-    name: str
-    family: str
-    apply: ImageApply
-    deterministic: bool
-    source: str
-    description: str
-    levels: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
-    version: int = 1
-
-
-Operation: TypeAlias = TextOperation | ImageOperation
+from clipbench.perturb.image_operations import IMAGE_OPERATIONS
+from clipbench.perturb.operation import FAMILIES, ImageOperation, Operation, TextOperation
+from clipbench.perturb.presets import PRESETS
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +22,9 @@ class Selection:
     levels: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A named list of operations. `None` for levels means the operation's own."""
-
-    name: str
-    description: str
-    entries: tuple[tuple[str, tuple[float, ...] | None], ...]
-
-
-def text_operations() -> tuple[TextOperation, ...]:
-    """Return all text operations in the order of their list."""
-    from clipbench.perturb.text_operations import TEXT_OPERATIONS
-
-    return TEXT_OPERATIONS
-
-
-def image_operations() -> tuple[ImageOperation, ...]:
-    """Return all image operations in the order of their list."""
-    from clipbench.perturb.image_operations import IMAGE_OPERATIONS
-
-    return IMAGE_OPERATIONS
-
-
-def presets() -> tuple[Preset, ...]:
-    """Return all presets."""
-    from clipbench.perturb.presets import PRESETS
-
-    return PRESETS
-
-
 def operations() -> list[Operation]:
     """Return all operations, those of text first."""
-    return [*text_operations(), *image_operations()]
+    return [*TEXT_OPERATIONS, *IMAGE_OPERATIONS]
 
 
 @cache
@@ -177,14 +80,14 @@ def _select_one(part: str) -> list[Selection]:
         if family not in FAMILIES:
             raise _unknown("family", family, FAMILIES)
         return [_whole(one) for one in _by_name().values() if one.family == family and not _needs_user(one)]
-    for preset in presets():
+    for preset in PRESETS:
         if preset.name == part:
             found = ((operation(name), levels) for name, levels in preset.entries)
             return [Selection(one, one.levels if levels is None else levels) for one, levels in found]
     known = [one.name for one in _by_name().values()]
     if _plain(part) not in _by_name():
         families = [f"family:{family}" for family in FAMILIES]
-        raise _unknown("operation, family or preset", part, [*known, *families, *(p.name for p in presets())])
+        raise _unknown("operation, family or preset", part, [*known, *families, *(p.name for p in PRESETS)])
     return [_whole(operation(part))]
 
 

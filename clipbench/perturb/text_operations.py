@@ -1,4 +1,4 @@
-"""The text operations: each one a function, lifted to the common signature, with what is known of it.
+"""The text operations: each one a function, brought to the common signature, with what is known of it.
 
 Adding one means writing its function and one entry here. The order is the order of every table.
 """
@@ -9,7 +9,8 @@ from functools import partial
 
 from clipbench.perturb import character, controls, sentence, word_edits, word_order
 from clipbench.perturb.character_tables import DIACRITICS, HOMOGLYPHS, KEYBOARD, LEET, OCR
-from clipbench.perturb.lifts import (
+from clipbench.perturb.operation import Meaning, TextApply, TextNeed, TextOperation
+from clipbench.perturb.signatures import (
     characters_edited,
     cores_replaced,
     counterparts,
@@ -20,7 +21,6 @@ from clipbench.perturb.lifts import (
     words_fixed,
     words_with_synonyms,
 )
-from clipbench.perturb.registry import Meaning, TextApply, TextNeed, TextOperation
 from clipbench.perturb.word_class import Finder, drop, not_nouns, of_class
 from clipbench.perturb.word_lists import COLOURS, NUMBERS, SPATIAL, STOP_WORDS
 from clipbench.perturb.words import members

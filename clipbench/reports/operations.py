@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clipbench.errors import ClipbenchError
-from clipbench.perturb.registry import (
-    FAMILIES,
-    Operation,
-    Preset,
-    Selection,
-    TextOperation,
-    operation,
-    operations,
-    presets,
-    select,
-)
+from clipbench.perturb.operation import FAMILIES, Operation, Preset, TextOperation
+from clipbench.perturb.presets import PRESETS
+from clipbench.perturb.registry import Selection, operation, operations, select
 from clipbench.reports.tables import Column, Table, to_markdown
 
 SHORT = ("operation", "levels", "meaning", "what it does")
@@ -53,7 +45,7 @@ def _families(family: str | None) -> tuple[str, ...]:
 
 def operation_or_preset(name: str) -> Table:
     """Return what is known of one operation, family or preset. Raises ClipbenchError for an unknown name."""
-    found = [one for one in presets() if one.name == name]
+    found = [one for one in PRESETS if one.name == name]
     if found:
         return _preset_table(found[0])
     if name.removeprefix("family:") in FAMILIES:
@@ -90,7 +82,7 @@ def _presets_with(one: Operation) -> str:
     def holds(chosen: Sequence[Selection]) -> bool:
         return any(selection.operation.name == one.name for selection in chosen)
 
-    return ", ".join(preset.name for preset in presets() if holds(select(preset.name))) or "none"
+    return ", ".join(preset.name for preset in PRESETS if holds(select(preset.name))) or "none"
 
 
 def _short_row(one: Operation) -> tuple[str, ...]:
@@ -122,7 +114,7 @@ def _levels(levels: Sequence[float]) -> str:
 
 def preset_list() -> Table:
     """Return the presets and what they run."""
-    rows = tuple((p.name, len(p.entries), p.description) for p in presets())
+    rows = tuple((p.name, len(p.entries), p.description) for p in PRESETS)
     return Table("Presets", (Column("preset"), Column("operations"), Column("what it is")), rows)
 
 

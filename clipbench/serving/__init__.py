@@ -1,1 +1,1 @@
-"""The annotation page: served on this machine, or written as one file. Knows HTTP and HTML; decides nothing."""
+"""Serving pages on this machine: who may talk to one, how it is reached, how it listens. Knows no page."""

@@ -48,8 +48,8 @@ def collect_scenes(
     Of the request, name, split (test where None), sample, seed and max_captions count. Raises DatasetError
     where it asks for anything else.
     """
-    from clipbench.datasets import scenes
-    from clipbench.datasets.scene_graph import SPLITS
+    from clipbench.demo.scenes import collection as scenes
+    from clipbench.demo.scenes.graph import SPLITS
 
     _refuse_file_options(request)
     split = request.split or "test"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from clipbench.records import Direction, Ledger, Metric
+from clipbench.records import Direction, Ledger, Metric, protocol_of
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import metrics_of, protocol_of
+from clipbench.study.protocol import metrics_of
 from clipbench.study.robustness import fooling, gallery_sizes
 
 

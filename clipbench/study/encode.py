@@ -62,7 +62,7 @@ def resumable(what: str, counted: list[int], total: int) -> Iterator[None]:
 
 
 def encode_texts(pool: Pool, texts: Iterable[str], encoder: Encoder, progress: Progress) -> int:
-    """Store the vector of every string that the pool lacks; return how many strings that were.
+    """Store the vector and the text of every string that the pool lacks; return how many strings that were.
 
     Strings are encoded in order of (token count, text), so that batches are cut where they are short.
     """
@@ -78,8 +78,8 @@ def encode_texts(pool: Pool, texts: Iterable[str], encoder: Encoder, progress: P
     with resumable("captions", stored, len(plan)):
         for shard in shards(plan, TEXT_SHARD):
             keys = [text_key(text) for text in shard]
-            if not pool.adopt(keys):
-                pool.write(keys, encoder.encode_texts(shard).vectors)
+            if not pool.adopt(keys, shard):
+                pool.write(keys, encoder.encode_texts(shard).vectors, shard)
             stored.append(len(shard))
             progress.advance(bar, len(shard))
     return len(plan)

@@ -14,7 +14,7 @@ from clipbench.errors import DatasetError, StoreError
 from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.metrics.ranks import rank
-from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, RunSpec
+from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, Protocol, RunSpec
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store, check_writable
@@ -25,7 +25,7 @@ from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clipbench.errors import DatasetError
-from clipbench.keys import canonical
+from clipbench.keys import canonical, rounded
 from clipbench.records import CLEAN, Dataset, Modality
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
@@ -38,7 +38,7 @@ def export_vectors(
         file.attrs["fingerprint"] = dataset.fingerprint
         file.attrs["encoder"] = source.identity.label
         file.attrs["encoder_key"] = source.identity.key
-        file.attrs["preprocessing"] = canonical(source.identity.preprocessing)
+        file.attrs["preprocessing"] = canonical(rounded(source.identity.preprocessing))
         for modality, found in sides.items():
             group = file.create_group(modality)
             if modality == "text":

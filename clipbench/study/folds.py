@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def joined(parts: Sequence[Ledger]) -> Ledger:
         items += part.gallery_size
         images += int(part.cluster.max()) + 1
         pairs += len(part.positive)
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in shifted])
         for name in (
             "positive", "above", "tied", "tied_positives", "top1", "positive_score", "negative_score", "cluster",

@@ -1,4 +1,4 @@
-"""How an evaluation is scored, and the numbers that follow from its ledgers. Pure.
+"""The numbers that follow from the ledgers of a run and its protocol. Pure.
 
 Every number of a run is a function of its ledgers and its protocol, so `store verify` can derive it again.
 """
@@ -6,17 +6,15 @@ Every number of a run is a function of its ledgers and its protocol, so `store v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.keys import Json
 from clipbench.metrics.measures import best_ranks, chance_hit, measure
-from clipbench.metrics.ties import TiePolicy, tied_queries
-from clipbench.records import DIRECTIONS, Direction, Ledger, Metric
+from clipbench.metrics.ties import tied_queries
+from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
 from clipbench.statistics.intervals import Interval, percentile_interval
 from clipbench.statistics.medians import median_replicates
@@ -29,52 +27,6 @@ OTHER = ("MeanR", "MRR", "R-Precision", "mAP@R", "nDCG@10")
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-POSITIVES = ("own", "equal-captions")
-TIES = ("expected", "optimistic", "pessimistic")
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How runs are scored. All of it enters the run's key.
-
-    ks: the cutoffs of hit@K. ties: policy for equal scores. positives: "own", or "equal-captions" where
-    captions that say the same share their images. fold: images per gallery, None for one gallery.
-    resamples, seed: of the cluster bootstrap.
-    """
-
-    ks: tuple[int, ...] = (1, 5, 10)
-    directions: tuple[Direction, ...] = DIRECTIONS
-    ties: TiePolicy = "expected"
-    positives: str = "own"
-    fold: int | None = None
-    resamples: int = 2000
-    seed: int = 0
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        """Raise ClipbenchError for a protocol that means nothing."""
-        if not self.ks or min(self.ks) < 1:
-            raise ClipbenchError(f"K counts from 1, got {list(self.ks)}", "--k 1 --k 5 --k 10")
-        if self.positives not in POSITIVES or self.ties not in TIES:
-            raise ClipbenchError(f"positives are one of {POSITIVES}, ties of {TIES}")
-        if not 0.5 < self.confidence < 1 or self.resamples < 100:
-            raise ClipbenchError("confidence is between .5 and 1, and resamples are 100 or more")
-        if self.fold is not None and (self.fold < 2 or self.positives != "own"):
-            raise ClipbenchError("folds hold 2 images or more, and go with a caption's own image only")
-
-    def as_json(self) -> dict[str, Json]:
-        """Return the protocol as it enters the run's key and is stored."""
-        return {
-            "ks": list(self.ks),
-            "directions": list(self.directions),
-            "ties": self.ties,
-            "positives": self.positives,
-            "fold": self.fold,
-            "resamples": self.resamples,
-            "seed": self.seed,
-            "confidence": self.confidence,
-        }
-
 
 def directions_of(word: str) -> tuple[Direction, ...]:
     """Return the directions that "t2i", "i2t" or "both" means. Raises ClipbenchError for another word."""
@@ -82,14 +34,6 @@ def directions_of(word: str) -> tuple[Direction, ...]:
     if not chosen:
         raise ClipbenchError(f"there is no direction {word!r}", "t2i, i2t or both")
     return chosen
-
-
-def protocol_of(stored: Mapping[str, Json]) -> Protocol:
-    """Return the protocol that `as_json` wrote; what a kind of run says besides is left out."""
-    values = {one.name: stored[one.name] for one in fields(Protocol)}
-    values["ks"] = tuple(cast("list[int]", values["ks"]))
-    values["directions"] = tuple(cast("list[str]", values["directions"]))
-    return Protocol(**values)  # type: ignore[arg-type]  # what as_json wrote has these types
 
 
 def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple[Metric, ...]:

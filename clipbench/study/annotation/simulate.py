@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.datasets import scenes
-from clipbench.datasets.scene_truth import true_label
+from clipbench.demo.scenes import collection as scenes
+from clipbench.demo.scenes.truth import true_label
 from clipbench.errors import ClipbenchError
 from clipbench.failures.items import Failure
 from clipbench.failures.slices import check_annotator

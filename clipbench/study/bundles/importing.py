@@ -9,7 +9,7 @@ import numpy as np
 
 from clipbench.errors import StoreError
 from clipbench.keys import short
-from clipbench.records import Dataset, Ledger
+from clipbench.records import Dataset, Ledger, protocol_of
 from clipbench.store.datasets import list_datasets, save_dataset
 from clipbench.store.embeddings import ELSEWHERE, Encoding, find_set, save_set_elsewhere
 from clipbench.store.encoders import save_encoder
@@ -19,7 +19,6 @@ from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, find_run, load_ledgers, save_run
 from clipbench.study.bundles.reading import Bundle, Ledgers, read_bundle
 from clipbench.study.bundles.records import BundledRun
-from clipbench.study.protocol import protocol_of
 
 
 @dataclass(frozen=True, slots=True)

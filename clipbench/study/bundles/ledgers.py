@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from clipbench.metrics.positives import Positives, equal_captions, own
-from clipbench.records import Direction, Ledger, Metric
+from clipbench.records import Direction, Ledger, Metric, Protocol
 from clipbench.study.galleries import Gallery
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 
 TOLERANCE = 1e-9
 

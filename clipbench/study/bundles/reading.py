@@ -26,7 +26,9 @@ from clipbench.records import (
     EncoderIdentity,
     Ledger,
     Perturbation,
+    Protocol,
     image_key,
+    protocol_of,
     text_key,
 )
 from clipbench.store.ledgers import ARRAYS, FLOATS, check_ledger
@@ -44,7 +46,6 @@ from clipbench.study.bundles.records import (
 from clipbench.study.bundles.values import read
 from clipbench.study.bundles.writing import KINDS, plain
 from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.protocol import Protocol, protocol_of
 
 Items: TypeAlias = npt.NDArray[np.uint8]
 Ledgers: TypeAlias = Mapping[Direction, Ledger]

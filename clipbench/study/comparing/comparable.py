@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from clipbench.errors import CompareError
 from clipbench.keys import Json, canonical, short
 from clipbench.metrics.ties import POLICIES
+from clipbench.records import POSITIVES, Protocol
 from clipbench.study.comparing.sides import Side
-from clipbench.study.protocol import POSITIVES, Protocol
 
 UNKNOWN = "unknown"
 SHOWN = 3

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import CompareError, StoreError
-from clipbench.metrics.ties import POLICIES, TiePolicy
-from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric
+from clipbench.metrics.ties import POLICIES
+from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, TiePolicy
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store

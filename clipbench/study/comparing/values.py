@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from clipbench.errors import CompareError, StoreError
 from clipbench.metrics.measures import AT_K, PLAIN, measure
-from clipbench.metrics.ties import TiePolicy, groups
-from clipbench.records import METRIC_VERSION, Direction, Ledger
+from clipbench.metrics.ties import groups
+from clipbench.records import METRIC_VERSION, Direction, Ledger, TiePolicy
 from clipbench.study.comparing.sides import Common, Rows, Side
 from clipbench.study.protocol import RSUM, RSUM_HITS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.legacy import SOURCE_STUDY
-from clipbench.perturb.registry import Selection, TextOperation
+from clipbench.perturb.operation import TextOperation
+from clipbench.perturb.registry import Selection
 from clipbench.perturb.resources import DEFAULT_RESOURCES, TextResources
 from clipbench.records import Dataset
 from clipbench.study.robustness.levels import levels_of, selections

@@ -17,7 +17,7 @@ from PIL import Image
 from clipbench.keys import Json, item_key
 from clipbench.perturb.image_audit import ImageDifference, audit, difference
 from clipbench.perturb.image_streams import generator
-from clipbench.perturb.registry import ImageOperation
+from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Perturbation
 from clipbench.study.encode import Picture, Transform
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbench.perturb.registry import ImageOperation
+from clipbench.perturb.operation import ImageOperation
 from clipbench.records import text_key
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import photographs

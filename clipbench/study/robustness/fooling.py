@@ -20,15 +20,16 @@ from clipbench.metrics.measures import measure
 from clipbench.metrics.positives import folded, own
 from clipbench.metrics.ranks import rank
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
-from clipbench.perturb.registry import TextOperation, text_operations
-from clipbench.records import Ledger, Metric, Perturbation
+from clipbench.perturb.operation import TextOperation
+from clipbench.perturb.text_operations import TEXT_OPERATIONS
+from clipbench.records import Ledger, Metric, Perturbation, Protocol
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import StoredRun
 from clipbench.study.embed import Wording, embed_texts
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
 
 KIND = "fooling"
@@ -48,7 +49,7 @@ class Copies:
 
 def controls(names: Sequence[str] = ()) -> tuple[TextOperation, ...]:
     """Return the meaning-changing operations of these names, all by default. Raises ClipbenchError for others."""
-    known = {one.name: one for one in text_operations() if one.family == FAMILY}
+    known = {one.name: one for one in TEXT_OPERATIONS if one.family == FAMILY}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ClipbenchError(

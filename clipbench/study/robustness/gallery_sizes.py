@@ -16,9 +16,9 @@ import numpy.typing as npt
 from clipbench.errors import ClipbenchError
 from clipbench.metrics.measures import hit_probability
 from clipbench.metrics.subsample import Pool, expected_hits, whole_pool
-from clipbench.records import DIRECTIONS, Direction, Ledger, Metric
+from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.protocol import metrics_of
 from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
 
 KIND = "gallery-size"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipbench.errors import ClipbenchError
+from clipbench.records import Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.runs import StoredRun
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.distractors import distractor_run
 from clipbench.study.robustness.fooling import controls, fooling_runs
 from clipbench.study.robustness.gallery_sizes import default_sizes, size_run

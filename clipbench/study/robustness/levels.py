@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.apply_text import check_level
-from clipbench.perturb.registry import ImageOperation, Operation, Selection, TextOperation, select
+from clipbench.perturb.operation import ImageOperation, Operation, TextOperation
+from clipbench.perturb.registry import Selection, select
 
 MOST_LEVELS = 100
 

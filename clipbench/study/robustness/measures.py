@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clipbench.errors import CompareError
 from clipbench.keys import Json
 from clipbench.metrics.measures import measure
-from clipbench.records import DIRECTIONS, Direction, Ledger
+from clipbench.records import DIRECTIONS, Direction, Ledger, Protocol, protocol_of
 from clipbench.statistics.bootstrap import bootstrap, cluster_sums, intervals
 from clipbench.statistics.flips import retention
 from clipbench.statistics.intervals import Interval, percentile_interval
@@ -25,7 +25,7 @@ from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep
-from clipbench.study.protocol import RSUM, RSUM_HITS, Protocol, protocol_of
+from clipbench.study.protocol import RSUM, RSUM_HITS
 from clipbench.study.robustness.settings import shown_operation
 
 MEASURED = ("hit@1", "hit@5", "hit@10", "MRR")

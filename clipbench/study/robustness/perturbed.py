@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.perturb.registry import ImageOperation
+from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.study.embed import photographs
 from clipbench.study.encode import Transform

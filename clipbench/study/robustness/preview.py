@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from clipbench.keys import item_key
-from clipbench.perturb.registry import ImageOperation, Selection, TextOperation
+from clipbench.perturb.operation import ImageOperation, TextOperation
+from clipbench.perturb.registry import Selection
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store

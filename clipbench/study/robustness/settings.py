@@ -9,13 +9,8 @@ from typing import Literal, TypeAlias
 from clipbench.keys import Json
 from clipbench.perturb.apply_text import text_perturbation
 from clipbench.perturb.legacy import LegacyStream, legacy_perturbation
-from clipbench.perturb.registry import (
-    ImageOperation,
-    Operation,
-    Selection,
-    TextOperation,
-    text_operation,
-)
+from clipbench.perturb.operation import ImageOperation, Operation, TextOperation
+from clipbench.perturb.registry import Selection, text_operation
 from clipbench.perturb.resources import DEFAULT_RESOURCES, Rewrites, TextResources
 from clipbench.records import CLEAN, Perturbation
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from clipbench import __version__
 from clipbench.errors import StoreError
 from clipbench.keys import Json
-from clipbench.records import CLEAN, Dataset, Direction, Ledger, Metric, Perturbation, RunSpec
+from clipbench.records import CLEAN, Dataset, Direction, Ledger, Metric, Perturbation, Protocol, RunSpec
 from clipbench.statistics.bootstrap import bootstrap, cluster_sums, intervals
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
@@ -26,7 +26,7 @@ from clipbench.study.evaluate import Sets, Vectors, evaluate_sets
 from clipbench.study.galleries import Gallery, gallery_of
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import Protocol, method_words
+from clipbench.study.protocol import method_words
 
 Floats = npt.NDArray[np.float64]
 

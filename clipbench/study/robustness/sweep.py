@@ -12,8 +12,8 @@ from functools import cached_property
 
 from clipbench.errors import StoppedError
 from clipbench.keys import digest, short
-from clipbench.perturb.registry import ImageOperation
-from clipbench.records import CLEAN, Dataset, Modality, RunSpec, text_key
+from clipbench.perturb.operation import ImageOperation
+from clipbench.records import CLEAN, Dataset, Modality, Protocol, RunSpec, text_key
 from clipbench.store.embeddings import EmbeddingSet, find_set, is_complete, is_elsewhere, set_key
 from clipbench.store.engine import Store
 from clipbench.store.runs import find_run
@@ -24,7 +24,6 @@ from clipbench.study.encode import encode_texts
 from clipbench.study.evaluate import Sets, evaluate_sets
 from clipbench.study.models import EncoderSource
 from clipbench.study.progress import OneBar, Progress, Silent
-from clipbench.study.protocol import Protocol
 from clipbench.study.robustness.corruption import corruption, image_audit
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
 from clipbench.study.robustness.wording import text_audit, unlike, wording

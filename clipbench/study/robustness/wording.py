@@ -12,7 +12,7 @@ from clipbench.keys import Json
 from clipbench.perturb.apply_text import perturb_captions
 from clipbench.perturb.audit import TextAudit, TokenCounts, audit
 from clipbench.perturb.legacy import legacy_texts
-from clipbench.perturb.registry import TextOperation
+from clipbench.perturb.operation import TextOperation
 from clipbench.records import Caption
 from clipbench.study.robustness.settings import Setting, SweepRequest, shown_operation
 

@@ -1,0 +1,50 @@
+"""The index types by name, and which module makes each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipbench.errors import ClipbenchError
+from clipbench.indexes import faiss_library
+from clipbench.indexes.exact import ExactIndex
+from clipbench.indexes.protocol import Index, IndexRecipe, Settings, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One library's part: how to build, how to read a file, what enters an index's identity besides its recipe."""
+
+    build: Callable[[IndexRecipe, Vectors], Index]
+    read: Callable[[IndexRecipe, Path, Vectors], Index]
+    version: Callable[[], str]
+    search: Settings
+    has_file: bool = True
+
+
+def _exact(recipe: IndexRecipe, vectors: Vectors) -> Index:
+    if recipe.build:
+        raise ClipbenchError("an exact index has no parameters", "clipbench index build --type exact")
+    return ExactIndex(vectors)
+
+
+BACKENDS: Mapping[str, Backend] = {
+    "exact": Backend(
+        _exact, lambda recipe, _path, vectors: _exact(recipe, vectors), lambda: "1", {}, has_file=False
+    ),
+    **{
+        name: Backend(faiss_library.build, faiss_library.read, faiss_library.library_version, search)
+        for name, search in faiss_library.SEARCH.items()
+    },
+}
+"""Every type of index that can be built."""
+
+
+def backend(name: str) -> Backend:
+    """Return the backend of an index type. Raises ClipbenchError that lists the types."""
+    if name not in BACKENDS:
+        raise ClipbenchError(
+            f"there is no index type {name!r}; there are {', '.join(BACKENDS)}", "--type exact"
+        )
+    return BACKENDS[name]

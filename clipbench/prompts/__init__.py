@@ -1,0 +1,1 @@
+"""Prompt templates around captions, and how the scores of several templates become one. Pure."""

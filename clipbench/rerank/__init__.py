@@ -1,0 +1,1 @@
+"""Re-ranking: other scores for the same pairs, from the scores alone or from words. Pure."""

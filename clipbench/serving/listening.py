@@ -1,0 +1,55 @@
+"""Listening on an address of this machine until Ctrl-C, for any guarded ASGI app."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from clipbench.errors import ClipbenchError
+from clipbench.serving.guards import App
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def require_server(instead: str) -> None:
+    """Raise ClipbenchError where Starlette or uvicorn is not installed; `instead` does without them."""
+    try:
+        import starlette  # noqa: F401, only its presence is asked for
+        import uvicorn  # noqa: F401, only its presence is asked for
+    except ImportError:
+        raise ClipbenchError(
+            "serving the page needs Starlette and uvicorn",
+            f"pip install 'clipbench[annotate]', or {instead}",
+        ) from None
+
+
+def serve(app: App, host: str, port: int, on_ready: Callable[[int], None]) -> None:
+    """Serve until Ctrl-C. on_ready is called with the port once the page can be opened (port 0 picks one).
+
+    Raises ClipbenchError where the port is taken or the address is not ours.
+    """
+    import socket
+
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)  # from here on a browser may come; it waits until the server takes it
+    except OSError as error:
+        listening.close()
+        raise ClipbenchError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}", "--port 0 takes a free one"
+        ) from error
+    with listening:
+        on_ready(int(listening.getsockname()[1]))
+        # No access log: addresses hold the token.
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+        )
+        uvicorn.Server(config).run(sockets=[listening])
