@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clipbench.errors import StoreError
 from clipbench.keys import ITEM_BYTES, Json
 
 Items = npt.NDArray[np.uint8]
@@ -22,8 +23,13 @@ def json_in(value: Json) -> str:
 
 
 def json_out(text: str) -> Any:
-    """Return the value of JSON text."""
-    return json.loads(text)
+    """Return the value of JSON text. Raises StoreError where it is none: we never write such a thing."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError(
+            f"the database is damaged: {str(text)[:40]!r} stands where JSON should", "clipbench store verify"
+        ) from error
 
 
 def _plain(value: Json) -> Json:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from clipbench.home import Home
 from clipbench.store.connect import connect
+from clipbench.store.digests import digest_marked
 from clipbench.store.protected import (
     Source,
     check_place,
@@ -119,6 +120,8 @@ def writing(store: Store) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+        if connection.in_transaction():  # who only looks what would be done rolls it back
+            digest_marked(connection)
 
 
 @contextmanager

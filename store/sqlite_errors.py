@@ -23,6 +23,9 @@ _READ_ONLY = ("nothing may be written there", "choose a folder you can write to 
 _DAMAGED = ("the database is damaged", "clipbench store verify")
 _LOCKED = ("another process kept it locked for too long", "wait for it to end, then run again")
 
+_DAMAGES = ("Could not decode to UTF-8", "no such table", "no such column", "malformed")
+"""What a database says that lacks what its revision has, or holds what we never write."""
+
 _SQLITE = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_IOERR: (
@@ -60,6 +63,8 @@ def translated(place: Path) -> Iterator[None]:
         raise _from_sqlite(place, error.orig) or error from error
     except sqlite3.Error as error:
         raise _from_sqlite(place, error) or error from error
+    except UnicodeDecodeError as error:  # a name or a text that is no UTF-8, which we never write
+        raise StoreError(f"the store at {place}: {_DAMAGED[0]} ({error})", _DAMAGED[1]) from error
     except OSError as error:
         raise _from_system(place, error) or error from error
 
@@ -70,6 +75,8 @@ def _from_sqlite(place: Path, error: BaseException | None) -> StoreError | None:
     # The low byte is the family; the rest says which of its cases, as in SQLITE_IOERR_WRITE.
     family = getattr(error, "sqlite_errorcode", 0) & 0xFF
     words = _FULL if family == sqlite3.SQLITE_IOERR and _is_full(place) else _SQLITE.get(family)
+    if words is None and any(damage in str(error) for damage in _DAMAGES):
+        words = _DAMAGED
     return StoreError(f"the store at {place}: {words[0]} ({error})", words[1]) if words else None
 
 

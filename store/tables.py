@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field
 
@@ -317,6 +318,22 @@ class ItemTextRow(Row, table=True):
     text: str = Field(sa_type=Text)
 
 
+class ContentDigestRow(Row, table=True):
+    """The digest of one row and its children, see `clipbench.store.digests`; '' while it is being written.
+
+    row is the row's primary key as text.
+    """
+
+    __tablename__ = "content_digest"
+    __table_args__ = (
+        Index("ix_content_digest_digest", "digest", sqlite_where=text("digest = ''")),
+        {"sqlite_with_rowid": False},
+    )
+    entity: str = Field(sa_type=Text, primary_key=True)
+    row: str = Field(sa_type=Text, primary_key=True)
+    digest: str = Field(sa_type=Text)
+
+
 class DeletionRow(Row, table=True):
     """Leave to delete one finished thing: (table, row id). Empty outside of a deleting transaction."""
 
@@ -355,4 +372,5 @@ annotation_source = annotation_tables.annotation_source
 annotation = annotation_tables.annotation
 suggestion = annotation_tables.suggestion
 item_text = Row.metadata.tables["item_text"]
+content_digest = Row.metadata.tables["content_digest"]
 deletion = Row.metadata.tables["deletion"]

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from clipbench.store.digests import trigger_bodies
+
 PARENTS = (
     "dataset",
     "encoder",
@@ -42,6 +44,10 @@ BY_CONTENT = ("item_text",)
 """Tables whose rows say what their key is of: they may go when nothing needs them, and never change."""
 
 PREFIX = "final_"
+"""Begins the names of triggers that refuse to change what is finished."""
+
+NOTES = "noted_"
+"""Begins the names of triggers that note what was written, for its digest."""
 
 
 def statements() -> Iterator[str]:
@@ -65,6 +71,12 @@ def statements() -> Iterator[str]:
         yield _trigger(table, "DELETE", _unguarded(table, "OLD.id"), f"a stored {table} is final")
     for table in BY_CONTENT:
         yield _trigger(table, "UPDATE", "1", f"a stored {table} is final")
+    yield _trigger("content_digest", "UPDATE", "OLD.digest <> ''", "a stored content_digest is final")
+    for table, event, body in trigger_bodies():
+        yield (
+            f"CREATE TRIGGER {NOTES}{table}_{event.lower()} AFTER {event} ON {table}\n"
+            f"BEGIN {body.strip()} END"
+        )
 
 
 def create_triggers(connection: Connection) -> None:
@@ -80,7 +92,7 @@ def drop_triggers(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
     )
     for name in known:
-        if name.startswith(PREFIX):
+        if name.startswith((PREFIX, NOTES)):
             connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
 
 

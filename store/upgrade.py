@@ -23,11 +23,11 @@ from sqlalchemy import Connection, Engine
 import clipbench
 from clipbench.errors import StoreError
 from clipbench.home import Home
-from clipbench.store import clock, triggers, views
+from clipbench.store import clock, digests, triggers, views
 from clipbench.store.connect import BUSY_SECONDS, connect
 from clipbench.store.shards import TEMPORARY
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema revision, oldest first. A test holds this equal to the modules in `clipbench.migrations`."""
 
 SCRIPTS = Path(__file__).parent.with_name("migrations")
@@ -155,6 +155,7 @@ def newest_schema(
         file = home.database.stat().st_ino
         with engine.connect().execution_options(immediate=True) as connection, connection.begin():
             yield connection, _bring(connection, home, scripts, revisions)
+            digests.digest_marked(connection)
         _still_there(home, file)
     except BaseException:
         before.restore()
@@ -210,12 +211,22 @@ def _bring(connection: Connection, home: Home, scripts: Path, revisions: Sequenc
         return None  # another process was first
     older = found.revision is not None and found.revision != revisions[-1]
     backup = _back_up(home, found.revision or "") if older else None
+    known = digests.is_there(connection)
+    # What fitted its digest before the revisions gets a new one after them; what did not is still found.
+    sound = digests.sound_rows(connection) if older and known else []
     triggers.drop_triggers(connection)
     views.drop_views(connection)
     if found.revision != revisions[-1]:
         _run_revisions(connection, scripts)
     triggers.create_triggers(connection)
     views.create_views(connection)
+    if older or found.revision is None:
+        if known:
+            digests.mark_again(connection, sound)
+        else:
+            digests.mark_all(connection)
+        digests.digest_marked(connection)
+        digests.keep_schema(connection)
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
     connection.exec_driver_sql(f"PRAGMA user_version = {DERIVED}")
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()

@@ -7,25 +7,24 @@ derive metrics from ledgers hands that over as a function.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
-from clipbench.errors import ClipbenchError, StoreError
-from clipbench.keys import ITEM_BYTES
-from clipbench.records import Direction, Ledger, Metric, Modality, text_key
-from clipbench.store import tables, triggers, views
-from clipbench.store.columns import text_out
+from clipbench.foreign_files import reason
+from clipbench.records import Direction, Ledger, Metric, text_key
+from clipbench.store import digests, tables, triggers, views
+from clipbench.store.columns import Items, text_out
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import is_elsewhere, list_sets, load_vectors
-from clipbench.store.encoders import list_encoders
+from clipbench.store.embeddings import find_set, is_elsewhere, load_vectors, set_items
+from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import unfinished_copies
-from clipbench.store.perturbations import perturbation_of
+from clipbench.store.perturbations import load_perturbation
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
-from clipbench.store.shard_files import UnseenError, look, shard_rows
+from clipbench.store.shard_files import look, shard_rows
 from clipbench.store.shortlists import check_shortlist, load_shortlists
 from clipbench.store.vectors import Pool
 
@@ -51,25 +50,78 @@ class Verification:
 
 
 def verify(store: Store, *, deep: bool = False, recompute: Recompute | None = None) -> Verification:
-    """Check the database, every key, every vector file and every ledger, and tell all that is wrong.
+    """Check the database, every digest and key, every vector file and every ledger, and tell all that is wrong.
 
     deep: also assemble the matrix of every embedding set and compare its checksum. recompute: also derive
-    the metrics of every run again.
+    the metrics of every run again. Whatever cannot be looked at is a problem too, and ends nothing.
     """
-    notes = tuple(_untidy(store))
-    problems = list(_database(store))
+    problems = [problem for problem in _looked("the database", _database(store)) if problem is not None]
     if problems:  # rows of a damaged database tell nothing
-        return Verification({}, tuple(problems), notes)
+        return Verification({}, tuple(problems), ())
     counted = {
-        "datasets": _counted(problems, _datasets(store)),
-        "encoders": _counted(problems, _encoders(store)),
-        "perturbations": _counted(problems, _perturbations(store)),
-        "vector files": _counted(problems, _vector_files(store)),
-        "embedding sets": _counted(problems, _sets(store, deep=deep)),
-        "texts": _counted(problems, _texts(store)),
-        "runs": _counted(problems, _runs(store, recompute)),
+        name: _counted(problems, _looked(name, findings))
+        for name, findings in (
+            ("rows", _rows(store)),
+            ("datasets", _datasets(store)),
+            ("encoders", _encoders(store)),
+            ("perturbations", _perturbations(store)),
+            ("vector files", _vector_files(store)),
+            ("embedding sets", _sets(store, deep=deep)),
+            ("texts", _texts(store)),
+            ("runs", _runs(store, recompute)),
+        )
     }
-    return Verification(counted, tuple(problems), notes)
+    notes = [note for note in _looked("the folder of vectors", _untidy(store)) if note is not None]
+    return Verification(counted, tuple(problems), tuple(notes))
+
+
+def _looked(what: str, findings: Iterable[str | None]) -> Iterator[str | None]:
+    """Yield findings; where looking itself fails, that is the last one."""
+    try:
+        yield from findings
+    except Exception as error:
+        yield f"{what} cannot be read ({reason(error)})"
+
+
+def _each(what: str, keys: Sequence[str], check: Callable[[str], str | None]) -> Iterator[str | None]:
+    """Yield what is wrong with each thing; one that cannot be looked at does not hide the others."""
+    for key in keys:
+        yield from _looked(f"{what} {key}", _once(check, key))
+
+
+def _once(check: Callable[[str], str | None], key: str) -> Iterator[str | None]:
+    yield check(key)
+
+
+def _keys(store: Store, table: Table) -> Sequence[str]:
+    with reading(store) as connection:
+        return connection.execute(select(table.c.key).order_by(table.c.id)).scalars().all()
+
+
+def _rows(store: Store) -> Iterator[str | None]:
+    """Look at the digest of every row that has one, and for rows and digests that lack the other."""
+    with reading(store) as connection:
+        query = "SELECT entity, row, digest FROM content_digest"
+        kept = {(entity, row): digest for entity, row, digest in connection.exec_driver_sql(query)}
+        made = kept.pop(digests.SCHEMA, None)
+        changed = "the tables are not as they were made: their definition has another digest"
+        yield changed if digests.schema_digest(connection) != made else None
+        for table in digests.DIGESTED:
+            for row in digests.row_names(connection, table):
+                digest = kept.pop((table, row), None)
+                yield from _looked(f"{table} {row}", _fitting(connection, (table, row), digest))
+    for table, row in kept:
+        yield f"{table} {row} was stored and is gone"
+
+
+def _fitting(connection: Connection, named: tuple[str, str], digest: str | None) -> Iterator[str | None]:
+    table, row = named
+    shown = f"{table} {row.replace(chr(digests.MARK), ' ')}"
+    if not digest:
+        yield f"{shown} was written by another program: it has no digest"
+    else:
+        changed = digests.row_digest(connection, table, row) != digest
+        yield f"{shown} was changed since it was stored: it has another digest" if changed else None
 
 
 def _counted(problems: list[str], findings: Iterable[str | None]) -> int:
@@ -81,109 +133,102 @@ def _counted(problems: list[str], findings: Iterable[str | None]) -> int:
     return count
 
 
-def _untidy(store: Store) -> list[str]:
+def _untidy(store: Store) -> Iterator[str]:
     folder = store.home.embeddings
     files = sorted(path for path in folder.rglob("*") if path.is_file())  # before the rows, which come last
     with reading(store) as connection:
         known = set(connection.execute(select(tables.vector_shard.c.path)).scalars())
     left = [path for path in files if path.relative_to(folder).as_posix() not in known]
-    left += unfinished_copies(store.home)
-    return [f"{path} belongs to nothing that is stored" for path in left]
+    for path in (*left, *unfinished_copies(store.home)):
+        yield f"{path} belongs to nothing that is stored"
 
 
 def _database(store: Store) -> Iterator[str]:
-    try:
-        with reading(store) as connection:
-            told = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-            yield from (f"SQLite: {line}" for line in told if line != "ok")
-            for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-                yield f"a row of {row[0]} points at a row of {row[2]} that is not there"
-            yield from _guards(connection)
-    except StoreError as error:
-        yield error.message
+    with reading(store) as connection:
+        told = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        yield from (f"SQLite: {line}" for line in told if line != "ok")
+        for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            yield f"a row of {row[0]} points at a row of {row[2]} that is not there"
+        yield from _schema(connection)
 
 
-def _guards(connection: Connection) -> Iterator[str]:
-    kept = {row.name: row.sql for row in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master")}
+def _schema(connection: Connection) -> Iterator[str]:
+    query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    kept = {row.name: row.sql for row in connection.exec_driver_sql(query)}
     for statement in triggers.statements():
-        if kept.get(statement.split()[2]) != statement:
+        if kept.pop(statement.split()[2], None) != statement:
             yield f"the trigger {statement.split()[2]} is gone or changed: finished rows may have been changed"
     for name in views.VIEWS:
-        if name not in kept:
-            yield f"the view {name} is gone"
+        if kept.pop(name, None) != views.statement(name):
+            yield f"the view {name} is gone or changed"
+    for name in kept:
+        yield f"{name} is a trigger or view that is not ours"
     open_ = connection.exec_driver_sql("SELECT count(*) FROM deletion").scalar_one()
     if open_:
         yield f"{open_} finished rows are open for deletion"
 
 
 def _datasets(store: Store) -> Iterator[str | None]:
-    with reading(store) as connection:
-        rows = connection.execute(select(tables.dataset).order_by("id")).all()
-    for row in rows:
-        try:
-            dataset = load_dataset(store, row.key)
-        except (ClipbenchError, ValueError, IndexError) as error:
-            yield f"dataset {row.key} cannot be read ({error})"
-            continue
+    def check(key: str) -> str | None:
+        with reading(store) as connection:
+            row = connection.execute(select(tables.dataset).filter_by(key=key)).one()
+        dataset = load_dataset(store, key)
         sizes = (len(dataset.samples), len(dataset.captions))
         if (dataset.key, dataset.fingerprint) != (row.key, row.fingerprint):
-            yield f"dataset {row.key} holds other content: its key is {dataset.key}"
-        elif sizes != (row.n_images, row.n_captions):
-            yield f"dataset {row.key} has {sizes} images and captions, not {(row.n_images, row.n_captions)}"
-        else:
-            yield None
+            return f"dataset {key} holds other content: its key is {dataset.key}"
+        if sizes != (row.n_images, row.n_captions):
+            return f"dataset {key} has {sizes} images and captions, not {(row.n_images, row.n_captions)}"
+        return None
+
+    return _each("dataset", _keys(store, tables.dataset), check)
 
 
 def _encoders(store: Store) -> Iterator[str | None]:
-    for encoder in list_encoders(store):
-        right = encoder.identity.key == encoder.key
-        yield None if right else f"encoder {encoder.key} describes another: {encoder.identity.key}"
+    def check(key: str) -> str | None:
+        own = load_encoder(store, key).key
+        return None if own == key else f"encoder {key} describes another: {own}"
+
+    return _each("encoder", _keys(store, tables.encoder), check)
 
 
 def _perturbations(store: Store) -> Iterator[str | None]:
-    with reading(store) as connection:
-        rows = connection.execute(select(tables.perturbation).order_by("id")).all()
-    for row in rows:
-        key = perturbation_of(row).key
-        yield None if key == row.key else f"perturbation {row.key} describes another: {key}"
+    def check(key: str) -> str | None:
+        own = load_perturbation(store, key).key
+        return None if own == key else f"perturbation {key} describes another: {own}"
+
+    return _each("perturbation", _keys(store, tables.perturbation), check)
 
 
 def _vector_files(store: Store) -> Iterator[str | None]:
-    for row in shard_rows(store):
-        try:
-            yield look(store.home.embeddings, row)
-        except UnseenError as error:
-            yield error.message
+    rows = {row.key: row for row in shard_rows(store)}
+    return _each("vector shard", list(rows), lambda key: look(store.home.embeddings, rows[key]))
 
 
 def _sets(store: Store, *, deep: bool) -> Iterator[str | None]:
-    pools: dict[tuple[str, Modality], Pool] = {}
-    order = tables.embedding_order.c["items"]
-    for stored in list_sets(store):
-        pool = pools.setdefault(
-            (stored.encoder, stored.modality), Pool(store, stored.encoder, stored.modality)
-        )
-        query = (
-            select(order)
-            .join(
-                tables.embedding_set, tables.embedding_set.c.id == tables.embedding_order.c.embedding_set_id
-            )
-            .where(tables.embedding_set.c.key == stored.key)
-        )
-        with reading(store) as connection:
-            blob = connection.execute(query).scalar_one_or_none()
-        if blob is None or len(blob) != stored.rows * ITEM_BYTES:
-            yield f"embedding set {stored.key} does not name its {stored.rows} items"
-            continue
+    def check(key: str) -> str | None:
+        stored = find_set(store, key)
+        if stored is None:
+            return f"embedding set {key} refers to what is not there"
+        items = _items(store, key)
+        if items is None or len(items) != stored.rows:
+            return f"embedding set {key} does not name its {stored.rows} items"
+        pool = Pool(store, stored.encoder, stored.modality)
+        absent = int((pool.index().find(items) < 0).sum())
+        if deep and not absent:
+            load_vectors(store, stored)
+        lacking = f"embedding set {key}: {absent:,} of {stored.rows:,} vectors are not stored"
+        return lacking if absent and not is_elsewhere(stored) else None
+
+    return _each("embedding set", _keys(store, tables.embedding_set), check)
+
+
+def _items(store: Store, key: str) -> Items | None:
+    """Return the item keys of a set, None where what is stored of them is no list of keys."""
+    with reading(store) as connection:
         try:
-            absent = pool.missing([blob[i : i + ITEM_BYTES] for i in range(0, len(blob), ITEM_BYTES)])
-            if deep and not absent:
-                load_vectors(store, stored)
-        except StoreError as error:
-            yield f"embedding set {stored.key}: {error.message}"
-            continue
-        lacking = f"embedding set {stored.key}: {len(absent):,} of {stored.rows:,} vectors are not stored"
-        yield lacking if absent and not is_elsewhere(stored) else None
+            return set_items(connection, key)
+        except ValueError:
+            return None
 
 
 def _texts(store: Store) -> Iterator[str | None]:
@@ -194,27 +239,22 @@ def _texts(store: Store) -> Iterator[str | None]:
 
 
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
-    with reading(store) as connection:
-        keys = connection.execute(select(tables.run.c.key).order_by(tables.run.c.id)).scalars().all()
-    for key in keys:
+    def check(key: str) -> str | None:
         run = find_run(store, key)
-        if run is None:  # deleted meanwhile
-            continue
-        try:
-            ledgers = load_ledgers(store, key)
-            for direction, shortlist in load_shortlists(store, key).items():
-                if direction in ledgers:  # that one is gone is told below
-                    ledger = ledgers[direction]
-                    check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
-        except (ClipbenchError, ValueError) as error:
-            yield f"run {key} cannot be read ({error})"
-            continue
+        if run is None:
+            return f"run {key} refers to what is not there"
+        ledgers = load_ledgers(store, key)
+        for direction, shortlist in load_shortlists(store, key).items():
+            if direction in ledgers:  # that one is gone is told below
+                ledger = ledgers[direction]
+                check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
         if run.spec.key != key:
-            yield f"run {key} describes another: {run.spec.key}"
-        elif sum(ledger.queries for ledger in ledgers.values()) != run.n_queries:
-            yield f"run {key} does not have the {run.n_queries} queries it counts"
-        else:
-            yield _differences(store, run, ledgers, recompute) if recompute else None
+            return f"run {key} describes another: {run.spec.key}"
+        if sum(ledger.queries for ledger in ledgers.values()) != run.n_queries:
+            return f"run {key} does not have the {run.n_queries} queries it counts"
+        return _differences(store, run, ledgers, recompute) if recompute else None
+
+    return _each("run", _keys(store, tables.run), check)
 
 
 def _differences(

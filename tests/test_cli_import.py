@@ -156,7 +156,7 @@ def test_a_pickle_is_never_read(toys: str, tmp_path: Path) -> None:
         told = refused(
             "embed", "import", "toys", "--model", "m", "--images", tmp_path / name, "--image-ids", ids
         )
-        assert "is no .npy file of numbers: it is pickled or another format" in told
+        assert "is no .npy file of numbers that can be read (it is pickled or another format)" in told
         assert "allow_pickle" not in told, "nobody is told how to read it all the same"
     assert not mark.exists()
 

@@ -62,7 +62,7 @@ def test_views_explains_every_column_of_every_view() -> None:
 def test_a_real_run_verifies_its_metrics_derived_again(home: Path) -> None:
     for words in (("verify",), ("verify", "--deep")):
         assert told(*words) == {
-            "datasets": 2, "encoders": 1, "perturbations": 1, "vector files": 2, "embedding sets": 2, "texts": 12, "runs": 1,
+            "rows": 14, "datasets": 2, "encoders": 1, "perturbations": 1, "vector files": 2, "embedding sets": 2, "texts": 12, "runs": 1,
         }  # fmt: skip
     assert "all of it is right" in good("store", "verify").out
 
@@ -87,7 +87,8 @@ def test_a_changed_metric_is_found(home: Path) -> None:
         connection.commit()
     done = cli("store", "verify")
     assert done.code == 1
-    assert "1 problem:" in done.out
+    assert "2 problems:" in done.out
+    assert "it has another digest" in done.out
     assert "t2i hit@5 is" in done.out
     assert "stored 0.123" in done.out
 

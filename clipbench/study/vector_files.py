@@ -5,17 +5,36 @@ Knows file layouts; what the ids mean is for `importing` to check.
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import DatasetError, InputError, Problem
+from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
+from clipbench.study import hdf5_trial
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
+MAGIC_NPY = b"\x93NUMPY"
+NPY_HINT = "numpy.save(FILE, array) writes one from floats"
+
+LARGEST, LARGEST_IDS = 1 << 40, 1 << 30
+"""Bytes of a file of vectors, which is read when its ids are known to fit, and of an id list."""
+
+TRIAL_SECONDS, SLOWEST = 20.0, 10 << 20
+"""Seconds in which an HDF5 file must be read, and bytes that the slowest disk reads in another one."""
+
+UNPACKED, RATIO = 64 << 20, 20
+"""Bytes that a dataset of HDF5 may unpack to, and times more than its file has. Vectors hardly pack."""
+
 PREFIX = {"image": "img_emb", "text": "text_emb"}
 ID_COLUMNS = {"image": ("image_path", "key", "id"), "text": ("caption_id", "caption", "key", "id")}
 
@@ -40,80 +59,153 @@ def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     """
     if path.is_dir():
         return _clip_retrieval(path, modality)
-    if not path.is_file():
+    if not path.exists():
         raise DatasetError(
             f"{path} does not exist", "name a .npy file, an .h5 file or a clip-retrieval folder"
         )
-    with path.open("rb") as file:
+    with open_foreign(path, LARGEST, error=DatasetError) as file:
         magic = file.read(len(MAGIC_HDF5))
     if magic == MAGIC_HDF5:
-        rows, own = _hdf5(path, modality)
-    else:
-        rows, own = _npy(path), None
-    names = _id_lines(ids) if ids is not None else own
-    if names is None:
-        raise DatasetError(
-            f"{path.name} holds {len(rows):,} vectors and no ids",
-            f"--{modality}-ids FILE names them, one per line, in order",
-        )
-    return _matched(path, names, rows)
+        return _hdf5(path, ids, modality)
+    rows = _npy(path)
+    if ids is None:
+        raise _without_ids(path, len(rows), modality)
+    return _matched(path, _id_lines(ids), rows)
 
 
-def _matched(path: Path, names: Sequence[str], rows: npt.NDArray[np.float32]) -> Vectors:
-    if len(names) != len(rows):
+def _without_ids(path: Path, rows: int, modality: Modality) -> DatasetError:
+    return DatasetError(
+        f"{path.name} holds {rows:,} vectors and no ids",
+        f"--{modality}-ids FILE names them, one per line, in order",
+    )
+
+
+def _matched(path: Path, names: Sequence[str], rows: npt.NDArray[np.floating[Any]]) -> Vectors:
+    _check_count(path, len(rows), len(names))
+    return Vectors(str(path), tuple(names), np.ascontiguousarray(rows, dtype=np.float32))
+
+
+def _check_count(path: Path, rows: int, names: int) -> None:
+    if names != rows:
         raise InputError(
             "vectors and ids do not fit",
-            [Problem(str(path), 0, f"{len(rows):,} vectors, {len(names):,} ids")],
+            [Problem(str(path), 0, f"{rows:,} vectors, {names:,} ids")],
             "give the id list that was written with these vectors",
         )
-    return Vectors(str(path), tuple(names), rows)
 
 
-def _npy(path: Path) -> npt.NDArray[np.float32]:
-    try:
-        # A pickle runs code when it is read, so object arrays are refused.
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        # numpy takes whatever it does not know for a pickle, and says how to read one all the same.
-        why = "it is pickled or another format" if "pickle" in str(error) else error
-        raise DatasetError(
-            f"{path} is no .npy file of numbers: {why}", "numpy.save(FILE, array) writes one from floats"
-        ) from error
-    return _matrix(path, array)
+def _npy(path: Path) -> npt.NDArray[np.floating[Any]]:
+    """Return the array of a file, still on the disk: it is read once its ids are known to fit."""
+    _check_npy(path)
+    with parsing(path, ".npy file of numbers", error=DatasetError, hint=NPY_HINT):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    vectors: npt.NDArray[np.floating[Any]] = _matrix(path, array)
+    return vectors
 
 
-def _matrix(path: Path, array: object) -> npt.NDArray[np.float32]:
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        shape = getattr(array, "shape", "several arrays")
-        kind = getattr(array, "dtype", "")
+def _check_npy(path: Path) -> None:
+    """Raise DatasetError where a file's header is none, or announces more than follows it."""
+    with (
+        open_foreign(path, LARGEST, error=DatasetError) as file,
+        parsing(path, ".npy file of numbers", error=DatasetError, hint=NPY_HINT),
+    ):
+        if file.read(len(MAGIC_NPY)) != MAGIC_NPY:
+            # A pickle runs code when it is read, and numpy takes whatever it does not know for one.
+            raise ValueError("it is pickled or another format")
+        file.seek(0)
+        read = np.lib.format.read_array_header_1_0
+        if np.lib.format.read_magic(file) != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        if dtype.hasobject:
+            raise ValueError("it is pickled or another format")
+        announced, there = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
+        if announced != there:
+            raise ValueError(f"it announces {announced:,} bytes of numbers, {there:,} follow")
+
+
+def _matrix(path: Path, array: Any) -> Any:
+    """Return an array or a dataset of HDF5 that is vectors by its shape and type. Raises DatasetError."""
+    shape, kind = getattr(array, "shape", "several arrays"), getattr(array, "dtype", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or getattr(kind, "kind", "") != "f":
         raise DatasetError(f"{path} holds {kind} {shape}; vectors are floats of shape (items, dimension)")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return array
 
 
-def _hdf5(path: Path, modality: Modality) -> tuple[npt.NDArray[np.float32], list[str] | None]:
+def _hdf5(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     import h5py
 
+    _tried(path, modality)
+    # Nothing is written to it, so no lock is needed, and some file systems have none.
+    with (
+        parsing(path, "HDF5 file", error=DatasetError),
+        h5py.File(path, "r", locking=False) as file,
+    ):
+        group = file[modality] if isinstance(_linked(file, modality), h5py.Group) else file
+        vectors = _linked(group, "vectors")
+        if not isinstance(vectors, h5py.Dataset):
+            raise DatasetError(
+                f"{path} has no dataset `vectors` or `{modality}/vectors`; "
+                f"it has {', '.join(sorted(file)) or 'nothing'}"
+            )
+        _matrix(path, vectors)
+        if ids is None and not isinstance(_linked(group, "ids"), h5py.Dataset):
+            raise _without_ids(path, len(vectors), modality)
+        names = _id_lines(ids) if ids is not None else _hdf5_ids(path, group["ids"], len(vectors))
+        _check_count(path, len(vectors), len(names))
+        _check_size(path, vectors)
+        return _matched(path, names, vectors[()])
+
+
+def _tried(path: Path, modality: Modality) -> None:
+    """Read a file of HDF5 in a process of its own first. Raises DatasetError where that one fails or hangs."""
+    size = path.stat().st_size
+    names = [f"{group}{name}" for group in ("", f"{modality}/") for name in ("ids", "vectors")]
+    # Isolated, so that no file of the folder this was typed in takes the place of a library.
+    command = [sys.executable, "-I", hdf5_trial.__file__, str(path.resolve()), str(size), *names]
     try:
-        # Nothing is written to it, so no lock is needed, and some file systems have none.
-        with h5py.File(path, "r", locking=False) as file:
-            side = file[modality] if isinstance(file.get(modality), h5py.Group) else file
-            if "vectors" not in side:
-                raise DatasetError(
-                    f"{path} has no dataset `vectors` or `{modality}/vectors`; "
-                    f"it has {', '.join(sorted(file)) or 'nothing'}"
-                )
-            rows = _matrix(path, side["vectors"][()])
-            if "ids" not in side:
-                return rows, None
-            return rows, [v.decode() if isinstance(v, bytes) else str(v) for v in side["ids"][()]]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is no HDF5 file that can be read: {error}") from error
+        done = subprocess.run(  # noqa: S603, our own interpreter and our own file
+            command, capture_output=True, timeout=TRIAL_SECONDS + size / SLOWEST, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DatasetError(
+            f"{path} is no HDF5 file that can be read (the HDF5 library hangs in it)"
+        ) from error
+    if done.returncode:
+        told = (
+            " ".join(done.stderr.decode("utf-8", "replace").split())[:200] or "the HDF5 library fails in it"
+        )
+        raise DatasetError(f"{path} is no HDF5 file that can be read ({told})")
+
+
+def _linked(group: Any, name: str) -> Any:
+    """Return what lies under a name in this very file, None for nothing or a link to another file."""
+    import h5py
+
+    return group.get(name) if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+
+
+def _hdf5_ids(path: Path, ids: Any, rows: int) -> list[str]:
+    if ids.shape != (rows,):
+        _check_count(path, rows, ids.shape[0] if len(ids.shape) == 1 else 0)
+    _check_size(path, ids)
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in ids[()]]
+
+
+def _check_size(path: Path, dataset: Any) -> None:
+    """Raise ValueError where a dataset lies in another file, or unpacks to far more than its file has."""
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{dataset.name} lies in another file")
+    size = path.stat().st_size
+    if dataset.nbytes > UNPACKED + RATIO * size:
+        raise ValueError(f"{dataset.name} unpacks to {dataset.nbytes:,} bytes from {size:,}")
 
 
 def _id_lines(path: Path) -> list[str]:
+    data = read_foreign(path, LARGEST_IDS, error=DatasetError)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DatasetError(f"cannot read the ids in {path}: {error}") from error
     lines = text.replace("\r\n", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
@@ -136,7 +228,7 @@ def _clip_retrieval(folder: Path, modality: Modality) -> Vectors:
 
 def _part_number(path: Path) -> tuple[int, str]:
     digits = path.stem.rpartition("_")[2]
-    return (int(digits) if digits.isdigit() else 0, path.name)
+    return (int(digits) if digits.isdecimal() else 0, path.name)
 
 
 def _parquet_ids(path: Path, modality: Modality) -> list[str]:
@@ -144,9 +236,14 @@ def _parquet_ids(path: Path, modality: Modality) -> list[str]:
         from pyarrow import parquet
     except ImportError:
         raise DatasetError("reading Parquet needs pyarrow", "pip install 'clipbench[parquet]'") from None
-    columns = parquet.read_schema(path).names
-    for name in ID_COLUMNS[modality]:
-        if name in columns:
-            return [str(value) for value in parquet.read_table(path, columns=[name])[name].to_pylist()]
+    with (
+        open_foreign(path, LARGEST, error=DatasetError) as file,
+        parsing(path, "Parquet file", error=DatasetError),
+    ):
+        table = parquet.ParquetFile(file)
+        columns = table.schema_arrow.names
+        for name in ID_COLUMNS[modality]:
+            if name in columns:
+                return [str(value) for value in table.read(columns=[name])[name].to_pylist()]
     wanted = ", ".join(ID_COLUMNS[modality])
     raise DatasetError(f"{path} has the columns {', '.join(columns)}; one of {wanted} names the items")
