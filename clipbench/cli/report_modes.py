@@ -140,7 +140,7 @@ def report_query(
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Print the answer to a question in SQL."""
-    from clipbench.reports.sql import answer_table
+    from clipbench.reports.stores import answer_table
     from clipbench.store.sql import ROWS
 
     at, rows = open_at(store, to_read=True), question.limit or ROWS
