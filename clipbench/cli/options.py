@@ -70,8 +70,8 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="MODEL",
-        help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME_OR_FOLDER, "
-        "python:MODULE:FUNCTION, imported:WORDS, or `demo`.",
+        help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, "
+        "python:MODULE:FUNC, imported:WORDS, or `demo`.",
     ),
 ]
 PretrainedOption = Annotated[

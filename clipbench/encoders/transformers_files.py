@@ -45,7 +45,7 @@ def model_place(request: ModelRequest) -> str:
     device_named(request.device)
     name = request.model.removeprefix("hf:").strip()
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         missing = [file for file in (CONFIG, IMAGES) if not (folder / file).is_file()]
         if not any((folder / file).is_file() for file in WEIGHTS):
             missing.append(f"{WEIGHTS[0]} (or {WEIGHTS[2]})")

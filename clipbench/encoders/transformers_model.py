@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,6 +222,8 @@ def _loaded(place: str, *, offline: bool) -> tuple[Any, Any, Any]:
         raise EncoderError(
             f"hf:{place} needs transformers, which is not installed", "pip install 'clipbench[hf]'"
         ) from error
+    messages: Any = transformers.utils.logging
+    messages.disable_progress_bar()  # loading has a bar of ours
     arguments = {"local_files_only": offline, "trust_remote_code": False}
     try:
         with silent_libraries():
@@ -332,15 +335,15 @@ IGNORED = (
 def _plain(config: Mapping[str, Any]) -> dict[str, Json]:
     """Return what a config says as JSON, without what changes with the place or the library."""
     plain: dict[str, Json] = {}
-    for name, value in sorted(config.items()):
+    for name, value in sorted(((str(name), value) for name, value in config.items()), key=itemgetter(0)):
         if name in IGNORED or name.startswith("_"):
             continue
         if isinstance(value, Mapping):
-            plain[str(name)] = _plain(value)
+            plain[name] = _plain(value)
         elif value is None or isinstance(value, bool | int | float | str):
-            plain[str(name)] = value
+            plain[name] = value
         else:
-            plain[str(name)] = str(value)
+            plain[name] = str(value)
     canonical(plain)  # raises here, where it can be told of what, rather than in a key
     return plain
 

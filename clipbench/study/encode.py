@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from clipbench.errors import StoppedError
 from clipbench.records import CLEAN, Perturbation, image_key, text_key
@@ -24,6 +23,8 @@ from clipbench.store.vectors import Pool
 from clipbench.study.progress import Progress
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from clipbench.encoders.protocol import Encoder
 
 TEXT_SHARD = 1024
@@ -123,7 +124,7 @@ class Encoded:
     unreadable: Mapping[str, str]
 
 
-Transform: TypeAlias = Callable[[str, Image.Image], npt.NDArray[np.uint8]]
+Transform: TypeAlias = "Callable[[str, Image.Image], npt.NDArray[np.uint8]]"
 """(image id, decoded photograph) to the pixels the encoder sees, uint8 (H, W, 3)."""
 
 
