@@ -47,7 +47,7 @@ def tokenizer(*, special: bool, limit: int) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     vocabulary = {"[PAD]": 0, "[UNK]": 1, "[BOS]": 38, "[EOS]": 39, **{w: n for n, w in enumerate(WORDS, 2)}}
-    core = Tokenizer(models.WordLevel(vocabulary, **{"unk_token": "[UNK]"}))
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106, a word of the vocabulary
     core.pre_tokenizer = pre_tokenizers.Whitespace()
     if special:
         core.post_processor = processors.TemplateProcessing(
@@ -114,9 +114,9 @@ def align(folder: Path) -> Path:
             "image_size": 32,
             "width_coefficient": 0.25,
             "depth_coefficient": 0.25,
-            "hidden_dim": 128,
+            "hidden_dim": 32,
             "in_channels": [32, 16],
-            "out_channels": [16, 24],
+            "out_channels": [16, 128],
             "kernel_sizes": [3, 3],
             "strides": [1, 2],
             "num_block_repeats": [1, 1],
