@@ -98,13 +98,13 @@ def ready(encoder: Watched) -> Callable[[], Watched]:
     return lambda: encoder
 
 
-def test_strings_are_encoded_by_length_then_by_themselves_in_shards_of_one_size(
+def test_strings_are_encoded_in_alphabetical_order_in_shards_of_one_size(
     new_store: Callable[[str], Store],
 ) -> None:
     encoder, store = Watched(), new_store("a")
     assert encode_texts(pool(store, "text"), [*TEXTS, *TEXTS[::-1]], ready(encoder), Silent()) == 13
     given = [text for shard in encoder.texts for text in shard]
-    assert given == sorted(TEXTS, key=lambda text: (len(text.split()), text))
+    assert given == sorted(TEXTS)
     assert [len(shard) for shard in encoder.texts] == sizes(store) == [5, 5, 3]
     assert encode_texts(pool(store, "text"), TEXTS, ready(encoder), Silent()) == 0
     assert len(encoder.texts) == 3

@@ -20,12 +20,13 @@ from clipbench.encoders.libraries import library_versions, require_libraries
 from clipbench.encoders.network import hub_offline, reachable, silent_libraries
 from clipbench.encoders.offline import missing_error, offline_readiness, wanted_files
 from clipbench.encoders.precision import exact_fp32, precision_notes, resolve_device
+from clipbench.encoders.prefix_tree import same_features
 from clipbench.encoders.preprocessing import Preprocessing, split
 from clipbench.encoders.protocol import Encoder
 from clipbench.encoders.resolution import Resolution, architecture_name, resolve
 from clipbench.encoders.sources import CONFIG, checkpoint_file, folder_files, read_config, refuse_remote_code
 from clipbench.encoders.specification import ModelSpec, Precision
-from clipbench.encoders.text_trimming import CausalTower, agrees, causal_tower
+from clipbench.encoders.text_trimming import TOLERANCE, CausalTower, agrees, causal_tower
 from clipbench.encoders.tokenizing import Tokenizing, tokenizer_record, tokenizing
 from clipbench.encoders.weights import resized_positions, tensors_only, weights_digest
 from clipbench.errors import EncoderError
@@ -48,6 +49,7 @@ _FAILURES = (
     pickle.UnpicklingError,
 )
 _TRIMMING_PROBES = ("", "a photo of two dogs", "a man in a red shirt rides his bike, and " * 2, "word " * 100)
+_PREFIX_PROBES = ("a photo", "a photo of two cats", "a man in a red shirt", "a man in a blue shirt rides")
 _CONVOLUTIONS = 4
 """A tower with at least this many convolutions is convolutional; a transformer has one, at its stem."""
 
@@ -75,17 +77,19 @@ def load(spec: ModelSpec, *, text_batch: int | None = None, image_batch: int | N
     preprocessing = split(transform, model.visual.preprocess_cfg)
     identity = _identity(spec, resolution, config, model, preprocessing, tokenizer)
     fast = tokenizing(tokenizer)
+    tower = _checked_tower(model, fast, spec.precision, device)
     return OpenClipEncoder(
         identity=identity,
         model=model,
         preprocessing=preprocessing,
         tokenizing=fast,
-        tower=_checked_tower(model, fast, spec.precision, device),
+        tower=tower,
         precision=spec.precision,
         device=device,
         channels_last=_channels_last(model, spec.precision),
         text_batch=text_batch or TEXT_BATCH[device],
         image_batch=image_batch or IMAGE_BATCH[device],
+        shared_prefixes=_shares_prefixes(tower, fast, spec.precision, device),
         notes=(*resolution.notes, *_resized(spec, model), *precision_notes(spec.precision, device)),
     )
 
@@ -207,6 +211,21 @@ def _checked_tower(model: Any, tokens: Tokenizing, precision: Precision, device:
         return None
     probes = torch.from_numpy(tokens(_TRIMMING_PROBES).ids).to(device)
     return tower if agrees(tower, model, probes, precision) else None
+
+
+def _shares_prefixes(
+    tower: CausalTower | None, tokens: Tokenizing, precision: Precision, device: str
+) -> bool:
+    """Return whether computing shared beginnings once is exact here, and pays.
+
+    On an accelerator, whose batches are large, one long sequence after another would be slower.
+    """
+    import torch
+
+    if tower is None or device != "cpu":
+        return False
+    probes = torch.from_numpy(tokens([*_TRIMMING_PROBES, *_PREFIX_PROBES]).ids)
+    return same_features(tower, probes, TOLERANCE[precision])
 
 
 def _channels_last(model: Any, precision: Precision) -> bool:

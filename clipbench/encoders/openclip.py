@@ -5,9 +5,9 @@ Runs a model that loading has built, checked and described; decides nothing abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from PIL import Image
 
 from clipbench.encoders.batching import length_sorted, unique_texts
 from clipbench.encoders.precision import input_type
+from clipbench.encoders.prefix_tree import features as prefix_features
 from clipbench.encoders.preprocessing import Preprocessing
 from clipbench.encoders.protocol import TextVectors
 from clipbench.encoders.specification import Precision
@@ -26,10 +27,16 @@ from clipbench.records import EncoderIdentity
 if TYPE_CHECKING:
     import torch
 
+Forward: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
+"""Token ids (n, L) to features (n, D), not normalised."""
+
 
 @dataclass(frozen=True)
 class OpenClipEncoder:
-    """A loaded open_clip model. `tower` is None where texts must be padded to the full length."""
+    """A loaded open_clip model. `tower` is None where texts must be padded to the full length.
+
+    shared_prefixes: whether what texts have in common at their beginning is computed once.
+    """
 
     identity: EncoderIdentity
     model: Any  # an open_clip CLIP, CustomTextCLIP or CoCa; open_clip has no types
@@ -41,6 +48,7 @@ class OpenClipEncoder:
     channels_last: bool
     text_batch: int
     image_batch: int
+    shared_prefixes: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -58,17 +66,16 @@ class OpenClipEncoder:
         return self.tokenizing.count(texts)
 
     def encode_texts(self, texts: Sequence[str]) -> TextVectors:
-        """Return the vectors of `texts`, each distinct string encoded once, in batches of like length."""
-        import torch
+        """Return the vectors of `texts`, each distinct string encoded once.
 
+        A causal tower computes what texts have in common at their beginning once; others take batches of like
+        length. Either way the vectors depend on the set of strings alone.
+        """
         distinct, place = unique_texts(texts)
         tokens = self.tokenizing(distinct)
         vectors = np.empty((len(distinct), self.identity.dimension), np.float32)
-        forward = self._text_forward()
-        kept = np.minimum(tokens.counts, self.text_limit)
-        for rows in length_sorted(distinct, kept, self.text_batch):
-            ids = torch.from_numpy(tokens.ids[rows]).to(self.device)
-            vectors[rows] = self._unit(forward, ids)
+        for rows, forward in self._text_batches(distinct, np.minimum(tokens.counts, self.text_limit)):
+            vectors[rows] = self._unit(forward, self._on_device(tokens.ids[rows]))
         if not np.isfinite(vectors).all():
             first = int(np.argmin(np.isfinite(vectors).all(axis=1)))
             raise self._not_finite(f"the text {distinct[first][:60]!r}")
@@ -98,11 +105,22 @@ class OpenClipEncoder:
             raise self._not_finite(f"image {first} of the batch")
         return vectors
 
-    def _text_forward(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        if self.tower is not None:
-            return self.tower.features
-        full: Callable[[torch.Tensor], torch.Tensor] = self.model.encode_text
-        return full
+    def _text_batches(
+        self, texts: Sequence[str], counts: npt.NDArray[np.integer]
+    ) -> Iterator[tuple[npt.NDArray[np.intp], Forward]]:
+        """Yield which texts go through the tower together, and how."""
+        if self.tower is not None and self.shared_prefixes:
+            tower = self.tower
+            yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids)
+            return
+        forward: Forward = self.model.encode_text if self.tower is None else self.tower.features
+        for rows in length_sorted(texts, counts, self.text_batch):
+            yield rows, forward
+
+    def _on_device(self, ids: npt.NDArray[np.integer]) -> torch.Tensor:
+        import torch
+
+        return torch.from_numpy(ids).to(self.device)
 
     def _image_forward(self, pixels: torch.Tensor) -> torch.Tensor:
         import torch

@@ -94,6 +94,17 @@ def features(tower: CausalTower, tokens: torch.Tensor, nodes: int = NODES) -> to
     return tower.project(torch.stack(states))
 
 
+def same_features(tower: CausalTower, tokens: torch.Tensor, tolerance: float) -> bool:
+    """Return whether the tree gives the unit vectors that every text alone gives, to `tolerance`."""
+    import torch
+    from torch.nn.functional import normalize
+
+    with torch.inference_mode():
+        together = normalize(features(tower, tokens).float(), dim=-1)
+        alone = normalize(torch.cat([tower.features(row[None]).float() for row in tokens]), dim=-1)
+        return bool((together - alone).abs().max() <= tolerance)
+
+
 class _Growing:
     """A sequence that rows are added to in sorted order, so that a row shares with the one before it alone."""
 

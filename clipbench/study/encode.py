@@ -85,23 +85,20 @@ Load: TypeAlias = Callable[[], "Encoder"]
 """Returns the encoder, loading it at the first call: what is stored needs none."""
 
 
-def text_tasks(pool: Pool, texts: Iterable[str], load: Load) -> list[ShardTask]:
+def text_tasks(pool: Pool, texts: Iterable[str]) -> list[ShardTask]:
     """Return the shards that the pool lacks for these strings, each string in one of them.
 
-    Strings go in order of (token count, text), so that batches are cut where they are short.
+    Strings go in alphabetical order, so that those of a shard begin alike: a tower may compute what they have
+    in common once, and sorts them by length itself where it does not.
     """
     unique = sorted(set(texts))
     lacking = [unique[i] for i in pool.missing([text_key(text) for text in unique])]
-    if not lacking:
-        return []
-    counts = load().count_tokens(lacking)
-    order = sorted(range(len(lacking)), key=lambda i: (int(counts[i]), lacking[i]))
-    return [ShardTask(texts=tuple(lacking[i] for i in part)) for part in shards(order, TEXT_SHARD)]
+    return [ShardTask(texts=tuple(part)) for part in shards(lacking, TEXT_SHARD)]
 
 
 def encode_texts(pool: Pool, texts: Iterable[str], load: Load, progress: Progress) -> int:
     """Store the vector and the text of every string that the pool lacks; return how many strings that were."""
-    tasks = text_tasks(pool, texts, load)
+    tasks = text_tasks(pool, texts)
     total = sum(len(task.texts) for task in tasks)
     if not tasks:
         return 0
