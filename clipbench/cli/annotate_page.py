@@ -45,7 +45,7 @@ def serve(
     The address holds a key that is new every time. Give it only to people who may label.
     """
     from clipbench.annotation_page.application import application
-    from clipbench.serving.addresses import addresses, host_names
+    from clipbench.serving.addresses import addresses, host_names, is_open_to_others
     from clipbench.serving.listening import new_token
     from clipbench.serving.listening import serve as serve_app
     from clipbench.study.annotation.session import open_session
@@ -64,6 +64,10 @@ def serve(
         for address in found:
             typer.echo(f"  {address}")
         note("every choice is saved at once; Ctrl-C ends the page")
+        if is_open_to_others(host):
+            note(
+                "note: the key travels in the clear: anybody who can read this network's traffic can label too"
+            )
         if open_browser:
             typer.launch(found[0])
 
