@@ -24,8 +24,8 @@ from text import captions  # the benchmark beside this one: real captions, or ge
 
 from clipbench.perturb.registry import select
 from clipbench.records import Caption
+from clipbench.study.robustness.perturbed_texts import perturbed_texts, without_repeats
 from clipbench.study.robustness.settings import SweepRequest, settings
-from clipbench.study.robustness.wording import unlike, wording
 
 GOAL = 10.0
 SEEDS = 5
@@ -59,9 +59,9 @@ def swept(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return all strings of all levels and seeds in order, the clean ones for every seed, and the unique ones."""
     some = [Caption(str(number), text) for number, text in enumerate(texts)]
     request = SweepRequest(select("source-study"), tuple(range(SEEDS)))
-    runs = [(one, wording(some, one, request)) for one in settings(request)]
+    runs = [(one, perturbed_texts(some, one, request)) for one in settings(request)]
     every = [text for one, found in runs for text in found * (SEEDS if one.is_clean else 1)]
-    return every, sorted({text for _, found in unlike(runs) for text in found})
+    return every, sorted({text for _, found in without_repeats(runs) for text in found})
 
 
 def spread(items: Sequence[str], batch: int, count: int, part: int) -> list[list[str]]:

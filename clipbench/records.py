@@ -106,9 +106,10 @@ class Dataset:
 class EncoderIdentity:
     """What an encoder is, down to its weights. `label` and `spec` are for people and not in the key.
 
-    kind: "open_clip", "imported" or "toy". spec: what `--model` (and `--pretrained`) said.
+    kind: "open_clip", "transformers", "python", "imported" or "toy". spec: what `--model` (and `--pretrained`) said.
     weights: digest of the tensors. preprocessing, tokenizer: everything that shapes the input.
-    versions: library versions; major.minor of open_clip and torch enter the key, the rest is provenance.
+    versions: library versions; major.minor of the model's library (open_clip or transformers) and of torch enter
+    the key, the rest is provenance.
     """
 
     kind: str
@@ -127,7 +128,7 @@ class EncoderIdentity:
     @property
     def key(self) -> str:
         """Digest of everything that determines a vector; constants of the preprocessing have 4 decimals."""
-        keyed = ("open_clip_torch", "torch")
+        keyed = ("transformers", "torch") if self.kind == "transformers" else ("open_clip_torch", "torch")
         versions = {
             name: ".".join(self.versions[name].split(".")[:2]) for name in keyed if name in self.versions
         }
@@ -313,6 +314,11 @@ class Protocol:
 _DEFAULTS: Mapping[str, object] = MappingProxyType({one.name: one.default for one in fields(Protocol)})
 ALWAYS_WRITTEN = ("ks", "directions", "ties", "positives", "fold", "resamples", "seed", "confidence")
 """The fields that a protocol had when runs were first stored. Never to be added to, nor taken from."""
+
+
+def filled(stored: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a stored protocol with every field that it leaves out at its default."""
+    return {**Protocol().as_json(), **stored}
 
 
 def protocol_of(stored: Mapping[str, Json]) -> Protocol:

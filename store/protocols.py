@@ -1,7 +1,6 @@
 """How a run was scored, in few words: what of its protocol is not the usual one.
 
-Knows the protocol as it is stored, and neither tables nor metrics. A test holds `USUAL` to what
-`clipbench evaluate` does when nothing else is asked for.
+Knows the protocol as it is stored, and neither tables nor metrics.
 """
 
 from __future__ import annotations
@@ -10,19 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from clipbench.keys import Json
+from clipbench.records import Protocol, filled
 
-USUAL: Mapping[str, Json] = MappingProxyType(
-    {
-        "ks": (1, 5, 10),
-        "directions": ("t2i", "i2t"),
-        "ties": "expected",
-        "positives": "own",
-        "fold": None,
-        "resamples": 2000,
-        "seed": 0,
-        "confidence": 0.95,
-    }
-)
+USUAL: Mapping[str, Json] = MappingProxyType(Protocol().as_json())
 """The protocol that goes without saying."""
 
 SHOWN = 3
@@ -41,7 +30,7 @@ def protocol_words(protocol: Mapping[str, Json]) -> str:
     >>> protocol_words(USUAL)
     ''
     """
-    return ", ".join(_words({**USUAL, **protocol}))
+    return ", ".join(_words(filled(protocol)))
 
 
 def _words(told: Mapping[str, Json]) -> Iterator[str]:

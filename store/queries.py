@@ -165,7 +165,16 @@ def run_line(run: RunSummary) -> str:
     """Return a run in one line: what tells it from others."""
     setting = "clean" if run.operation == "clean" else f"{run.operation} {run.level:g} (seed {run.seed})"
     words = protocol_words(run.protocol)
-    parts = (short(run.key), run.dataset, run.model, setting, words, f"{run.created_at:%Y-%m-%d %H:%M}")
+    method = str(run.method.get("name", ""))
+    parts = (
+        short(run.key),
+        run.dataset,
+        run.model,
+        setting,
+        method,
+        words,
+        f"{run.created_at:%Y-%m-%d %H:%M}",
+    )
     return "  ".join(filter(None, (*parts, " ".join(run.tags))))
 
 

@@ -181,6 +181,13 @@ def tag_run(store: Store, run: str, tag: str) -> None:
         connection.execute(upsert(tables.tag).values(**values).on_conflict_do_nothing())
 
 
+def tagged(store: Store, run: StoredRun, tags: Sequence[str]) -> StoredRun:
+    """Return the run with these tags on it. Raises StoreError as `tag_run`."""
+    for tag in tags:
+        tag_run(store, run.key, tag)
+    return find_run(store, run.key) or run
+
+
 def untag_run(store: Store, run: str, tag: str) -> None:
     """Take a tag off a run (by key). Raises StoreError where it does not hang there."""
     with writing(store) as connection:

@@ -20,7 +20,13 @@ from clipbench.store.engine import Store
 from clipbench.store.queries import resolve_run
 from clipbench.study.annotation.changes import CONTROLS, Placebo, category_changes, placebo
 from clipbench.study.annotation.labels import scope
-from clipbench.study.annotation.results import EVERYTHING, LABELLED, Ranked, category_results, ranked
+from clipbench.study.annotation.results import (
+    ALL_QUERIES,
+    LABELLED,
+    LabelledRun,
+    category_results,
+    labelled_run,
+)
 from clipbench.study.annotation.sampling import SampleRequest, draw_sample
 
 Whole = npt.NDArray[np.int64]
@@ -39,7 +45,7 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def ranks_as_run(known: Ranked, ranks: Whole, per_image: int) -> Ranked:
+def ranks_as_run(known: LabelledRun, ranks: Whole, per_image: int) -> LabelledRun:
     """A run that ranks its queries so; only ranks and images matter to a placebo."""
     count = len(ranks)
     ones, zeros = np.ones(count, dtype=np.int32), np.zeros(count, dtype=np.int32)
@@ -57,20 +63,20 @@ def ranks_as_run(known: Ranked, ranks: Whole, per_image: int) -> Ranked:
         negative_score=scores,
         cluster=(np.arange(count) // per_image).astype(np.int32),
     )
-    return replace(known, ledger=ledger, place={f"q{n}": n for n in range(count)})
+    return replace(known, ledger=ledger, row={f"q{n}": n for n in range(count)})
 
 
 @pytest.fixture
-def known(store: Store) -> Ranked:
-    return ranked(store, resolve_run(store, "latest"), scope(store))
+def known(store: Store) -> LabelledRun:
+    return labelled_run(store, resolve_run(store, "latest"), scope(store))
 
 
-def compared(known: Ranked, first: Whole, second: Whole, places: Whole, per_image: int = 5) -> Placebo:
+def compared(known: LabelledRun, first: Whole, second: Whole, places: Whole, per_image: int = 5) -> Placebo:
     runs = ranks_as_run(known, first, per_image), ranks_as_run(known, second, per_image)
     return placebo(runs, places, 1, 500)
 
 
-def test_a_placebo_is_the_way_back_on_queries_that_the_second_run_ranks_alike(known: Ranked) -> None:
+def test_a_placebo_is_the_way_back_on_queries_that_the_second_run_ranks_alike(known: LabelledRun) -> None:
     first, second = np.array([1, 3, 2, 1, 7, 1]), np.array([2, 1, 2, 3, 1, 1])
     # Failures of the first run rank 3, 2 and 7; of the second, queries 3, 0, 2 rank 3, 2, 2. Going back
     # mends 0 and 3 and not 2; going on mends 1 and 4 and not 2.
@@ -79,7 +85,7 @@ def test_a_placebo_is_the_way_back_on_queries_that_the_second_run_ranks_alike(kn
     assert found.interval is None  # three images are too few to resample
 
 
-def test_the_successes_of_a_run_have_a_placebo_too(known: Ranked) -> None:
+def test_the_successes_of_a_run_have_a_placebo_too(known: LabelledRun) -> None:
     first, second = np.array([1, 1, 1, 4]), np.array([1, 2, 1, 1])
     # Of the first run's successes one is lost; of the second run's, going back loses one as well.
     found = compared(known, first, second, np.array([0, 1, 2]), per_image=1)
@@ -96,7 +102,7 @@ def drawn(rng: np.random.Generator, first: Whole) -> Whole:
     return np.sort(rng.choice(np.flatnonzero(first > 1), 200, replace=False))
 
 
-def test_where_luck_alone_changes_failures_gain_and_nothing_is_beyond_the_placebo(known: Ranked) -> None:
+def test_where_luck_alone_changes_failures_gain_and_nothing_is_beyond_the_placebo(known: LabelledRun) -> None:
     missed, gains = 0, []
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -111,7 +117,7 @@ def test_where_luck_alone_changes_failures_gain_and_nothing_is_beyond_the_placeb
     assert missed <= 6  # 5 % of 40 are 2; more than 6 have a chance of .4 %
 
 
-def test_a_real_gain_is_beyond_the_placebo(known: Ranked) -> None:
+def test_a_real_gain_is_beyond_the_placebo(known: LabelledRun) -> None:
     rng = np.random.default_rng(5)
     hard = np.repeat(rng.normal(0, 0.7, 300), 5)
     first, second = noisy(rng, hard), noisy(rng, hard, better=0.8)
@@ -123,7 +129,7 @@ def test_a_real_gain_is_beyond_the_placebo(known: Ranked) -> None:
     assert back.interval.high < 0
 
 
-def test_the_interval_is_that_of_a_plain_bootstrap_over_images(known: Ranked) -> None:
+def test_the_interval_is_that_of_a_plain_bootstrap_over_images(known: LabelledRun) -> None:
     rng = np.random.default_rng(9)
     hard = np.repeat(rng.normal(0, 0.7, 120), 5)
     first = noisy(rng, hard)
@@ -148,7 +154,7 @@ def test_a_run_against_itself_changes_nothing_beyond_its_placebo(store: Store) -
     run = resolve_run(store, "latest")
     found = category_changes(store, (run, run), scope(store, "latest"), "first", resamples=200)
     assert [(c.name, c.n) for c in found.rows] == [
-        ("Object", 2), ("Count", 1), (LABELLED, 3), (CONTROLS, 2), (EVERYTHING, 6),
+        ("Object", 2), ("Count", 1), (LABELLED, 3), (CONTROLS, 2), (ALL_QUERIES, 6),
     ]  # fmt: skip
     assert all(c.flips.fixed == c.flips.broken == 0 and c.flips.p == 1 for c in found.rows)
     assert [c.p_holm for c in found.rows] == [1, 1, None, None, None]

@@ -16,6 +16,7 @@ from cli_toys import cli
 from page_toys import browser
 from store_toys import new_store, toy_dataset, toy_run
 
+from clipbench.cli.opening import open_at
 from clipbench.errors import ClipbenchError, CompareError, StoreError
 from clipbench.failures.taxonomy import NAMES, choices
 from clipbench.reports.annotation.gallery import write_gallery
@@ -28,12 +29,11 @@ from clipbench.store.queries import resolve_run
 from clipbench.study.annotation.adjudicate import decide, need_conflicts, open_conflicts
 from clipbench.study.annotation.agreement import agree
 from clipbench.study.annotation.labels import scope
-from clipbench.study.annotation.results import EVERYTHING, LABELLED, category_results
+from clipbench.study.annotation.results import ALL_QUERIES, LABELLED, category_results
 from clipbench.study.annotation.sampling import SampleRequest, draw_sample
 from clipbench.study.annotation.session import choose, open_session, page_data
 from clipbench.study.annotation.simulate import expected_agreement, simulate, truths
 from clipbench.study.annotation.summary import summarise
-from clipbench.study.opening import open_at
 from clipbench.study.progress import Silent
 
 NOISE = 0.2
@@ -162,15 +162,15 @@ def test_results_are_those_of_the_labelled_queries(store: Store) -> None:
     assert [share for _, share, _ in by_name["Object"].hits] == [0.0, 0.5]
     assert (by_name["Count"].n, by_name["Count"].median) == (1, 2.0)
     assert by_name[LABELLED].n == 3
-    assert by_name[EVERYTHING].n == 6
+    assert by_name[ALL_QUERIES].n == 6
     assert by_name[LABELLED].hits[1][1:] == (2 / 3, wilson(2, 3))
     # Of all queries the images are resampled: each has two captions, hit in 1, 0 and 1 of two.
-    share, interval = by_name[EVERYTHING].hits[0][1:]
+    share, interval = by_name[ALL_QUERIES].hits[0][1:]
     assert share == 2 / 6
     assert (interval.low, interval.high) == pytest.approx((0, 0.5), abs=0.2)
     assert interval != wilson(2, 6)
     majority = {r.name: r.n for r in category_results(store, run, scope(store), "majority")}
-    assert majority == {"Object": 1, "Count": 1, LABELLED: 2, EVERYTHING: 6}
+    assert majority == {"Object": 1, "Count": 1, LABELLED: 2, ALL_QUERIES: 6}
 
 
 def test_a_run_on_other_data_is_not_compared(store: Store) -> None:

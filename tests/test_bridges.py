@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cli_toys import added, environment, good, misused, refused
 
 from clipbench.errors import InputError
-from clipbench.reports.bridges import read_clip_benchmark, word
+from clipbench.reports.bridges import word
+from clipbench.study.comparing.published_files import read_clip_benchmark
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from cli_toys import added, environment, good, misused, refused
 
 from clipbench.errors import InputError
 from clipbench.home import Home
-from clipbench.records import Ledger, protocol_of
+from clipbench.records import Ledger, Protocol, Shortlist, protocol_of
 from clipbench.store.engine import Store, open_store
 from clipbench.store.ledgers import ARRAYS
+from clipbench.store.runs import RunRecord, find_run, load_ledger, save_run
+from clipbench.store.shortlists import load_shortlists
 from clipbench.study.bundles.archive import MANIFEST, array_bytes, json_bytes, read_members, write_members
 from clipbench.study.bundles.importing import import_bundle
 from clipbench.study.bundles.reading import read_bundle
+from clipbench.study.comparing.references import resolve_one
 from clipbench.study.protocol import metrics_of
 
 Members = dict[str, bytes]
@@ -350,6 +354,12 @@ ARRAYS_THAT_ARE_NONE = [
     array_bytes(np.zeros(4, "i4"))[:-2],
     array_bytes(np.zeros(4, "i4")) + b"more",
     array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"(4000000000000,)"[:4]),
+    array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"-4, "),
+    array_bytes(np.zeros(4, "i4")).replace(b"(4,)  ", b"(-4,) "),
+    array_bytes(np.zeros(4, "i4")).replace(b"'<i4'", b"[[[[["),
+    array_bytes(np.zeros(4, "i4")).replace(b"False", b"True "),
+    b"\x93NUMPY\x01\x00\xf8\xff" + b"(" * 65_528,
+    b"\x93NUMPY\x02\x00\xf8\xff\xff\xff{",
 ]
 
 
@@ -397,3 +407,46 @@ def test_an_existing_file_is_kept_and_several_runs_are_for_bundles(made: Path, t
     )
     assert "--bundle takes several" in misused("runs", "export", "latest", "latest:clean")
     assert MANIFEST == "manifest.json"
+
+
+# -- What a run may have besides ---------------------------------------------------------------------------
+
+
+def test_a_bundle_carries_method_depth_and_shortlist(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "store", tmp_path / "store")
+    store = open_store(Home(tmp_path / "store"))
+    plain = resolve_one(store, "latest:clean")
+    ledger = load_ledger(store, plain.key, "t2i")
+    count = ledger.gallery_size
+    items = np.tile(np.arange(2, dtype=np.int32), (ledger.queries, 1))
+    shortlist = Shortlist("t2i", items, np.full(items.shape, 0.5, np.float32))
+    method = {"name": "index", "cells": 4, "rate": 1e-5}
+    spec = replace(plain.spec, method=method, protocol=Protocol(directions=("t2i",)).as_json())
+    record = RunRecord(plain.encoder, plain.perturbation.key, "clipbench", "0.2")
+    whole = replace(ledger, depth=count)
+    save_run(
+        store,
+        spec,
+        record,
+        {"t2i": whole},
+        metrics_of({"t2i": whole}, protocol_of(spec.protocol)),
+        {"t2i": shortlist},
+    )
+    good("runs", "export", spec.key, "--bundle", tmp_path / "method.zip", store=tmp_path / "store")
+    elsewhere = fresh(tmp_path)
+    import_bundle(elsewhere, tmp_path / "method.zip")
+    run = find_run(elsewhere, spec.key)
+    assert run is not None
+    assert run.spec.method == method
+    assert load_ledger(elsewhere, spec.key, "t2i").depth == count
+    back = load_shortlists(elsewhere, spec.key)["t2i"]
+    assert np.array_equal(back.items, items)
+    assert np.array_equal(back.scores, shortlist.scores)
+    for name, data in (("shortlist_depth.json", b"0"), ("depth.json", b'"4"'), ("shortlist_items.npy", b"")):
+        path = rewritten(
+            read_members(tmp_path / "method.zip")[1],
+            tmp_path,
+            lambda members, name=name, data=data: members.update({one(members, "runs/", name): data}),  # type: ignore[misc]
+        )
+        with pytest.raises(InputError):
+            read_bundle(path)

@@ -18,7 +18,7 @@ from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest
 
 QUICK = CompareRequest(resamples=200)
-FORCED = CompareRequest(resamples=200, force=True)
+FORCED = CompareRequest(resamples=200, allow_unlike=True)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def refusal(made: Bench, a: StoredRun, b: StoredRun) -> str:
     with pytest.raises(CompareError) as caught:
         compare(made.store, [a, b], QUICK)
     assert caught.value.hint is not None
-    assert "--force" in caught.value.hint
+    assert "--allow-unlike" in caught.value.hint
     return caught.value.message
 
 
@@ -82,12 +82,19 @@ def test_another_metric_version_is_refused(made: Bench) -> None:
     assert "metric version: 1 / 2" in told
 
 
-@pytest.mark.parametrize("lacking", ["ties", "positives", "fold"])
-def test_what_both_runs_do_not_say_is_unknown_and_refused(made: Bench, lacking: str) -> None:
+@pytest.mark.parametrize("lacking", ["ties", "positives", "fold", "ks", "confidence"])
+def test_what_a_run_does_not_say_is_at_its_default(made: Bench, lacking: str) -> None:
     told = {name: value for name, value in PROTOCOL.as_json().items() if name != lacking}
     a = made.run(collection(), 0.5, stored_protocol=told)
+    b = made.run(collection(), 0.9)
+    assert compare(made.store, [a, b], QUICK).lines
+
+
+def test_what_is_not_known_here_is_refused(made: Bench) -> None:
+    told = {**PROTOCOL.as_json(), "ties": "by name"}
+    a = made.run(collection(), 0.5, stored_protocol=told)
     b = made.run(collection(), 0.9, stored_protocol=told)
-    assert "unknown / unknown" in refusal(made, a, b)
+    assert "tie policy: unknown / unknown" in refusal(made, a, b)
 
 
 def test_images_left_out_are_missing_queries(made: Bench) -> None:

@@ -19,10 +19,11 @@ from clipbench.errors import CompareError, StoreError
 from clipbench.records import Dataset, Perturbation, Protocol
 from clipbench.statistics.flips import mcnemar
 from clipbench.statistics.paired import median_test, paired_difference, paired_medians, randomisation_test
+from clipbench.study.comparing.common import common_queries
 from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest, Comparison, Line
-from clipbench.study.comparing.sides import common_queries, load_sides
 from clipbench.study.comparing.values import check_stored, per_query
+from clipbench.study.runs.loaded import load_runs
 
 Floats = npt.NDArray[np.float64]
 DROPPED = Perturbation("word-dropout", "text", 0.3, 0)
@@ -208,9 +209,9 @@ def test_no_median_is_said_to_show_less_than_its_smallest_step(tmp_path: Path) -
 def test_every_number_is_that_of_the_statistics_for_one_pair(two: tuple[Bench, Dataset, Comparison]) -> None:
     """The pass that shares its draws among everything says the same as each statistic alone."""
     made, _, found = two
-    sides = load_sides(made.store, found.runs)
-    for common in common_queries(sides):
-        values = per_query(sides, common, ("hit@1", "hit@10", "MRR", "MeanR", "MedR"))
+    loaded_runs = load_runs(made.store, found.runs)
+    for common in common_queries(loaded_runs):
+        values = per_query(loaded_runs, common, ("hit@1", "hit@10", "MRR", "MeanR", "MedR"))
         alone = paired_difference(values.means[0], values.means[1], common.clusters, 4000)
         p = randomisation_test(values.means[0], values.means[1], common.clusters, 4000)
         for place, name in enumerate(values.names):
@@ -302,13 +303,13 @@ def test_intervals_of_another_confidence_are_computed_anew(two: tuple[Bench, Dat
 
 def test_stored_metrics_that_the_ledger_belies_are_refused(tmp_path: Path) -> None:
     made, dataset = bench(tmp_path / "store"), collection()
-    sides = load_sides(made.store, [made.run(dataset, 0.8), made.run(dataset, 1.2)])
-    [common, _] = common_queries(sides)
-    values = per_query(sides, common, ("hit@1",))
-    check_stored(sides[0], values, 0)
-    false = {key: replace(m, value=m.value + 1e-6) for key, m in sides[0].metrics.items()}
+    loaded_runs = load_runs(made.store, [made.run(dataset, 0.8), made.run(dataset, 1.2)])
+    [common, _] = common_queries(loaded_runs)
+    values = per_query(loaded_runs, common, ("hit@1",))
+    check_stored(loaded_runs[0], values, 0)
+    false = {key: replace(m, value=m.value + 1e-6) for key, m in loaded_runs[0].metrics.items()}
     with pytest.raises(StoreError, match="by its ledger"):
-        check_stored(replace(sides[0], metrics=false), values, 0)
+        check_stored(replace(loaded_runs[0], metrics=false), values, 0)
 
 
 def test_one_run_is_no_comparison(tmp_path: Path) -> None:

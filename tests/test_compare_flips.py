@@ -17,8 +17,8 @@ from clipbench.records import Perturbation
 from clipbench.study.comparing.failures import worst_failures
 from clipbench.study.comparing.flips import changed_most
 from clipbench.study.comparing.rankings import rankings
-from clipbench.study.comparing.sides import load_sides
 from clipbench.study.comparing.texts import queried_texts
+from clipbench.study.runs.loaded import load_runs
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def made(tmp_path: Path) -> Bench:
 def test_the_largest_change_of_the_reciprocal_rank_comes_first(made: Bench) -> None:
     dataset = collection()
     runs = [made.run(dataset, 0.5), made.run(dataset, 1.5, seed=1)]
-    sides = load_sides(made.store, runs)
-    found = changed_most(made.store, sides[0], sides[1], 1000, ("t2i",))
+    loaded_runs = load_runs(made.store, runs)
+    found = changed_most(made.store, loaded_runs[0], loaded_runs[1], 1000, ("t2i",))
     ranks = []
     for run in runs:
         scores = made.scores[run.key]
@@ -49,12 +49,12 @@ def test_the_largest_change_of_the_reciprocal_rank_comes_first(made: Bench) -> N
         assert [one.before.top1_id, one.after.top1_id] == [dataset.samples[i].id for i in firsts]
         assert (one.kind == "fixed") == (ranks[0][n] > 1 and ranks[1][n] == 1)
         assert (one.kind == "broken") == (ranks[0][n] == 1 and ranks[1][n] > 1)
-    assert changed_most(made.store, sides[0], sides[1], 3, ("t2i",)) == found[:3]
+    assert changed_most(made.store, loaded_runs[0], loaded_runs[1], 3, ("t2i",)) == found[:3]
 
 
 def test_a_run_beside_itself_changed_nothing(made: Bench) -> None:
-    [side] = load_sides(made.store, [made.run(collection(), 0.5)])
-    assert changed_most(made.store, side, side, 10) == ()
+    [loaded] = load_runs(made.store, [made.run(collection(), 0.5)])
+    assert changed_most(made.store, loaded, loaded, 10) == ()
 
 
 def test_perturbed_captions_are_made_again_and_believed_by_their_keys(made: Bench) -> None:
@@ -72,7 +72,7 @@ def test_perturbed_captions_are_made_again_and_believed_by_their_keys(made: Benc
         made.run(dataset, 0.9, setting=Perturbation("gone", "text", 1.0, 0)),
         made.run(dataset, 1.0),
     ]
-    told = [queried_texts(made.store, side) for side in load_sides(made.store, runs)]
+    told = [queried_texts(made.store, loaded) for loaded in load_runs(made.store, runs)]
     unknown = (None,) * len(texts)
     clean = tuple(caption.text for caption in dataset.captions)
     assert told == [texts, unknown, old, unknown, unknown, clean]
@@ -81,8 +81,8 @@ def test_perturbed_captions_are_made_again_and_believed_by_their_keys(made: Benc
 def test_the_worst_failures_have_the_lowest_margins(made: Bench) -> None:
     dataset = collection()
     run = made.run(dataset, 1.5)
-    [side] = load_sides(made.store, [run])
-    found = worst_failures(made.store, side, 5)
+    [loaded] = load_runs(made.store, [run])
+    found = worst_failures(made.store, loaded, 5)
     scores = made.scores[run.key]
     right = scores[dataset.owners, np.arange(scores.shape[1])]
     wrong = np.where(np.arange(len(scores))[:, None] == dataset.owners, -np.inf, scores).max(axis=0)
@@ -96,10 +96,10 @@ def test_the_worst_failures_have_the_lowest_margins(made: Bench) -> None:
 
 def test_a_ranking_made_again_is_the_one_of_the_ledger(made: Bench) -> None:
     dataset = collection()
-    [side] = load_sides(made.store, [made.run(dataset, 0.8)])
+    [loaded] = load_runs(made.store, [made.run(dataset, 0.8)])
     for direction in ("t2i", "i2t"):
-        ledger = side.ledgers[direction]
-        for number, one in enumerate(rankings(made.store, side, direction, 1000)):
+        ledger = loaded.ledgers[direction]
+        for number, one in enumerate(rankings(made.store, loaded, direction, 1000)):
             assert len(one.items) == ledger.gallery_size
             ids = [item for item, _ in one.items]
             pairs = slice(int(ledger.offsets[number]), int(ledger.offsets[number + 1]))

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import Done, added, cli, environment, good, refused
 
-from clipbench.cli.report_options import joined
+from clipbench.cli.report_options import word_joined
 from clipbench.reports.comparing.tables import WIDE
 
 PAIR = ("latest:clean", "latest:word-dropout=0.5")
@@ -139,7 +139,7 @@ def test_by_word_takes_the_next_word(store: Path) -> None:
     ],
 )
 def test_two_words_of_an_option_become_one(typed: list[str], meant: list[str]) -> None:
-    assert joined(typed) == meant
+    assert word_joined(typed) == meant
 
 
 def test_flips_show_both_captions_and_what_each_run_found(store: Path) -> None:
@@ -211,6 +211,14 @@ def test_unlike_runs_are_refused_on_the_command_line(tmp_path: Path) -> None:
     assert "dataset fingerprint:" in done.err
     assert "2 only here" in done.err
     forced = good(
-        "report", "--compare", "dataset=more", "dataset=nine", "--force", *QUICK, "-f", "csv", store=folder
+        "report",
+        "--compare",
+        "dataset=more",
+        "dataset=nine",
+        "--allow-unlike",
+        *QUICK,
+        "-f",
+        "csv",
+        store=folder,
     )
     assert all(row["unlike"] for row in forced.rows)

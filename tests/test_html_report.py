@@ -225,7 +225,17 @@ def test_a_forced_page_says_so_in_a_box(tmp_path: Path) -> None:
     out = tmp_path / "forced.html"
     assert "cannot be compared" in refused("report", "--compare", "dataset=one", "dataset=two", "--html", out)
     assert not out.exists()
-    good("report", "--compare", "dataset=one", "dataset=two", "--html", out, "--force", "--resamples", "200")
+    good(
+        "report",
+        "--compare",
+        "dataset=one",
+        "dataset=two",
+        "--html",
+        out,
+        "--allow-unlike",
+        "--resamples",
+        "200",
+    )
     tree = parsed(out.read_text(encoding="utf-8"))
     assert any(a.get("class") == "forced" for _, a in tree.seen)
 
@@ -247,7 +257,7 @@ def test_an_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
     out.write_text("mine")
     assert "exists" in refused("report", "--html", out)
     assert out.read_text() == "mine"
-    good("report", "--html", out, "--overwrite")
+    good("report", "--html", out, "--force")
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from store_toys import new_store, toy_dataset, toy_run
 
 from clipbench.errors import StoreError
-from clipbench.reports.sql import answer_table
+from clipbench.reports.stores import answer_table
 from clipbench.reports.tables import to_csv, to_json
 from clipbench.store import sql
 from clipbench.store.datasets import save_dataset

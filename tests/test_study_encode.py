@@ -93,22 +93,27 @@ def pictures(folder: Path, count: int) -> list[Picture]:
     return [Picture(name, folder / name, file_digest(folder / name)) for name in draw(folder, count)]
 
 
+def ready(encoder: Watched) -> Callable[[], Watched]:
+    """An encoder that needs no loading."""
+    return lambda: encoder
+
+
 def test_strings_are_encoded_by_length_then_by_themselves_in_shards_of_one_size(
     new_store: Callable[[str], Store],
 ) -> None:
     encoder, store = Watched(), new_store("a")
-    assert encode_texts(pool(store, "text"), [*TEXTS, *TEXTS[::-1]], encoder, Silent()) == 13
+    assert encode_texts(pool(store, "text"), [*TEXTS, *TEXTS[::-1]], ready(encoder), Silent()) == 13
     given = [text for shard in encoder.texts for text in shard]
     assert given == sorted(TEXTS, key=lambda text: (len(text.split()), text))
     assert [len(shard) for shard in encoder.texts] == sizes(store) == [5, 5, 3]
-    assert encode_texts(pool(store, "text"), TEXTS, encoder, Silent()) == 0
+    assert encode_texts(pool(store, "text"), TEXTS, ready(encoder), Silent()) == 0
     assert len(encoder.texts) == 3
 
 
 def test_the_order_of_the_captions_changes_no_file(new_store: Callable[[str], Store]) -> None:
     one, other = new_store("a"), new_store("b")
-    encode_texts(pool(one, "text"), TEXTS, Watched(), Silent())
-    encode_texts(pool(other, "text"), [*TEXTS[7:], *TEXTS[:7]], Watched(), Silent())
+    encode_texts(pool(one, "text"), TEXTS, ready(Watched()), Silent())
+    encode_texts(pool(other, "text"), [*TEXTS[7:], *TEXTS[:7]], ready(Watched()), Silent())
     assert files(one) == files(other)
 
 
@@ -117,12 +122,12 @@ def test_captions_interrupted_and_resumed_are_as_if_nothing_had_happened(
     shards: int, new_store: Callable[[str], Store]
 ) -> None:
     whole, broken = new_store("whole"), new_store("broken")
-    encode_texts(pool(whole, "text"), TEXTS, Watched(), Silent())
+    encode_texts(pool(whole, "text"), TEXTS, ready(Watched()), Silent())
     with pytest.raises(StoppedError) as stopped:
-        encode_texts(pool(broken, "text"), TEXTS, Watched(stop=shards), Silent())
+        encode_texts(pool(broken, "text"), TEXTS, ready(Watched(stop=shards)), Silent())
     assert f"interrupted: {5 * shards} of 13 captions of this run are stored" in stopped.value.message
     assert sizes(broken) == [5] * shards
-    assert encode_texts(pool(broken, "text"), TEXTS, Watched(), Silent()) == 13 - 5 * shards
+    assert encode_texts(pool(broken, "text"), TEXTS, ready(Watched()), Silent()) == 13 - 5 * shards
     assert files(broken) == files(whole)
 
 
@@ -133,7 +138,7 @@ def test_equal_files_are_decoded_once_and_both_ids_have_the_vector(
     shutil.copy(some[1].path, tmp_path / "photos" / "twin.png")
     twin = Picture("twin.png", tmp_path / "photos" / "twin.png", some[1].digest)
     encoder, store = Watched(), new_store("a")
-    done = encode_images(pool(store, "image"), [*some, twin], encoder, Silent())
+    done = encode_images(pool(store, "image"), [*some, twin], ready(encoder), Silent())
     assert (done.encoded, encoder.pictures) == (5, 5)
     assert image_key(twin.digest, CLEAN, twin.id) == image_key(some[1].digest, CLEAN, some[1].id)
     assert not pool(store, "image").missing([image_key(twin.digest, CLEAN, twin.id)])
@@ -141,7 +146,7 @@ def test_equal_files_are_decoded_once_and_both_ids_have_the_vector(
 
 def test_vectors_are_the_encoders_own(tmp_path: Path, new_store: Callable[[str], Store]) -> None:
     some, store = pictures(tmp_path / "photos", 6), new_store("a")
-    encode_images(pool(store, "image"), some, Watched(), Silent())
+    encode_images(pool(store, "image"), some, ready(Watched()), Silent())
     toy = ToyEncoder()
     wanted = toy.encode_images(np.stack([toy.prepare(picture(i)) for i in range(6)]))
     keys = [image_key(p.digest, CLEAN, p.id) for p in some]
@@ -154,11 +159,11 @@ def test_an_unreadable_file_is_named_and_moves_no_boundary(
 ) -> None:
     some = pictures(tmp_path / "photos", 11)
     whole, holed = new_store("whole"), new_store("holed")
-    encode_images(pool(whole, "image"), some, Watched(), Silent())
+    encode_images(pool(whole, "image"), some, ready(Watched()), Silent())
     assert sizes(whole) == [4, 4, 3]
     good = some[5].path.read_bytes()
     some[5].path.write_bytes(b"no image")
-    done = encode_images(pool(holed, "image"), some, Watched(), Silent())
+    done = encode_images(pool(holed, "image"), some, ready(Watched()), Silent())
     assert done.encoded == 10
     assert list(done.unreadable) == ["p005.png"]
     assert "the file has changed" in done.unreadable["p005.png"]
@@ -166,7 +171,7 @@ def test_an_unreadable_file_is_named_and_moves_no_boundary(
     assert len({*files(whole)} & {*files(holed)}) == 2, "the other shards are the same"
     # Mended, only it is encoded, and all vectors are what they would have been.
     some[5].path.write_bytes(good)
-    again = encode_images(pool(holed, "image"), some, Watched(), Silent())
+    again = encode_images(pool(holed, "image"), some, ready(Watched()), Silent())
     assert (again.encoded, again.unreadable) == (1, {})
     keys = [image_key(p.digest, CLEAN, p.id) for p in some]
     assert np.array_equal(pool(holed, "image").gather(keys), pool(whole, "image").gather(keys))
@@ -178,7 +183,7 @@ def test_a_shard_of_unreadable_files_only_is_no_shard(
     some, store = pictures(tmp_path / "photos", 6), new_store("a")
     for one in some[:4]:
         one.path.unlink()
-    done = encode_images(pool(store, "image"), some, Watched(), Silent())
+    done = encode_images(pool(store, "image"), some, ready(Watched()), Silent())
     assert (done.encoded, len(done.unreadable), sizes(store)) == (2, 4, [2])
 
 
@@ -188,16 +193,18 @@ def test_photographs_interrupted_and_resumed_are_as_if_nothing_had_happened(
 ) -> None:
     some = pictures(tmp_path / "photos", 11)
     whole, broken = new_store("whole"), new_store("broken")
-    encode_images(pool(whole, "image"), some, Watched(), Silent())
+    encode_images(pool(whole, "image"), some, ready(Watched()), Silent())
     with pytest.raises(StoppedError) as stopped:
-        encode_images(pool(broken, "image"), some, Watched(stop=stop), Silent())
+        encode_images(pool(broken, "image"), some, ready(Watched(stop=stop)), Silent())
     assert (
         f"interrupted: {stop} of 11 images of this run are stored, nothing is lost" in stopped.value.message
     )
     assert stopped.value.hint == "the same command again goes on where this one stopped"
     encoder = Watched()
     assert (
-        encode_images(pool(broken, "image"), some, encoder, Silent()).encoded == 11 - stop == encoder.pictures
+        encode_images(pool(broken, "image"), some, ready(encoder), Silent()).encoded
+        == 11 - stop
+        == encoder.pictures
     )
     assert files(broken) == files(whole)
 
@@ -206,13 +213,13 @@ def test_a_finished_file_without_a_row_is_taken_over_and_not_encoded_again(
     new_store: Callable[[str], Store],
 ) -> None:
     whole, broken = new_store("whole"), new_store("broken")
-    encode_texts(pool(whole, "text"), TEXTS, Watched(), Silent())
+    encode_texts(pool(whole, "text"), TEXTS, ready(Watched()), Silent())
     for name, data in list(files(whole).items())[:2]:
         path = broken.home.embeddings / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     encoder = Watched()
-    encode_texts(pool(broken, "text"), TEXTS, encoder, Silent())
+    encode_texts(pool(broken, "text"), TEXTS, ready(encoder), Silent())
     assert len(encoder.texts) == 1
     assert files(broken) == files(whole)
     keys = [text_key(text) for text in TEXTS]
@@ -241,15 +248,15 @@ def test_progress_comes_to_the_total_whatever_was_stored_before(
     some[9].path.write_bytes(b"no image")
     listening = Counted()
     with pytest.raises(StoppedError):
-        encode_images(pool(store, "image"), some, Watched(stop=4), listening)
+        encode_images(pool(store, "image"), some, ready(Watched(stop=4)), listening)
     listening = Counted()
-    encode_images(pool(store, "image"), some, Watched(), listening)
-    encode_texts(pool(store, "text"), TEXTS, Watched(), listening)
+    encode_images(pool(store, "image"), some, ready(Watched()), listening)
+    encode_texts(pool(store, "text"), TEXTS, ready(Watched()), listening)
     assert (listening.totals, listening.done) == ([7, 13], 20)
     other = new_store("other")
     shutil.copytree(store.home.embeddings, other.home.embeddings)
     listening = Counted()
-    encode_images(pool(other, "image"), some[:8], Watched(), listening)
+    encode_images(pool(other, "image"), some[:8], ready(Watched()), listening)
     assert (listening.totals, listening.done) == ([8], 8), "files that were only taken over count too"
 
 
@@ -267,13 +274,13 @@ def test_a_perturbed_photograph_is_another_item_by_image_id(
         seen.append(image_id)
         return ToyEncoder().prepare(image.rotate(90))
 
-    done = encode_images(pool(store, "image"), [*some, twin], Watched(), Silent(), blur, transform)
+    done = encode_images(pool(store, "image"), [*some, twin], ready(Watched()), Silent(), blur, transform)
     assert done.encoded == 3
     assert sorted(seen) == ["p000.png", "p001.png", "twin"]
 
 
 def test_shard_files_are_plain_hdf5(new_store: Callable[[str], Store]) -> None:
     store = new_store("a")
-    encode_texts(pool(store, "text"), TEXTS, Watched(), Silent())
+    encode_texts(pool(store, "text"), TEXTS, ready(Watched()), Silent())
     with h5py.File(next(store.home.embeddings.rglob("*.h5"))) as file:
         assert set(file) == {"keys", "vectors"}

@@ -24,15 +24,15 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.store.verify import verify
-from clipbench.study.deriving import derived
 from clipbench.study.galleries import Gallery
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
 from clipbench.study.robustness.distractors import added_sizes
-from clipbench.study.robustness.fooling import controls, copies_of
 from clipbench.study.robustness.gallery_sizes import default_sizes, sizes_of
 from clipbench.study.robustness.gallery_stress import StressRequest, StressRuns, stress_gallery
+from clipbench.study.robustness.hard_negatives import controls, hard_negatives_of
 from clipbench.study.robustness.stress import Ground, ground
+from clipbench.study.run_kinds import derived
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def runs(store: Store) -> int:
 
 
 def test_the_full_size_is_the_clean_run(store: Store) -> None:
-    found = stressed(store, StressRequest(sizes=(5, 14), fooling=False))
+    found = stressed(store, StressRequest(sizes=(5, 14), hard_negatives=False))
     clean, sizes = numbers(store, found.clean), numbers(store, found.sizes)
     for direction in ("t2i", "i2t"):
         for k in (1, 5, 10):
@@ -87,7 +87,7 @@ def test_the_full_size_is_the_clean_run(store: Store) -> None:
 
 
 def test_sizes_are_expected_values_over_drawn_galleries(store: Store) -> None:
-    found = stressed(store, StressRequest(sizes=(5,), fooling=False))
+    found = stressed(store, StressRequest(sizes=(5,), hard_negatives=False))
     here = base(store)
     scores = here.text_vectors() @ here.image_vectors().T
     draw = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_sizes_are_expected_values_over_drawn_galleries(store: Store) -> None:
 
 
 def test_distractors_are_ranked_beside_the_own_images(store: Store) -> None:
-    found = stressed(store, StressRequest(distractors=("more",), fooling=False))
+    found = stressed(store, StressRequest(distractors=("more",), hard_negatives=False))
     [(name, run)] = found.distractors
     here = base(store)
     more = ground(load_dataset(store, "more"), toy(store), Protocol(), Silent())
@@ -120,7 +120,7 @@ def test_distractors_are_ranked_beside_the_own_images(store: Store) -> None:
 
 
 def test_pictures_that_are_in_both_are_no_distractors(store: Store) -> None:
-    [(_, run)] = stressed(store, StressRequest(distractors=("more",), fooling=False)).distractors
+    [(_, run)] = stressed(store, StressRequest(distractors=("more",), hard_negatives=False)).distractors
     facts = run.spec.protocol["distractors"]
     assert isinstance(facts, dict)
     assert (facts["added"], facts["in_both"]) == (26, 14)
@@ -144,7 +144,7 @@ def test_a_dataset_is_no_distractor_of_itself_nor_of_its_copy(store: Store, home
 
 def test_fooling_captions_count_where_one_is_the_highest(store: Store) -> None:
     found = stressed(store, StressRequest(controls=("colour-flip",)))
-    [run] = found.fooling
+    [run] = found.hard_negatives
     here = base(store)
     captions, owners = here.gallery.captions, here.gallery.owners
     texts = perturb_captions(captions, text_operation("colour-flip"), 1.0, 0)
@@ -170,7 +170,7 @@ def test_fooling_captions_count_where_one_is_the_highest(store: Store) -> None:
 
 
 def test_all_copies_together_come_first_and_their_shares_add_up(store: Store) -> None:
-    first, *single = stressed(store, StressRequest()).fooling
+    first, *single = stressed(store, StressRequest()).hard_negatives
     values = numbers(store, first)
     names = [str(run.perturbation.parameters["controls"][0]) for run in single]  # type: ignore[index]  a list
     assert first.perturbation.parameters["controls"] == names
@@ -185,7 +185,7 @@ def test_no_fooling_caption_is_true_of_its_image_or_comes_twice() -> None:
     sample = Sample("i", tuple(Caption(f"c{i}", text) for i, text in enumerate(captions)))
     gallery = Gallery((sample,), np.zeros(1, np.int64), np.arange(3), ())
     for seed in range(20):
-        copies = copies_of(gallery, text_operation("colour-flip"), seed)
+        copies = hard_negatives_of(gallery, text_operation("colour-flip"), seed)
         told = [folded(text) for text in copies.texts]
         assert len(set(told)) == len(told)
         assert not set(told) & {folded(text) for text in captions}
@@ -205,7 +205,7 @@ def test_another_size_list_or_seed_is_another_run(store: Store) -> None:
     other = stressed(store, StressRequest(sizes=(4, 5), controls=("colour-flip",), seed=1))
     assert one.clean.key == other.clean.key
     assert one.sizes.key != other.sizes.key
-    assert one.fooling[0].key != other.fooling[0].key
+    assert one.hard_negatives[0].key != other.hard_negatives[0].key
 
 
 def test_stressed_runs_verify(store: Store) -> None:

@@ -92,7 +92,7 @@ def test_faults_of_a_csv_name_the_line_a_record_begins_on(tmp_path: Path) -> Non
     path.write_text('caption_id,text\na,"two\nlines"\nb\nc,x,y\n', encoding="utf-8")
     assert faults(path) == [
         ":4: 1 cells, the header has 2",
-        ":5: 3 cells, the header has 2",
+        ":5: 3 cells, the header has 2; a cell that holds the separator needs quotation marks",
         ": caption b has no rewrite",
         ": caption c has no rewrite",
     ]
@@ -102,6 +102,19 @@ def test_a_csv_without_the_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("id,caption\na,x\n", encoding="utf-8")
     assert faults(path) == [":1: no column 'caption_id'", ":1: no column 'text'"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_table_as_a_spreadsheet_saves_it_gives_the_same_texts(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "excel.csv"
+    lines = [
+        "sep=;",
+        "caption_id;text;",
+        *(f"{id_};{text}, {text};" for id_, text in zip("abc", "xyz", strict=True)),
+    ]
+    path.write_text("\r\n".join(lines), encoding=encoding, newline="")
+    (found,) = read_rewrites([path], [], DATASET)
+    assert found.texts == {"a": "x, x", "b": "y, y", "c": "z, z"}
 
 
 def test_rewrites_of_other_captions_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.maintenance import gc, verify
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep, find_sweep
-from clipbench.study.deriving import derived
 from clipbench.study.evaluate import evaluate, evaluate_sets
 from clipbench.study.models import EncoderSource, ModelRequest
 from clipbench.study.progress import Silent
@@ -33,6 +32,7 @@ from clipbench.study.robustness.levels import selections
 from clipbench.study.robustness.measures import summarise
 from clipbench.study.robustness.settings import Place, SweepRequest
 from clipbench.study.robustness.sweep import Plan, plan, sweep
+from clipbench.study.run_kinds import derived
 
 PROTOCOL = Protocol(resamples=200)
 

@@ -13,7 +13,7 @@ from clipbench.errors import ClipbenchError, InputError, StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clipbench.study.models import EncoderSource
+    from clipbench.study.models import VectorSource
     from clipbench.study.progress import Progress
 
 SHOWN_PROBLEMS = 20
@@ -58,6 +58,13 @@ def notes(messages: Iterable[str]) -> None:
         note(f"note: {message}")
 
 
+def renamed(used: bool, old: str, new: str) -> bool:
+    """Return whether an old spelling was used, which still works for one version and is told of."""
+    if used:
+        note(f"note: {old} is called {new} now; the old spelling goes with the next version")
+    return used
+
+
 def print_error(error: ClipbenchError) -> None:
     """Print an error and, on a line of its own, what to type next."""
     console = stderr()
@@ -76,7 +83,7 @@ def print_error(error: ClipbenchError) -> None:
 
 
 @contextmanager
-def progress(quiet: bool = False, source: EncoderSource | None = None) -> Iterator[Progress]:
+def progress(quiet: bool = False, source: VectorSource | None = None) -> Iterator[Progress]:
     """Yield a progress display with rate and remaining time; silent where stderr is no terminal.
 
     source: a model that may be loaded meanwhile, and then says so there.

@@ -5,55 +5,41 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Option
 
-from clipbench.cli.options import (
-    Device,
-    DeviceOption,
-    Format,
-    FormatOption,
-    JsonOption,
-    Precision,
-    PrecisionOption,
-    PretrainedOption,
-    StoreOption,
-    flag,
-)
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.expanding import expanded
+from clipbench.cli.options import EncoderOptions, OutputOptions, StoreOption, flag
+from clipbench.cli.output import emit
 
 
+@expanded
 def doctor(
+    encoder: EncoderOptions,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", "-m", metavar="MODEL", help="Also check this model: offline files, device parity."
-        ),
+        Option("--model", "-m", metavar="MODEL", help="Also check this model: offline files, device parity."),
     ] = None,
-    pretrained: PretrainedOption = None,
-    precision: PrecisionOption = Precision.fp32,
-    device: DeviceOption = Device.auto,
     self_test: Annotated[
         bool, flag("--self-test", says="Run the metrics on cases whose answers are known.")
     ] = False,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Check the installation, a model's offline readiness and device parity, and the metrics themselves.
 
     Exits 1 if anything failed.
     """
     from clipbench.home import locate
-    from clipbench.reports.health import health_table
+    from clipbench.reports.stores import health_table
     from clipbench.study import health
     from clipbench.study.models import ModelRequest
 
-    found = list(health.installation(locate(store)))
-    request = ModelRequest(model or "demo", pretrained, precision, device)
-    found.append(health.offline(request))
-    if model is not None and found[-1].passed:
-        found.append(health.parity(request))
+    request = ModelRequest(model or "demo", encoder.pretrained, encoder.precision, encoder.device)
+    checks = [*health.installation(locate(store)), health.offline(request)]
+    if model is not None and checks[-1].passed:
+        checks.append(health.parity(request))
     if self_test:
-        found += health.self_test()
-    emit(health_table(found), chosen(form, json))
-    if not all(e.passed for e in found):
+        checks += health.self_test()
+    emit(health_table(checks), output.chosen)
+    if not all(check.passed for check in checks):
         raise typer.Exit(1)

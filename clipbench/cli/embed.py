@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+from typer import Option
 
-from clipbench.cli.console import notes, progress
+from clipbench.cli.console import notes
+from clipbench.cli.expanding import expanded
 from clipbench.cli.groups import WithDefault
+from clipbench.cli.opening import at_work, model_source, open_at
 from clipbench.cli.options import (
     DatasetArgument,
-    Device,
-    DeviceOption,
-    Format,
-    FormatOption,
-    JsonOption,
+    EncoderOptions,
+    ForceOption,
     MissingOption,
     ModelOption,
-    Precision,
+    OutputOptions,
     PrecisionOption,
     PretrainedOption,
     QuietOption,
     StoreOption,
     flag,
 )
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.output import emit
 
 app = typer.Typer(
     cls=WithDefault,
@@ -37,25 +36,18 @@ app = typer.Typer(
 )
 
 
-class Side(StrEnum):
-    """One side of a dataset."""
-
-    image = "image"
-    text = "text"
-
-
 @app.command("run")
+@expanded
 def run(
     dataset: DatasetArgument,
     model: ModelOption,
-    pretrained: PretrainedOption = None,
-    precision: PrecisionOption = Precision.fp32,
-    device: DeviceOption = Device.auto,
-    only: Annotated[Side | None, typer.Option(help="Embed one side only.")] = None,
+    encoder: EncoderOptions,
+    only: Annotated[
+        Literal["image", "text"] | None, Option(help="Embed photographs or captions only.")
+    ] = None,
     allow_missing: MissingOption = 0.0,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
 ) -> None:
     """Encode captions and photographs of DATASET; what is stored already is not encoded again.
@@ -63,75 +55,67 @@ def run(
     Stop it with Ctrl-C whenever you like: finished shards are stored, and the same command goes on.
     """
     from clipbench.reports.embeddings import embedded_table
-    from clipbench.study.models import EncoderSource, ModelRequest
-    from clipbench.study.opening import open_at
     from clipbench.study.sides import embed_sides, sides
 
     at = open_at(store)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    with progress(quiet, source) as bars:
+    with at_work(at, model, encoder, quiet) as (source, bars):
         done = embed_sides(at, dataset, source, bars, sides(only), allow_missing=allow_missing)
-    if not quiet:
-        notes(source.notes)
-    emit(embedded_table(dataset, source.identity, done), chosen(form, json))
+    emit(embedded_table(dataset, source.identity, done), output.chosen)
 
 
 @app.command("import")
+@expanded
 def import_(
     dataset: DatasetArgument,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="WORDS", help="What made the vectors, in your words.")
+        str, Option("--model", "-m", metavar="WORDS", help="What made the vectors, in your words.")
     ],
     images: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Image vectors: .npy, .h5, or a clip-retrieval folder."),
+        Path | None, Option(metavar="FILE", help="Image vectors: .npy, .h5, or a clip-retrieval folder.")
     ] = None,
     image_ids: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Image ids, one per line, in vector order.")
+        Path | None, Option(metavar="FILE", help="Image ids, one per line, in vector order.")
     ] = None,
     texts: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Caption vectors: .npy, .h5, or a clip-retrieval folder."),
+        Path | None, Option(metavar="FILE", help="Caption vectors: .npy, .h5, or a clip-retrieval folder.")
     ] = None,
     text_ids: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Caption ids, one per line, in vector order.")
+        Path | None, Option(metavar="FILE", help="Caption ids, one per line, in vector order.")
     ] = None,
     normalize: Annotated[
         bool, flag("--normalize", says="Scale vectors whose length is not 1 instead of refusing.")
     ] = False,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
 ) -> None:
     """Attach ready-made vectors to DATASET under a declared encoder. Norms, order and ids are checked."""
     from clipbench.reports.embeddings import embedded_table
     from clipbench.study.importing import VectorFiles, import_vectors
-    from clipbench.study.opening import open_at
 
     request = VectorFiles(model, images, image_ids, texts, text_ids, normalize=normalize)
     done = import_vectors(open_at(store), dataset, request)
     if not quiet:
         notes(done.notes)
-    emit(embedded_table(dataset, done.identity, done.sets), chosen(form, json))
+    emit(embedded_table(dataset, done.identity, done.sets), output.chosen)
 
 
 @app.command("export")
 def export(
     dataset: DatasetArgument,
     model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="HDF5 file to write.")],
+    out: Annotated[Path, Option("--out", "-o", metavar="FILE", help="HDF5 file to write.")],
     pretrained: PretrainedOption = None,
-    precision: PrecisionOption = Precision.fp32,
-    force: Annotated[bool, flag("--force", says="Overwrite the file.")] = False,
+    precision: PrecisionOption = "fp32",
+    force: ForceOption = False,
     store: StoreOption = None,
 ) -> None:
     """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""
     from clipbench.study.exporting import export_vectors
-    from clipbench.study.models import EncoderSource, ModelRequest
-    from clipbench.study.opening import open_at
 
     at = open_at(store, to_read=True)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision))
+    source = model_source(at, model, EncoderOptions(pretrained, precision))
     written = export_vectors(at, dataset, source, out, force=force)
-    typer.echo(f"wrote {out}: {', '.join(f'{rows:,} {side} vectors' for side, rows in written.items())}")
+    typer.echo(
+        f"wrote {out}: {', '.join(f'{rows:,} {modality} vectors' for modality, rows in written.items())}"
+    )

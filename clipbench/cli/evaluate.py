@@ -2,75 +2,73 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Option
 
-from clipbench.cli.console import note, notes, progress
+from clipbench.cli.console import note
+from clipbench.cli.expanding import expanded, option, switch
+from clipbench.cli.opening import at_work, open_at
 from clipbench.cli.options import (
+    ConfidenceOption,
     DatasetArgument,
-    Device,
-    DeviceOption,
-    Format,
-    FormatOption,
-    JsonOption,
+    EncoderOptions,
     MissingOption,
     ModelOption,
-    Precision,
-    PrecisionOption,
-    PretrainedOption,
+    OutputOptions,
     QuietOption,
     StoreOption,
-    flag,
 )
-from clipbench.cli.output import chosen, emit, for_programs
-from clipbench.records import Protocol
+from clipbench.cli.output import emit
+
+if TYPE_CHECKING:
+    from clipbench.records import Protocol
 
 
-class Ties(StrEnum):
-    """How equal scores count."""
+@dataclass(frozen=True)
+class ProtocolOptions:
+    """How a ranking is scored."""
 
-    expected = "expected"
-    optimistic = "optimistic"
-    pessimistic = "pessimistic"
+    k: list[int] | None = option(
+        "Cutoff of R@K; several times for several. [default: 1 5 10]", min=1, metavar="K"
+    )
+    duplicate_aware: bool = switch("Captions that say the same share their images.", "--duplicate-aware")
+    fold: int | None = option(
+        "Average over galleries of N images (COCO 1k: --fold 1000).", min=2, metavar="N"
+    )
+    ties: Literal["expected", "optimistic", "pessimistic"] = option(
+        "expected, optimistic, pessimistic: how equal scores count.", default="expected", metavar="POLICY"
+    )
+    resamples: int = option("Resamples of the cluster bootstrap.", default=2000, min=100, metavar="N")
+    seed: int = option("Seed of the resamples.", default=0, metavar="N")
+    confidence: ConfidenceOption = 0.95
+
+    def protocol(self) -> Protocol:
+        """Return the protocol of both directions."""
+        from clipbench.records import Protocol
+
+        return Protocol(
+            ks=tuple(sorted(set(self.k or (1, 5, 10)))),
+            ties=self.ties,
+            positives="equal-captions" if self.duplicate_aware else "own",
+            fold=self.fold,
+            resamples=self.resamples,
+            seed=self.seed,
+            confidence=self.confidence,
+        )
 
 
+@expanded
 def evaluate(
     dataset: DatasetArgument,
     model: ModelOption,
-    pretrained: PretrainedOption = None,
-    k: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--k", min=1, metavar="K", help="Cutoff of R@K; several times for several. [default: 1 5 10]"
-        ),
-    ] = None,
-    duplicate_aware: Annotated[
-        bool, flag("--duplicate-aware", says="Captions that say the same share their images.")
-    ] = False,
-    fold: Annotated[
-        int | None,
-        typer.Option(min=2, metavar="N", help="Average over galleries of N images (COCO 1k: --fold 1000)."),
-    ] = None,
-    ties: Annotated[
-        Ties,
-        typer.Option(metavar="POLICY", help="expected, optimistic, pessimistic: how equal scores count."),
-    ] = Ties.expected,
-    resamples: Annotated[
-        int, typer.Option(min=100, metavar="N", help="Resamples of the cluster bootstrap.")
-    ] = 2000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the resamples.")] = 0,
-    confidence: Annotated[
-        float, typer.Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")
-    ] = 0.95,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Hang this tag on the run.")] = None,
+    encoder: EncoderOptions,
+    protocol: ProtocolOptions,
+    tag: Annotated[list[str] | None, Option(metavar="TAG", help="Hang this tag on the run.")] = None,
     allow_missing: MissingOption = 0.0,
-    precision: PrecisionOption = Precision.fp32,
-    device: DeviceOption = Device.auto,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
 ) -> None:
     """Measure text→image and image→text retrieval of DATASET, and store the run with its ledger.
@@ -78,27 +76,14 @@ def evaluate(
     What is not embedded yet is embedded first. A request that was stored before is shown, not computed again.
     """
     from clipbench.reports.runs import run_table
+    from clipbench.store.runs import check_tag, tagged
     from clipbench.study.evaluate import evaluate as evaluate_dataset
-    from clipbench.study.models import EncoderSource, ModelRequest
-    from clipbench.study.opening import open_at
-    from clipbench.study.tagging import checked, tagged
 
-    protocol = Protocol(
-        ks=tuple(sorted(set(k or (1, 5, 10)))),
-        ties=ties.value,
-        positives="equal-captions" if duplicate_aware else "own",
-        fold=fold,
-        resamples=resamples,
-        seed=seed,
-        confidence=confidence,
-    )
-    at, tags = open_at(store, to_read=True), checked(tag)  # what is stored can be read anywhere
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    with progress(quiet, source) as bars:
-        done = evaluate_dataset(at, dataset, source, protocol, bars, allow_missing=allow_missing)
-    if not quiet:
-        notes(source.notes)
-        if not done.created:
-            note("note: this run was stored before; nothing was computed again")
-    asked = chosen(form, json)
-    emit(run_table(at, tagged(at, done.run, tags), wide=for_programs(asked)), asked)
+    at, tags = open_at(store, to_read=True), tag or ()  # what is stored can be read anywhere
+    for word in tags:
+        check_tag(word)  # before the run is made, not after
+    with at_work(at, model, encoder, quiet) as (source, bars):
+        done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
+    if not quiet and not done.created:
+        note("note: this run was stored before; nothing was computed again")
+    emit(run_table(at, tagged(at, done.run, tags), wide=output.for_programs), output.chosen)

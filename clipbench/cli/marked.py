@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from clipbench.cli.drawing import printable
-from clipbench.cli.options import Format
-from clipbench.cli.output import PIPED_WIDTH, emit, for_programs
+from clipbench.cli.options import OutputOptions
+from clipbench.cli.output import PIPED_WIDTH, emit
 from clipbench.errors import ClipbenchError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INDENT = "  "
 
 
-def show_previews(preview: Preview, out: Path | None, form: Format) -> None:
+def show_previews(preview: Preview, out: Path | None, output: OutputOptions) -> None:
     """Print the captions, write the contact sheets and name them.
 
     Raises ClipbenchError where there are sheets to write and no folder is named.
@@ -35,16 +35,16 @@ def show_previews(preview: Preview, out: Path | None, form: Format) -> None:
         names = ", ".join(one.name for one in preview.operations[:3])
         raise ClipbenchError(f"{names}: contact sheets need a folder to go to", "--out FOLDER")
     captions = list(preview.captions)
-    if for_programs(form):
-        emit(preview_records(captions), form)
-    elif form is not Format.table:
-        emit([preview_table(one, BOLD) for one in captions], form)
+    if output.for_programs:
+        emit(preview_records(captions), output.chosen)
+    elif output.chosen != "table":
+        emit([preview_table(one, BOLD) for one in captions], output.chosen)
     else:
         for one in captions:
             _show(one)
     if out is not None and preview.operations:
         for path in write_sheets(preview, out):
-            typer.echo(path, err=for_programs(form))
+            typer.echo(path, err=output.for_programs)
 
 
 def _show(preview: CaptionPreview) -> None:

@@ -1,67 +1,45 @@
-"""Options that several commands share, so that they read and mean the same everywhere."""
+"""Options that several commands share, so that they read and mean the same everywhere.
+
+A single option is an annotated type; options that belong together are a frozen record, which `expanded`
+turns into options again.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-import typer
+from typer import Argument, Option
 
 from clipbench.cli import completion
+from clipbench.cli.expanding import option, switch
+
+Format: TypeAlias = Literal["table", "csv", "markdown", "latex", "json"]
+"""How a table is written to stdout."""
 
 
-class Format(StrEnum):
-    """How a table is written to stdout."""
-
-    table = "table"
-    csv = "csv"
-    markdown = "markdown"
-    latex = "latex"
-    json = "json"
-
-
-class Precision(StrEnum):
-    """Arithmetic of the encoder."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
-
-class Device(StrEnum):
-    """Where the encoder runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-def flag(*names: str, says: str) -> Any:
+def flag(*names: str, says: str, **more: Any) -> Any:
     """Return an option that takes no value. Without the empty metavar, help would show it as `<bool>`."""
-    return typer.Option(*names, metavar="", help=says)
+    return Option(*names, metavar="", help=says, **more)
 
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--store",
         metavar="FOLDER",
         help="Folder of the experiment store. [default: $CLIPBENCH_STORE, else ./clipbench-store]",
         show_default=False,
     ),
 ]
-FormatOption = Annotated[
-    Format, typer.Option("--format", "-f", metavar="FORMAT", help=f"{', '.join(Format)}: how to write it.")
-]
 DatasetArgument = Annotated[
     str,
-    typer.Argument(metavar="DATASET", help="Name of a stored dataset.", autocompletion=completion.datasets),
+    Argument(metavar="DATASET", help="Name of a stored dataset.", autocompletion=completion.datasets),
 ]
 RunArgument = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="RUN",
         help="Beginning of a run's key, a tag, or `latest`.",
         autocompletion=completion.runs,
@@ -69,7 +47,7 @@ RunArgument = Annotated[
 ]
 MissingOption = Annotated[
     float,
-    typer.Option(
+    Option(
         "--allow-missing",
         min=0.0,
         max=1.0,
@@ -77,23 +55,62 @@ MissingOption = Annotated[
         help="Share of photographs that may be unusable.",
     ),
 ]
-JsonOption = Annotated[bool, flag("--json", says="The same as --format json.")]
 QuietOption = Annotated[bool, flag("--quiet", "-q", says="No progress bars and no notes.")]
 YesOption = Annotated[bool, flag("--yes", "-y", says="Do not ask.")]
+ForceOption = Annotated[bool, flag("--force", says="Overwrite what is there.")]
+FiguresOption = Annotated[
+    Path | None, Option("--figures", metavar="FOLDER", help="Write the figures there, as PNG and SVG.")
+]
+ConfidenceOption = Annotated[
+    float, Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")
+]
 ModelOption = Annotated[
     str,
-    typer.Option(
+    Option(
         "--model",
         "-m",
         metavar="MODEL",
-        help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, or `demo`.",
+        help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, "
+        "python:MODULE:FUNC, imported:WORDS, or `demo`.",
     ),
 ]
 PretrainedOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--pretrained", "-p", metavar="TAG", help="open_clip pretrained tag (openai), or a checkpoint file."
     ),
 ]
-PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")]
-DeviceOption = Annotated[Device, typer.Option(help="Where the encoder runs.")]
+PrecisionOption = Annotated[Literal["fp32", "bf16", "fp16"], Option(help="Arithmetic of the encoder.")]
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """Which weights of a model, in which arithmetic, and where they run."""
+
+    pretrained: PretrainedOption = None
+    precision: PrecisionOption = "fp32"
+    device: Literal["auto", "cpu", "cuda", "mps"] = option("Where the encoder runs.", default="auto")
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How a result is written to stdout."""
+
+    form: Format = option(
+        f"{', '.join(get_args(Format))}: how to write it.",
+        "--format",
+        "-f",
+        default="table",
+        metavar="FORMAT",
+    )
+    json: bool = switch("The same as --format json.", "--json")
+
+    @property
+    def chosen(self) -> Format:
+        """The format that --format and --json ask for together."""
+        return "json" if self.json else self.form
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether the format is read by programs, which want every number in full rather than a few."""
+        return self.chosen in {"csv", "json"}

@@ -14,27 +14,22 @@ PIPED_WIDTH = 200
 """Columns of a table written to a file or a pipe."""
 
 
-def chosen(form: Format, as_json: bool) -> Format:
-    """Return the format that --format and --json ask for together."""
-    return Format.json if as_json else form
-
-
-def for_programs(form: Format) -> bool:
-    """Whether a format is read by programs, which want every number in full rather than a few."""
-    return form in {Format.csv, Format.json}
-
-
-def emit(tables: Table | Sequence[Table], form: Format = Format.table) -> None:
+def emit(tables: Table | Sequence[Table], form: Format = "table") -> None:
     """Print a table on stdout, or several: with a blank line between them, in JSON as one list."""
     several = (tables,) if isinstance(tables, Table) else tuple(tables)
-    if form is Format.table:
+    if form == "table":
         _draw(several)
-    elif form is Format.json:
+    elif form == "json":
         values = [json_value(table) for table in several]
         whole = values[0] if isinstance(tables, Table) else values
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(RENDERERS[form.value](table) for table in several))
+        sys.stdout.write("\n".join(RENDERERS[form](table) for table in several))
+
+
+def emit_several(tables: Sequence[Table], form: Format) -> None:
+    """Print one table by itself, several as a list."""
+    emit(tables[0] if len(tables) == 1 else tables, form)
 
 
 def _draw(tables: Sequence[Table]) -> None:

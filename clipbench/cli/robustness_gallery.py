@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import typer
-
-from clipbench.cli.console import note, notes, progress
+from clipbench.cli.console import note, renamed
+from clipbench.cli.expanding import expanded, option, switch
+from clipbench.cli.opening import at_work, open_at
 from clipbench.cli.options import (
     DatasetArgument,
-    Device,
-    DeviceOption,
-    Format,
-    FormatOption,
-    JsonOption,
+    EncoderOptions,
+    FiguresOption,
     MissingOption,
     ModelOption,
-    Precision,
-    PrecisionOption,
-    PretrainedOption,
+    OutputOptions,
     QuietOption,
     StoreOption,
-    flag,
 )
-from clipbench.cli.output import chosen, emit, for_programs
-from clipbench.cli.robustness_options import FiguresOption
+from clipbench.cli.output import emit
+
+if TYPE_CHECKING:
+    from clipbench.study.robustness.gallery_stress import StressRequest
 
 
+@dataclass(frozen=True)
+class StressOptions:
+    """What is done to the gallery."""
+
+    sizes: str | None = option(
+        "Gallery sizes in images. [default: 10, 20, 50, 100, ... all]", metavar="N,N,..."
+    )
+    distractors: list[str] | None = option(
+        "Add the images of this dataset to the gallery.", metavar="DATASET"
+    )
+    no_hard_negatives: bool = switch(
+        "Do not add meaning-changed copies of the captions.", "--no-hard-negatives"
+    )
+    no_fooling: bool = switch("What --no-hard-negatives was called.", "--no-fooling", hidden=True)
+    control: list[str] | None = option(
+        "Copies by this operation only. [default: family:control]", metavar="OPERATION"
+    )
+    seed: int = option("Seed of the copies.", default=0, metavar="N")
+
+    def request(self) -> StressRequest:
+        """Return the stress that is asked for."""
+        from clipbench.study.robustness.gallery_sizes import sizes_of
+        from clipbench.study.robustness.gallery_stress import StressRequest
+
+        old = renamed(self.no_fooling, "--no-fooling", "--no-hard-negatives")
+        return StressRequest(
+            sizes=sizes_of(self.sizes) if self.sizes is not None else (),
+            distractors=tuple(self.distractors or ()),
+            hard_negatives=not (self.no_hard_negatives or old),
+            controls=tuple(self.control or ()),
+            seed=self.seed,
+        )
+
+
+@expanded
 def gallery(
     dataset: DatasetArgument,
     model: ModelOption,
-    pretrained: PretrainedOption = None,
-    sizes: Annotated[
-        str | None,
-        typer.Option(metavar="N,N,...", help="Gallery sizes in images. [default: 10, 20, 50, 100, ... all]"),
-    ] = None,
-    distractors: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DATASET", help="Add the images of this dataset to the gallery."),
-    ] = None,
-    no_fooling: Annotated[
-        bool,
-        flag("--no-fooling", says="Do not add meaning-changed copies of the captions."),
-    ] = False,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OPERATION", help="Copies by this operation only. [default: family:control]"),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the copies.")] = 0,
+    encoder: EncoderOptions,
+    stress: StressOptions,
     figures: FiguresOption = None,
     allow_missing: MissingOption = 0.0,
-    precision: PrecisionOption = Precision.fp32,
-    device: DeviceOption = Device.auto,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
 ) -> None:
     """Stress the gallery of DATASET: its size, images of other datasets, captions that are nearly right.
@@ -62,26 +75,12 @@ def gallery(
     Hit rates at smaller galleries are expected values in closed form: nothing is drawn or encoded again.
     """
     from clipbench.reports.sweeps.stress import stress_figures, stress_tables
-    from clipbench.study.models import EncoderSource, ModelRequest
-    from clipbench.study.opening import open_at
-    from clipbench.study.robustness.gallery_sizes import sizes_of
-    from clipbench.study.robustness.gallery_stress import StressRequest, stress_gallery
+    from clipbench.study.robustness.gallery_stress import stress_gallery
 
-    at = open_at(store)
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device))
-    request = StressRequest(
-        sizes=sizes_of(sizes) if sizes is not None else (),
-        distractors=tuple(distractors or []),
-        fooling=not no_fooling,
-        controls=tuple(control or []),
-        seed=seed,
-    )
-    with progress(quiet, source) as bars:
+    at, request = open_at(store), stress.request()
+    with at_work(at, model, encoder, quiet) as (source, bars):
         runs = stress_gallery(dataset, source, request, bars, allow_missing)
-    if not quiet:
-        notes(source.notes)
-    asked = chosen(form, json)
-    emit(stress_tables(at, runs, wide=for_programs(asked)), asked)
+    emit(stress_tables(at, runs, wide=output.for_programs), output.chosen)
     written = stress_figures(at, runs, figures) if figures is not None else ()
     for path in () if quiet else written:
         note(f"wrote {path}")

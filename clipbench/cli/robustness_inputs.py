@@ -3,118 +3,72 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
-from clipbench.cli.console import note, notes, progress
+from clipbench.cli.console import notes, progress
+from clipbench.cli.expanding import expanded
+from clipbench.cli.opening import model_source, open_at
 from clipbench.cli.options import (
     DatasetArgument,
-    Device,
-    DeviceOption,
-    Format,
-    FormatOption,
-    JsonOption,
-    Precision,
-    PrecisionOption,
-    PretrainedOption,
+    EncoderOptions,
+    ForceOption,
+    OutputOptions,
     QuietOption,
     StoreOption,
-    flag,
 )
-from clipbench.cli.output import chosen
-from clipbench.cli.robustness_options import (
-    ApplyOption,
-    FromFileOption,
-    LabelOption,
-    LegacyOption,
-    LevelsOption,
-    PerturbOption,
-    Place,
-    PresetOption,
-    SeedsOption,
-    SeveritiesOption,
-    TemplateOption,
-    WordnetOption,
-)
+from clipbench.cli.robustness_options import LevelOptions, PerturbationOptions
+
+if TYPE_CHECKING:
+    from clipbench.reports.perturbed_files import Written
 
 
+@expanded
 def preview(
     dataset: DatasetArgument,
-    perturb: PerturbOption = None,
-    preset: PresetOption = None,
+    perturbation: PerturbationOptions,
     level: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--level",
             "--levels",
             metavar="LEVELS",
             help="Rates, e.g. 0.25 or 0.1,0.5. [default: the middle one]",
         ),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, max=1000, metavar="N", help="Captions, and sheets.")] = 5,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the operation.")] = 0,
+    n: Annotated[int, Option("--n", min=1, max=1000, metavar="N", help="Captions, and sheets.")] = 5,
+    seed: Annotated[int, Option(metavar="N", help="Seed of the operation.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Contact sheets of image operations go there.")
+        Path | None, Option(metavar="FOLDER", help="Contact sheets of image operations go there.")
     ] = None,
-    apply: ApplyOption = Place.model_input,
-    from_file: FromFileOption = None,
-    label: LabelOption = None,
-    wordnet: WordnetOption = None,
-    template: TemplateOption = None,
-    legacy_stream: LegacyOption = False,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Show captions of DATASET before and after with the changed words marked, photographs as contact sheets.
 
     Nothing is encoded and nothing is stored. A sheet shows every severity, whatever the level.
     """
     from clipbench.cli.marked import show_previews
-    from clipbench.study.opening import open_at
-    from clipbench.study.robustness.asking import Asked
     from clipbench.study.robustness.preview import preview_of
 
-    at = open_at(store, to_read=True)
-    asked = Asked(
-        words=(*(perturb or []), *(preset or [])),
-        levels=level,
-        seeds=(seed,),
-        place=apply.value,
-        legacy=legacy_stream,
-        wordnet=wordnet,
-        template=template,
-        files=tuple(from_file or []),
-        labels=tuple(label or []),
-    )
-    show_previews(preview_of(at, dataset, asked, n), out, chosen(form, json))
+    words = perturbation.words(LevelOptions(level), seeds=(seed,))
+    show_previews(preview_of(open_at(store, to_read=True), dataset, words, n), out, output)
 
 
+@expanded
 def export(
     dataset: DatasetArgument,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write to.")],
-    perturb: PerturbOption = None,
-    preset: PresetOption = None,
-    levels: LevelsOption = None,
-    severities: SeveritiesOption = None,
-    seeds: SeedsOption = 1,
-    apply: ApplyOption = Place.model_input,
+    out: Annotated[Path, Option(metavar="FOLDER", help="Folder to write to.")],
+    perturbation: PerturbationOptions,
+    levels: LevelOptions,
+    encoder: EncoderOptions,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", "-m", metavar="MODEL", help="Whose input to write, with --apply model_input."
-        ),
+        Option("--model", "-m", metavar="MODEL", help="Whose input to write, with --apply model_input."),
     ] = None,
-    pretrained: PretrainedOption = None,
-    from_file: FromFileOption = None,
-    label: LabelOption = None,
-    wordnet: WordnetOption = None,
-    template: TemplateOption = None,
-    legacy_stream: LegacyOption = False,
-    force: Annotated[bool, flag("--force", says="Overwrite what an earlier export left there.")] = False,
-    precision: PrecisionOption = Precision.fp32,
-    device: DeviceOption = Device.auto,
+    force: ForceOption = False,
     store: StoreOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -123,39 +77,37 @@ def export(
     Captions as JSONL (exact; `robustness sweep --from-file` reads it) and as CSV (for spreadsheets: cells that
     begin like a formula get a quotation mark), photographs as PNG, and a manifest with the perturbations' keys.
     """
-    from clipbench.reports.perturbed_files import MANIFEST, write_inputs
+    from clipbench.reports.perturbed_files import write_inputs
     from clipbench.reports.sweeps.tables import source_notes
     from clipbench.store.datasets import load_dataset
-    from clipbench.study.models import EncoderSource, ModelRequest
-    from clipbench.study.opening import open_at
-    from clipbench.study.robustness.asking import Asked, request_of
+    from clipbench.study.robustness.requests import request_of
 
     at = open_at(store, to_read=True)
-    collected = load_dataset(at, dataset)
-    asked = Asked(
-        words=(*(perturb or []), *(preset or [])),
-        levels=levels,
-        severities=severities,
-        seeds=tuple(range(seeds)),
-        place=apply.value,
-        legacy=legacy_stream,
-        wordnet=wordnet,
-        template=template,
-        files=tuple(from_file or []),
-        labels=tuple(label or []),
-    )
-    source = EncoderSource(at, ModelRequest(model, pretrained, precision, device)) if model else None
-    request = request_of(asked, collected)
+    collection = load_dataset(at, dataset)
+    source = model_source(at, model, encoder) if model else None
+    request = request_of(perturbation.words(levels), collection)
     with progress(quiet, source) as bars:
-        written = write_inputs(collected, request, out, bars, source, force=force)
-    for path in (*written.captions, *written.pictures):
-        typer.echo(path)
-    typer.echo(out / MANIFEST)
+        written = write_inputs(collection, request, out, bars, source, force=force)
+    _print_files(written, out)
     if not quiet:
-        notes(source_notes(request.as_json()))
-    if not quiet and written.unusable:
-        note(f"note: {len(written.unusable):,} photographs cannot be used and are missing; see the manifest")
-    if not quiet and written.captions:
-        note(
-            "note: .jsonl is exact, .csv is for spreadsheets; use them: robustness sweep --from-file FILE.jsonl"
+        notes((*source_notes(request.as_json()), *_written_notes(written)))
+
+
+def _print_files(written: Written, out: Path) -> None:
+    from clipbench.reports.perturbed_files import MANIFEST
+
+    for path in (*written.captions, *written.pictures, out / MANIFEST):
+        typer.echo(path)
+
+
+def _written_notes(written: Written) -> list[str]:
+    notes = []
+    if written.unusable:
+        notes.append(
+            f"{len(written.unusable):,} photographs cannot be used and are missing; see the manifest"
         )
+    if written.captions:
+        notes.append(
+            ".jsonl is exact, .csv is for spreadsheets; use them: robustness sweep --from-file FILE.jsonl"
+        )
+    return notes

@@ -2,204 +2,162 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+from typer import Argument, Option
 
 from clipbench.cli import completion
-from clipbench.cli.options import (
-    Format,
-    FormatOption,
-    JsonOption,
-    RunArgument,
-    StoreOption,
-    YesOption,
-    flag,
-)
-from clipbench.cli.output import chosen, emit, for_programs
+from clipbench.cli.expanding import expanded
+from clipbench.cli.opening import open_at
+from clipbench.cli.options import ForceOption, OutputOptions, RunArgument, StoreOption, YesOption, flag
+from clipbench.cli.output import emit
+from clipbench.cli.report_options import FilterOptions
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
-    from clipbench.store.runs import StoredRun
-
-RunsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN",
-        help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3.",
-        autocompletion=completion.runs,
-    ),
-]
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
 )
 
 
-class LedgerFormat(StrEnum):
-    """How a ledger is written."""
+LedgerFormat: TypeAlias = Literal["csv", "parquet", "trec", "clip-benchmark"]
+"""How a ledger is written."""
 
-    csv = "csv"
-    parquet = "parquet"
-    trec = "trec"
-    clip_benchmark = "clip-benchmark"
+Directions: TypeAlias = Literal["both", "t2i", "i2t"]
+"""Which queries of a ledger are written."""
 
-
-class Directions(StrEnum):
-    """Which queries of a ledger are written."""
-
-    both = "both"
-    t2i = "t2i"
-    i2t = "i2t"
-
-
-def only(runs: list[str]) -> None:
-    """Raise BadParameter where several runs are named and one is meant."""
-    if len(runs) != 1:
-        raise typer.BadParameter(
-            f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
-        )
+STDOUT = Path("-")
 
 
 @app.command("list")
+@expanded
 def list_(
-    dataset: Annotated[str | None, typer.Option(metavar="DATASET", help="Only runs on this dataset.")] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Only models whose name holds this.")
-    ] = None,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most this many, newest first.")
-    ] = None,
+    filters: FilterOptions,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """List runs, newest first (the same table as `clipbench report`)."""
-    from clipbench.reports.runs import run_list
-    from clipbench.store.queries import RunFilter
-    from clipbench.study.opening import open_at
+    from clipbench.cli.report_modes import report_runs
 
-    filters = RunFilter(dataset=dataset, model=model, tag=tag, limit=limit)
-    asked = chosen(form, json)
-    emit(run_list(open_at(store, to_read=True), filters, wide=for_programs(asked)), asked)
+    report_runs(filters, store=store, output=output)
 
 
 @app.command()
+@expanded
 def show(
     run: RunArgument = "latest",
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Show every number of a run with its interval, and where the run comes from."""
     from clipbench.reports.runs import run_facts, run_table
     from clipbench.store.queries import resolve_run
-    from clipbench.study.opening import open_at
 
-    at, asked = open_at(store, to_read=True), chosen(form, json)
-    found, wide = resolve_run(at, run), for_programs(asked)
-    emit([run_table(at, found, wide=wide), run_facts(found, wide=wide)], asked)
+    at = open_at(store, to_read=True)
+    stored, wide = resolve_run(at, run), output.for_programs
+    emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
 
 
 @app.command()
 def export(
-    runs: RunsArgument,
+    runs: Annotated[
+        list[str],
+        Argument(
+            metavar="RUN",
+            help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3.",
+            autocompletion=completion.runs,
+        ),
+    ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="File to write; - for stdout (CSV).")
-    ] = Path("-"),
+        Path, Option("--out", "-o", metavar="FILE", help="File to write; - for stdout (CSV).")
+    ] = STDOUT,
     direction: Annotated[
-        Directions, typer.Option(help="Captions as queries (t2i), images (i2t), or both.")
-    ] = Directions.both,
+        Directions, Option(help="Captions as queries (t2i), images (i2t), or both.")
+    ] = "both",
     form: Annotated[
         LedgerFormat,
-        typer.Option(
+        Option(
             "--format",
             "-f",
             metavar="FORMAT",
             help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON).",
         ),
-    ] = LedgerFormat.csv,
+    ] = "csv",
     bundle: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--bundle", metavar="FILE", help="Write the runs whole, to check them elsewhere: no photographs."
         ),
     ] = None,
-    force: Annotated[bool, flag("--force", says="Overwrite the file.")] = False,
+    force: ForceOption = False,
     store: StoreOption = None,
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
-    from clipbench.reports.ledger import ledger_table, write_ledger
-    from clipbench.study.comparing.references import resolve_one, resolve_runs
-    from clipbench.study.opening import open_at
-
-    whole = direction is Directions.both
-    if bundle is None:
-        only(runs)
-    elif not (whole and str(out) == "-" and form is LedgerFormat.csv):
-        raise typer.BadParameter(
-            "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
-        )
-    if form is LedgerFormat.clip_benchmark and not whole:
-        raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
-    at = open_at(store, to_read=True)
     if bundle is not None:
-        from clipbench.study.bundles.writing import write_bundle
-
-        written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
-        typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
+        if (out, direction, form) != (STDOUT, "both", "csv"):
+            raise typer.BadParameter(
+                "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
+            )
+        _write_bundle(open_at(store, to_read=True), runs, bundle, force)
         return
-    found = resolve_one(at, runs[0])
-    if form in {LedgerFormat.trec, LedgerFormat.clip_benchmark}:
-        _bridge(at, found, out, direction, form, force)
-        return
-    ledger = ledger_table(at, found, direction.value)
-    write_ledger(ledger, out, form=form.value, force=force)
-    if str(out) != "-":
-        typer.echo(f"wrote {out}: {len(ledger.rows):,} queries")
+    if len(runs) != 1:
+        raise typer.BadParameter(
+            f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
+        )
+    if form == "clip-benchmark" and direction != "both":
+        raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
+    _write_ledger(open_at(store, to_read=True), runs[0], out, direction, form, force)
 
 
-def _bridge(
-    at: Store, run: StoredRun, out: Path, direction: Directions, form: LedgerFormat, force: bool
+def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None:
+    from clipbench.study.bundles.writing import write_bundle
+    from clipbench.study.comparing.references import resolve_runs
+
+    written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
+    typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
+
+
+def _write_ledger(
+    at: Store, run: str, out: Path, direction: Directions, form: LedgerFormat, force: bool
 ) -> None:
-    """Write a run as another tool reads it."""
-    from clipbench.reports.bridges import clip_benchmark_json, write_trec
-    from clipbench.study.comparing.sides import load_sides
+    """Write one run's queries as a table, or as another tool reads them."""
+    from clipbench.reports.bridges import write_clip_benchmark, write_trec
+    from clipbench.reports.ledger import ledger_table, write_ledger
+    from clipbench.study.comparing.references import resolve_one
     from clipbench.study.protocol import directions_of
-    from clipbench.study.whole_files import whole_file
+    from clipbench.study.runs.loaded import load_run
 
-    if form is LedgerFormat.trec:
-        if str(out) == "-":
+    loaded = load_run(at, resolve_one(at, run))
+    if form == "trec":
+        if out == STDOUT:
             raise typer.BadParameter("TREC runs and qrels go to a folder: --out FOLDER")
-        [side] = load_sides(at, [run])
-        for path in write_trec(at, side, out, directions=directions_of(direction.value), force=force):
+        for path in write_trec(at, loaded, out, directions=directions_of(direction), force=force):
             typer.echo(f"wrote {path}")
-        return
-    text = clip_benchmark_json(at, run)
-    if str(out) == "-":
-        typer.echo(text, nl=False)
-        return
-    with whole_file(out, force=force) as partial:
-        partial.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {out}")
+    elif form == "clip-benchmark":
+        write_clip_benchmark(at, loaded, out, force=force)
+        if out != STDOUT:
+            typer.echo(f"wrote {out}")
+    else:
+        ledger = ledger_table(at, loaded, direction)
+        write_ledger(ledger, out, form=form, force=force)
+        if out != STDOUT:
+            typer.echo(f"wrote {out}: {len(ledger.rows):,} queries")
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle that `runs export` wrote.")],
+    file: Annotated[Path, Argument(metavar="FILE", help="A bundle that `runs export` wrote.")],
     expect: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The bundle's name as its maker says it; another is refused."),
+        str | None, Option(metavar="NAME", help="The bundle's name as its maker says it; another is refused.")
     ] = None,
     store: StoreOption = None,
 ) -> None:
     """Read runs from a bundle. Every key, ledger and metric is derived again; what was changed is refused."""
     from clipbench.keys import short
     from clipbench.study.bundles.importing import import_bundle
-    from clipbench.study.opening import open_at
 
     done = import_bundle(open_at(store, create=True), file, expect)
     typer.echo(f"read {file}: {len(done.new)} new runs, {len(done.known)} known before, {done.name}")
@@ -211,7 +169,7 @@ def import_(
 def tag(
     run: RunArgument,
     words: Annotated[
-        list[str], typer.Argument(metavar="TAG", help="Tags to hang on it; with --remove, to take off.")
+        list[str], Argument(metavar="TAG", help="Tags to hang on it; with --remove, to take off.")
     ],
     remove: Annotated[bool, flag("--remove", says="Take the tags off.")] = False,
     store: StoreOption = None,
@@ -220,13 +178,12 @@ def tag(
     from clipbench.keys import short
     from clipbench.store.queries import resolve_run
     from clipbench.store.runs import tag_run, untag_run
-    from clipbench.study.opening import open_at
 
     at = open_at(store)
-    found = resolve_run(at, run)
+    stored = resolve_run(at, run)
     for word in words:
-        (untag_run if remove else tag_run)(at, found.key, word)
-    typer.echo(f"run {short(found.key)}: {'removed' if remove else 'tagged'} {' '.join(words)}")
+        (untag_run if remove else tag_run)(at, stored.key, word)
+    typer.echo(f"run {short(stored.key)}: {'removed' if remove else 'tagged'} {' '.join(words)}")
 
 
 @app.command()
@@ -235,12 +192,11 @@ def delete(run: RunArgument, yes: YesOption = False, store: StoreOption = None) 
     from clipbench.keys import short
     from clipbench.store.queries import resolve_run
     from clipbench.store.runs import delete_run
-    from clipbench.study.opening import open_at
 
     at = open_at(store)
-    found = resolve_run(at, run)
-    what = f"run {short(found.key)} ({found.dataset_name} × {found.model}, {found.created_at:%Y-%m-%d %H:%M})"
+    stored = resolve_run(at, run)
+    what = f"run {short(stored.key)} ({stored.dataset_name} × {stored.model}, {stored.created_at:%Y-%m-%d %H:%M})"
     if not yes:
         typer.confirm(f"Delete {what}?", abort=True, err=True)
-    delete_run(at, found.key)
+    delete_run(at, stored.key)
     typer.echo(f"deleted {what}")

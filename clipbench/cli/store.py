@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument
 
-from clipbench.cli.options import Format, FormatOption, JsonOption, StoreOption, YesOption, flag
-from clipbench.cli.output import chosen, emit
+from clipbench.cli.expanding import expanded
+from clipbench.cli.opening import open_at
+from clipbench.cli.options import OutputOptions, StoreOption, YesOption, flag
+from clipbench.cli.output import emit
 
 app = typer.Typer(
     no_args_is_help=True, help="Look after the store: what is in it, is it whole, copy it, tidy it."
@@ -16,38 +19,41 @@ app = typer.Typer(
 
 
 @app.command()
-def info(store: StoreOption = None, form: FormatOption = Format.table, json: JsonOption = False) -> None:
+@expanded
+def info(
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
     """Print what is in the store, how much room it takes, and the schema's revision."""
     from clipbench.reports.stores import info_table
     from clipbench.store.maintenance import info as look
-    from clipbench.study.opening import open_at
 
-    emit(info_table(look(open_at(store, to_read=True))), chosen(form, json))
+    emit(info_table(look(open_at(store, to_read=True))), output.chosen)
 
 
 @app.command()
-def views(form: FormatOption = Format.table, json: JsonOption = False) -> None:
+@expanded
+def views(output: OutputOptions = OutputOptions()) -> None:
     """Describe the SQL views: every column of every view, for your own questions."""
     from clipbench.reports.stores import view_table
 
-    emit(view_table(), chosen(form, json))
+    emit(view_table(), output.chosen)
 
 
 @app.command()
+@expanded
 def verify(
     deep: Annotated[bool, flag("--deep", says="Assemble every matrix and compare its checksum.")] = False,
     store: StoreOption = None,
-    form: FormatOption = Format.table,
-    json: JsonOption = False,
+    output: OutputOptions = OutputOptions(),
 ) -> None:
     """Check every row, file and ledger, derive every metric again, and exit 1 if anything is wrong."""
     from clipbench.reports.stores import verify_table
     from clipbench.store.verify import verify as check
-    from clipbench.study.deriving import derived
-    from clipbench.study.opening import open_at
+    from clipbench.study.run_kinds import derived
 
     found = check(open_at(store, to_read=True), deep=deep, recompute=derived)
-    emit(verify_table(found), chosen(form, json))
+    emit(verify_table(found), output.chosen)
     if not found.clean:
         raise typer.Exit(1)
 
@@ -67,7 +73,6 @@ def gc(
     """Remove what nothing refers to: left-over files, vectors of deleted runs."""
     from clipbench.reports.stores import garbage_lines, things
     from clipbench.store.maintenance import gc as collect
-    from clipbench.study.opening import open_at
 
     at = open_at(store)
     planned = collect(at, dry_run=True, unused=unused, damaged=damaged)
@@ -84,7 +89,6 @@ def gc(
 def recover(store: StoreOption = None) -> None:
     """List vector files again whose rows are lost or wrong: each file says itself what it holds."""
     from clipbench.store.recovery import recover as list_again
-    from clipbench.study.opening import open_at
 
     done = list_again(open_at(store))
     for name in done.listed:
@@ -97,14 +101,13 @@ def recover(store: StoreOption = None) -> None:
 @app.command()
 def backup(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="New folder for the copy; it is a store itself.")
+        Path, Argument(metavar="FOLDER", help="New folder for the copy; it is a store itself.")
     ],
     store: StoreOption = None,
 ) -> None:
     """Copy the store to FOLDER, consistently, even while others write to it."""
     from clipbench.reports.stores import size
     from clipbench.store.maintenance import backup as copy
-    from clipbench.study.opening import open_at
 
     done = copy(open_at(store, to_read=True), folder)
     typer.echo(f"{done.folder}: the database and {done.files:,} vector files, {size(done.bytes)}")

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from clipbench.encoders.backends import ModelRequest
 from clipbench.encoders.hub_cache import cached_revision
 from clipbench.errors import EncoderError
 from clipbench.keys import Json, digest
@@ -112,7 +113,18 @@ def parse(
     else:
         model = _architecture(model)
         pretrained = _weights(pretrained)
-    return ModelSpec(model, pretrained, _precision(precision), _device(device), quickgelu)
+    return ModelSpec(model, pretrained, precision_named(precision), device_named(device), quickgelu)
+
+
+def spec_of(request: ModelRequest) -> ModelSpec:
+    """Return the open_clip request behind unparsed words. Raises EncoderError as `parse` does."""
+    return parse(
+        request.model,
+        request.pretrained,
+        precision=request.precision,
+        device=request.device,
+        quickgelu=request.quickgelu,
+    )
 
 
 def signature(spec: ModelSpec) -> str:
@@ -129,17 +141,17 @@ def signature(spec: ModelSpec) -> str:
         "pretrained": spec.pretrained,
         "precision": spec.precision,
         "quickgelu": spec.quickgelu,
-        "versions": [_version(name) for name in ("clipbench", "open_clip_torch", "torch", "timm")],
+        "versions": [installed_version(name) for name in ("clipbench", "open_clip_torch", "torch", "timm")],
     }
     if spec.source == "folder":
         if not spec.folder.is_dir():
             raise EncoderError(f"{spec.folder} is not a folder", "check the path after local-dir:")
-        content["files"] = [_stamp(path) for path in sorted(spec.folder.iterdir()) if path.is_file()]
+        content["files"] = [file_stamp(path) for path in sorted(spec.folder.iterdir()) if path.is_file()]
     elif spec.source == "file":
         path = Path(spec.pretrained or "")
         if not path.is_file():
             raise EncoderError(f"{path} is not a file", "check the path after --pretrained")
-        content["files"] = [_stamp(path)]
+        content["files"] = [file_stamp(path)]
     elif spec.source == "hub":
         content["revision"] = cached_revision(spec.repository)
     return digest("spec", content)
@@ -189,24 +201,28 @@ def _weights(pretrained: str | None) -> str | None:
     return pretrained.lower().replace("-", "_")  # as open_clip compares tags
 
 
-def _precision(word: str) -> Precision:
+def precision_named(word: str) -> Precision:
+    """Return the precision of this name. Raises EncoderError for another word."""
     if word not in _PRECISIONS:
         raise EncoderError(f"unknown precision {word!r}", "use --precision fp32, bf16 or fp16")
     return _PRECISIONS[word]
 
 
-def _device(word: str) -> Device:
+def device_named(word: str) -> Device:
+    """Return the device of this name. Raises EncoderError for another word."""
     if word not in _DEVICES:
         raise EncoderError(f"unknown device {word!r}", "use --device auto, cpu, cuda or mps")
     return _DEVICES[word]
 
 
-def _stamp(path: Path) -> Json:
+def file_stamp(path: Path) -> Json:
+    """Return path, size and modification time: what tells a file from its next version without reading it."""
     stat = path.stat()
     return [str(path), stat.st_size, stat.st_mtime_ns]
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed package, None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

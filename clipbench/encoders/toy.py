@@ -92,7 +92,7 @@ class ToyEncoder:
         cells = centred.reshape(-1, _GRID, cell, _GRID, cell, 3).mean(axis=(2, 4))
         vectors = np.zeros((len(pixels), DIMENSION))
         vectors[:, :3] = _COLOUR_WEIGHT * centred.mean(axis=(1, 2))
-        vectors[:, 3 : 3 + 3 * _GRID**2] = cells.reshape(len(pixels), -1)
+        vectors[:, 3 : 3 + 3 * _GRID**2] = cells.reshape(len(pixels), 3 * _GRID**2)
         vectors[:, -1] = 0.1  # a mid-grey image has no colour at all, and still needs a direction
         return _unit(vectors)
 

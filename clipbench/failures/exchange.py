@@ -19,6 +19,7 @@ NEEDED = ("caption", "category")
 """Without these a table holds no labels."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins like this for a formula, and runs it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics.ties import Floats, Groups, Integers, groups
-from clipbench.records import DIRECTIONS, Direction, Ledger, TiePolicy
+from clipbench.metrics.ties import Floats, Groups, Integers, groups, known_queries
+from clipbench.records import DIRECTIONS, UNKNOWN, Direction, Ledger, TiePolicy
 
 DEFAULT = ("hit@1", "hit@5", "hit@10", "MRR", "MedR", "MeanR", "R-Precision", "mAP@R")
 
@@ -241,5 +241,38 @@ def rsum(ledgers: Mapping[Direction, Ledger], policy: TiePolicy = "expected") ->
 
 
 def best_ranks(ledger: Ledger, policy: TiePolicy = "expected") -> Floats:
-    """Return the rank of each query's best positive, from 1; float64 (Q,), expected where tied."""
+    """Return the rank of each query's best positive, from 1; float64 (Q,), expected where tied.
+
+    Raises ClipbenchError where the ledger is not deep enough to know every rank.
+    """
+    unknown = int(np.count_nonzero(~known_queries(ledger)))
+    if unknown:
+        raise ClipbenchError(
+            f"the {ledger.direction} ranks of {unknown:,} of {ledger.queries:,} queries are unknown: "
+            f"only the first {ledger.depth} items are known",
+            "evaluate with the plain product, which knows every rank",
+        )
     return best_rank(groups(ledger, policy))
+
+
+def is_known(name: str, ledger: Ledger) -> bool:
+    """Return whether a measure follows from a ledger, which may know the first items of each query only.
+
+    hit@K, frac_recall@K and nDCG@K need K items; R-Precision and mAP@R as many as the most positives of a
+    query; MRR and MeanR a known rank for every query; AP one for every positive; MedR for the middle queries.
+    What is not known is left out, never guessed.
+    """
+    if ledger.depth is None:
+        return True
+    family, _, cutoff = measure(name).name.partition("@")
+    if family in AT_K:
+        return int(cutoff) <= ledger.depth
+    if name in {"R-Precision", "mAP@R"}:
+        return int(np.diff(ledger.offsets).max()) <= ledger.depth
+    known = known_queries(ledger)
+    if name == "MedR":
+        # The upper one of the two middle ranks; every unknown rank is larger than every known one.
+        return int(np.count_nonzero(known)) > ledger.queries // 2
+    if name in {"MRR", "MeanR"}:
+        return bool(known.all())
+    return bool((ledger.above != UNKNOWN).all())

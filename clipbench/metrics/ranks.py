@@ -14,7 +14,6 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -23,20 +22,11 @@ import numpy.typing as npt
 from clipbench.errors import ClipbenchError
 from clipbench.metrics.counting import LANES, Found, Strip, TooClose, scan
 from clipbench.metrics.positives import Positives
-from clipbench.metrics.products import Engine, Multiply, products
-from clipbench.metrics.scores import (
-    Floats,
-    Positions,
-    Scores,
-    Vectors,
-    band,
-    double_product,
-    pair_scores,
-    score_table,
-    unit_rows,
-)
+from clipbench.metrics.products import Engine, Multiply
+from clipbench.metrics.scorers import Product, Scorer
+from clipbench.metrics.scores import Floats, Scores, Vectors
 from clipbench.metrics.sides import Side, sides
-from clipbench.metrics.tallies import Tally
+from clipbench.metrics.tallies import Score, Tally
 from clipbench.records import Direction, Ledger
 
 STRIP = 1 << 19
@@ -54,6 +44,10 @@ WIDTH = 8192
 
 HEIGHT = 480
 """Images of a block at most; a product of fewer is slower for its size."""
+
+SCORED = (256, 2048)
+"""Images and captions of a block whose scores take more than a product: two megabytes, so that what is done to
+them stays in the cache."""
 
 MEMORY = 64 << 20
 """Bytes for the blocks of all threads together."""
@@ -85,19 +79,34 @@ def rank(
     Raises ValueError for vectors that are not finite float32 of norm 1, positives or owners that do
     not fit them, or an unknown engine; ClipbenchError where the engine's product is not float32.
     """
-    images, texts = unit_rows(images, "images"), unit_rows(texts, "texts")
-    if images.shape[1] != texts.shape[1]:
-        raise ValueError(f"images have {images.shape[1]} dimensions, texts {texts.shape[1]}")
+    scorer = Product(images, texts, engine)
+    if block is None:
+        block = _block(*scorer.shape, threads or _cores())
+    return rank_scores(scorer, positives, owners, block=block, threads=threads)
+
+
+def rank_scores(
+    scorer: Scorer,
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    *,
+    block: tuple[int, int] = SCORED,
+    threads: int | None = None,
+) -> dict[Direction, Ledger]:
+    """Rank every query of each direction in `positives` by whatever gives pairs their scores.
+
+    As `rank`, which is this with the plain product: exact scores decide, so block and threads change nothing.
+    Both directions share one pass; where a scorer means one direction only, ask for that one.
+    """
     if not positives:
         raise ValueError("there is no direction to rank: positives are empty")
-    clusters = _clusters(owners, len(images), len(texts))
-    parts = sides(positives, images, texts)
-    count = threads or _cores()
-    tallies = [Tally(s, partial(_score, s, images, texts)) for s in parts]
-    blocks = _blocks(len(images), len(texts), block or _block(len(images), len(texts), count))
-    with products(engine, images, texts) as multiply, ThreadPoolExecutor(count) as pool:
+    clusters = _clusters(owners, *scorer.shape)
+    parts = sides(positives, scorer)
+    tallies = [Tally(s, _pair_scorer(s, scorer)) for s in parts]
+    blocks = _blocks(*scorer.shape, block)
+    with scorer.blocks() as multiply, ThreadPoolExecutor(threads or _cores()) as pool:
         largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in blocks)
-        work = _Work(images, texts, multiply, parts, tallies, SimpleQueue(), largest)
+        work = _Work(scorer, multiply, parts, tallies, SimpleQueue(), largest)
         for _ in pool.map(work.block, *zip(*blocks, strict=True)):
             pass  # an exception in a thread comes out here
     for tally in tallies:
@@ -109,8 +118,7 @@ def rank(
 class _Work:
     """What the threads do: a block's product, then its strips, for every side."""
 
-    images: Vectors
-    texts: Vectors
+    scorer: Scorer
     multiply: Multiply
     sides: tuple[Side, ...]
     tallies: list[Tally]
@@ -135,12 +143,11 @@ class _Work:
 
     def strip(self, fast: Vectors, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]) -> None:
         """Count a strip as cheaply as its near-ties allow."""
-        dimension, size = self.images.shape[1], fast.size
-        images, texts = self.images[rows], self.texts[columns]
+        scorer, size = self.scorer, fast.size
         steps = (
-            (lambda: fast, band(dimension, np.float32), max(FEW, size // 128)),
-            (lambda: double_product(images, texts), band(dimension, np.float64), size // 4),
-            (lambda: score_table(images, texts), 0.0, 0),
+            (lambda: fast, scorer.band(np.float32), max(FEW, size // 128)),
+            (lambda: scorer.closer(rows, columns), scorer.band(np.float64), size // 4),
+            (lambda: scorer.table(rows, columns), 0.0, 0),
         )
         for values, width, limit in steps:
             strip = Strip(values(), rows.start, columns.start, width, mask)
@@ -176,8 +183,11 @@ def _check_precision(products: Floats, scores: Scores, width: float) -> None:
         )
 
 
-def _score(part: Side, images: Vectors, texts: Vectors, queries: Positions, items: Positions) -> Scores:
-    return pair_scores(images, texts, *((queries, items) if part.axis == 0 else (items, queries)))
+def _pair_scorer(part: Side, scorer: Scorer) -> Score:
+    """Return how pairs of one side, queries first, are scored."""
+    if part.axis == 0:
+        return scorer.pairs
+    return lambda queries, items: scorer.pairs(items, queries)
 
 
 def _ledger(part: Side, tally: Tally, cluster: npt.NDArray[np.int32]) -> Ledger:

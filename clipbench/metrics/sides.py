@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from clipbench.metrics.positives import Positives
-from clipbench.metrics.scores import Floats, Positions, Scores, Vectors, at_least, at_most, band, pair_scores
+from clipbench.metrics.scorers import Scorer
+from clipbench.metrics.scores import Floats, Positions, Scores, at_least, at_most
 from clipbench.records import DIRECTIONS, Direction
 
 
@@ -90,34 +91,35 @@ class Side:
         return self.image[here] - rows.start, text[inside] - columns.start, self.image_score[here]
 
 
-def sides(positives: Mapping[Direction, Positives], images: Vectors, texts: Vectors) -> tuple[Side, ...]:
+def sides(positives: Mapping[Direction, Positives], scorer: Scorer) -> tuple[Side, ...]:
     """Lay out every direction of `positives`.
 
-    Raises ValueError where the positives do not fit the vectors.
+    Raises ValueError where the positives do not fit what is scored.
     """
     given = {direction: positives[direction] for direction in DIRECTIONS if direction in positives}
     for direction, part in given.items():
-        queries, gallery = _sizes(direction, images, texts)
+        queries, gallery = _sizes(direction, *scorer.shape)
         if part.queries != queries or part.items.max() >= gallery:
             raise ValueError(
                 f"{direction} has {queries} queries and {gallery} gallery items, but its positives are for "
                 f"{part.queries} queries and reach item {part.items.max()}"
             )
     # As a rule both directions have the same pairs: each is scored once.
-    codes = [np.int64(len(texts)) * image + text for image, text in map(_pairs, given, given.values())]
+    texts = np.int64(scorer.shape[1])
+    codes = [texts * image + text for image, text in map(_pairs, given, given.values())]
     distinct, where = np.unique(np.concatenate(codes), return_inverse=True)
-    scores = pair_scores(images, texts, *np.divmod(distinct, len(texts)))[where.ravel()]
+    scores = scorer.pairs(*np.divmod(distinct, texts))[where.ravel()]
     ends = np.cumsum([len(code) for code in codes])[:-1]
-    width = band(images.shape[1], np.float32)
+    width = scorer.band(np.float32)
     return tuple(
-        _side(direction, given[direction], score, _sizes(direction, images, texts)[1], width)
+        _side(direction, given[direction], score, _sizes(direction, *scorer.shape)[1], width)
         for direction, score in zip(given, np.split(scores, ends), strict=True)
     )
 
 
-def _sizes(direction: Direction, images: Vectors, texts: Vectors) -> tuple[int, int]:
+def _sizes(direction: Direction, images: int, texts: int) -> tuple[int, int]:
     """Return the number of queries and of gallery items."""
-    return (len(images), len(texts)) if direction == "i2t" else (len(texts), len(images))
+    return (images, texts) if direction == "i2t" else (texts, images)
 
 
 def _pairs(direction: Direction, positives: Positives) -> tuple[Positions, Positions]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.records import TIES, Ledger, TiePolicy
+from clipbench.records import TIES, UNKNOWN, Ledger, TiePolicy
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -59,9 +59,14 @@ def groups(ledger: Ledger, policy: TiePolicy = "expected") -> Groups:
         raise ValueError(f"the tie policy is one of {', '.join(POLICIES)}, not {policy!r}")
     total = np.diff(ledger.offsets).astype(np.int64)
     query = np.repeat(np.arange(len(total)), total)
-    order = np.lexsort((ledger.above, query))
-    above = ledger.above[order].astype(np.int64)
-    size, hits = ledger.tied[order].astype(np.int64), ledger.tied_positives[order].astype(np.int64)
+    # A positive deeper than a ledger of limited depth stands behind the whole gallery, where no cutoff finds it.
+    unknown = ledger.above == UNKNOWN
+    placed = np.where(unknown, ledger.gallery_size, ledger.above).astype(np.int64)
+    order = np.lexsort((placed, query))
+    above = placed[order]
+    size, hits = (
+        np.where(unknown, 1, v)[order].astype(np.int64) for v in (ledger.tied, ledger.tied_positives)
+    )
     fresh = (np.diff(above, prepend=-1) != 0) | (np.diff(query, prepend=-1) != 0)
     if policy != "expected":
         starts = np.flatnonzero(fresh)
@@ -79,6 +84,12 @@ def groups(ledger: Ledger, policy: TiePolicy = "expected") -> Groups:
 
 def tied_queries(ledger: Ledger) -> int:
     """Return how many queries have their best positive tied with an item that is none: their rank is open."""
-    best = np.repeat(np.minimum.reduceat(ledger.above, ledger.offsets[:-1]), np.diff(ledger.offsets))
-    open_pairs = (ledger.above == best) & (ledger.tied > ledger.tied_positives)
+    above = np.where(ledger.above == UNKNOWN, ledger.gallery_size, ledger.above)
+    best = np.repeat(np.minimum.reduceat(above, ledger.offsets[:-1]), np.diff(ledger.offsets))
+    open_pairs = (above == best) & (ledger.tied > ledger.tied_positives)
     return int(np.count_nonzero(np.logical_or.reduceat(open_pairs, ledger.offsets[:-1])))
+
+
+def known_queries(ledger: Ledger) -> npt.NDArray[np.bool_]:
+    """Return which queries have a positive of known rank, bool (Q,): all of them, but where depth is limited."""
+    return np.logical_or.reduceat(ledger.above != UNKNOWN, ledger.offsets[:-1])

@@ -22,7 +22,9 @@ POOLS: tuple[PoolName, ...] = get_args(PoolName)
 TEMPERED: frozenset[PoolName] = frozenset({"logsumexp", "softmax"})
 """The poolings that have a τ."""
 
-Floats: TypeAlias = npt.NDArray[np.float32]
+Floats: TypeAlias = npt.NDArray[np.floating]
+"""A block of scores in float32 or float64; pooling keeps the precision it is given."""
+
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
 
@@ -55,6 +57,21 @@ class Pooling:
 
     def __str__(self) -> str:
         return self.name if self.tau is None else f"{self.name} τ={self.tau:g}"
+
+    def slope(self, templates: int) -> float:
+        """Return how far the pooled score moves at most where each of so many scores moves by 1.
+
+        Means and maxima move by as much, and so does logsumexp, whose slopes are weights that add up to 1. The
+        softmax-weighted mean has slopes w (1 + (s − p)/τ), and w |s − max|/τ is at most 1/e for each template.
+        """
+        return 1 + 2 * templates / math.e if self.name == "softmax" else 1.0
+
+    def noise(self, templates: int) -> float:
+        """Return how far float32 may round off in pooling itself, generously: some ulp of each operation."""
+        if self.name == "max":
+            return 0.0
+        terms = templates * min(1.0, self.tau or 0.0) if self.name == "logsumexp" else templates
+        return float(np.finfo(np.float32).eps) * (4 + 8 * (terms if self.name != "mean" else 0))
 
 
 def pool(blocks: Iterable[Floats], pooling: Pooling) -> Floats:
@@ -103,13 +120,14 @@ def averaged(templates: Iterable[Vectors], *, renormalise: bool) -> Vectors:
 
 
 def _mean(blocks: Iterable[Floats]) -> Floats:
-    total, count = None, 0
+    total, count, kind = None, 0, np.dtype(np.float32)
     for block in blocks:
+        kind = block.dtype
         total = block.astype(np.float64) if total is None else np.add(total, block, out=total)
         count += 1
     if total is None:
         raise ValueError("there is no block to pool")
-    return (total / count).astype(np.float32)
+    return np.asarray(total / count, dtype=kind)
 
 
 def _maximum(blocks: Iterable[Floats]) -> Floats:
@@ -124,13 +142,13 @@ def _maximum(blocks: Iterable[Floats]) -> Floats:
 def _logsumexp(blocks: Iterable[Floats], tau: float) -> Floats:
     """Return τ · log((1/K) Σ exp(s/τ)), kept finite by a running maximum as in online softmax."""
     highest, total, count = _running(blocks, tau)[:3]
-    return (highest + tau * np.log(total / count)).astype(np.float32)
+    return np.asarray(highest + tau * np.log(total / count), dtype=highest.dtype)
 
 
 def _softmax(blocks: Iterable[Floats], tau: float) -> Floats:
     """Return Σ softmax(s/τ) s."""
     _, total, _, weighted = _running(blocks, tau, weighted=True)
-    return (weighted / total).astype(np.float32)
+    return np.asarray(weighted / total, dtype=total.dtype)
 
 
 def _running(
@@ -140,7 +158,7 @@ def _running(
 
     One pass: when the maximum rises, what was summed below the old one is scaled down to the new one.
     """
-    scale = np.float32(1 / tau)
+    scale = 1 / tau
     highest = total = products = None
     count = 0
     for block in blocks:

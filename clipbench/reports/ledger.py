@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from clipbench.errors import ClipbenchError, StoreError
+from clipbench.errors import ClipbenchError
 from clipbench.metrics.measures import best_ranks
-from clipbench.records import DIRECTIONS, Caption, Direction, Ledger, Sample
+from clipbench.records import Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
-from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
-from clipbench.store.runs import StoredRun, load_ledgers
-from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.galleries import Gallery
+from clipbench.study.run_kinds import kind_of
+from clipbench.study.runs.loaded import LoadedRun
 from clipbench.study.whole_files import whole_file
 
 COLUMNS = (
@@ -53,55 +52,21 @@ def write_ledger(ledger: Table, out: Path, *, form: str, force: bool = False) ->
             path.write_text(to_csv(ledger), encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def ledger_table(store: Store, run: StoredRun, direction: str = "both") -> Table:
+def ledger_table(store: Store, loaded: LoadedRun, direction: str = "both") -> Table:
     """Return the ledger of one direction or both as a table, a row per query.
 
     rank is the best positive's (expected value where tied), margin its score less the best other's.
     Raises ClipbenchError for a direction the run has not.
     """
-    ledgers = load_ledgers(store, run.key)
-    wanted = [d for d in DIRECTIONS if direction in {d, "both"} and d in ledgers]
+    wanted = [d for d in loaded.ledgers if direction in {d, "both"}]
     if not wanted:
         raise ClipbenchError(
-            f"the run has no direction {direction!r}; it has {', '.join(ledgers)}", "--direction both"
+            f"the run has no direction {direction!r}; it has {', '.join(loaded.ledgers)}", "--direction both"
         )
-    gallery = stored_gallery(store, run)
-    added = added_items(store, run, gallery)
-    rows = [row for d in wanted for row in _rows(d, ledgers[d], gallery, added)]
+    run = loaded.run.spec
+    added = kind_of(run.kind).added_items(store, run.protocol, loaded.gallery)
+    rows = [row for d in wanted for row in _rows(d, loaded.ledgers[d], loaded.gallery, added)]
     return Table("", tuple(Column(name) for name in COLUMNS), tuple(rows))
-
-
-def stored_gallery(store: Store, run: StoredRun) -> Gallery:
-    """Return the images and captions that a stored run ranked; its ledgers' positions count these."""
-    images = need_set(store, run, run.spec.images)
-    return gallery_of(load_dataset(store, run.spec.dataset), images.unreadable)
-
-
-def need_set(store: Store, run: StoredRun, key: str) -> EmbeddingSet:
-    """Return an image set of a run. Raises StoreError where it is gone."""
-    found = find_set(store, key)
-    if found is None:
-        raise StoreError(f"the image set {key} of run {run.key} is gone", "clipbench store verify")
-    return found
-
-
-def added_items(store: Store, run: StoredRun, gallery: Gallery) -> tuple[str, ...]:
-    """Return names of what a run ranked besides its dataset's own items, in the order of the gallery.
-
-    An image of distractors is `DATASET/ID`, a fooling caption `OPERATION copy NUMBER`; there is nothing else.
-    """
-    protocol = run.spec.protocol
-    copies, facts = protocol.get("fooling"), protocol.get("distractors")
-    if isinstance(copies, Sequence) and not isinstance(copies, str):
-        counts = [(str(one[0]), int(str(one[1]))) for one in copies if isinstance(one, Sequence)]
-        return tuple(f"{name} copy {number}" for name, count in counts for number in range(1, count + 1))
-    if not isinstance(facts, Mapping):
-        return ()
-    from clipbench.study.robustness.distractors import added_rows, usable_samples
-
-    other, images = load_dataset(store, str(facts["dataset"])), need_set(store, run, str(facts["images"]))
-    usable = usable_samples(other, images)
-    return tuple(f"{other.name}/{usable[row].id}" for row in added_rows(usable, gallery))
 
 
 def _rows(

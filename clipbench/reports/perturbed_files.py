@@ -36,7 +36,7 @@ from clipbench.study.robustness.settings import SweepRequest, shown_operation
 from clipbench.study.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from clipbench.study.models import EncoderSource
+    from clipbench.study.models import VectorSource
 
 MANIFEST = "manifest.json"
 FIELDS = ("caption_id", "image_id", "original", "text", "operation", "level", "seed")
@@ -57,7 +57,7 @@ def write_inputs(
     request: SweepRequest,
     folder: Path,
     progress: Progress,
-    source: EncoderSource | None = None,
+    source: VectorSource | None = None,
     *,
     force: bool = False,
 ) -> Written:
@@ -95,7 +95,7 @@ def write_inputs(
     return Written(tuple(written), tuple(pictured), unusable)
 
 
-def _manifest(dataset: Dataset, source: EncoderSource | None, entries: list[Json]) -> str:
+def _manifest(dataset: Dataset, source: VectorSource | None, entries: list[Json]) -> str:
     found: dict[str, Json] = {
         "clipbench": __version__,
         "dataset": dataset.name,

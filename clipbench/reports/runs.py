@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from clipbench.keys import Json, short
-from clipbench.records import DIRECTIONS, Metric
+from clipbench.records import DIRECTIONS, Metric, filled
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
-from clipbench.store.protocols import protocol_words
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
+from clipbench.study.methods import method_words
+from clipbench.study.recording import EVALUATE
+from clipbench.study.run_kinds import kind_of
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
     ("t2i", "hit@1", "t2i R@1", 4),
@@ -83,7 +85,8 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         Column("dataset"): [run.dataset for run in runs],
         Column("model"): [run.model for run in runs],
         Column("perturbation"): [perturbation_name(run.operation, run.level, run.seed) for run in runs],
-        Column("protocol"): [protocol_words(run.protocol) for run in runs],
+        Column("method"): [method_words(run.method) for run in runs],
+        Column("protocol"): [kind_of(run.kind).words(run.protocol) for run in runs],
         **{
             Column(f"{d} {name}", label, digits): [found.get((d, name)) for found in numbers]
             for d, name, label, digits in HEADLINE
@@ -92,7 +95,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         Column("tags"): [" ".join(run.tags) for run in runs],
         Column("created"): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
     }
-    plain = {"perturbation": "clean", "protocol": "", "kind": "evaluate", "tags": ""}
+    plain = {"perturbation": "clean", "method": "", "protocol": "", "kind": EVALUATE, "tags": ""}
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
@@ -113,7 +116,7 @@ def _legend(runs: Sequence[RunSummary]) -> str:
 
 ABOUT = (
     *("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target"),
-    *("level", "seed", "kind", "protocol", "images", "captions", "tags", "created"),
+    *("level", "seed", "kind", "method", "protocol", "images", "captions", "tags", "created"),
 )
 """What the form for programs says of a run besides its metrics."""
 
@@ -130,7 +133,8 @@ def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]
             run.level,
             run.seed,
             run.kind,
-            protocol_words(run.protocol),
+            method_words(run.method),
+            kind_of(run.kind).words(run.protocol),
             run.n_images,
             run.n_texts,
             " ".join(run.tags),
@@ -163,7 +167,9 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     `wide` is the form for programs: a row per metric and direction, with full precision.
     """
     metrics = load_metrics(store, run.key)
-    title = f"{run.dataset_name} × {run.model}, {_words(run)}"
+    title = ", ".join(
+        filter(None, (f"{run.dataset_name} × {run.model}", _words(run), method_words(run.spec.method)))
+    )
     if wide:
         heads = ("direction", "metric", "value", "low", "high", "n", "method")
         long = tuple((m.direction, m.name, m.value, m.low, m.high, m.n, m.method) for m in metrics)
@@ -183,8 +189,9 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
         for name in joint
         if not name.endswith(FOLD_SD)
     ]
-    spread = f"{100 * float(str(run.spec.protocol.get('confidence', 0.95))):g} % interval"
-    if run.spec.protocol.get("fold") is not None:
+    protocol = filled(run.spec.protocol)
+    spread = f"{100 * float(str(protocol['confidence'])):g} % interval"
+    if protocol["fold"] is not None:
         spread = "sd over folds"
     columns = [Column("metric")]
     for d in directions:
@@ -209,8 +216,8 @@ def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -
 
 
 def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
-    ties = TIES[str(run.spec.protocol.get("ties", "expected"))]
-    positives = POSITIVES[str(run.spec.protocol.get("positives", "own"))]
+    protocol = filled(run.spec.protocol)
+    ties, positives = TIES[str(protocol["ties"])], POSITIVES[str(protocol["positives"])]
     return (
         f"run {short(run.key)}; {positives}; {ties}",
         *_methods(metrics),
@@ -251,6 +258,7 @@ def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
         ("dataset", f"{run.dataset_name} ({run.fingerprint})"),
         ("model", f"{run.model} ({run.encoder})"),
         ("perturbation", _words(run)),
+        *((("method", _json(run.spec.method)),) if run.spec.method else ()),
         ("protocol", _json(run.spec.protocol)),
         ("metric version", str(run.spec.metric_version)),
         ("tags", " ".join(run.tags)),

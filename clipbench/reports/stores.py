@@ -1,13 +1,17 @@
-"""Tables about the store itself: contents, health, what could be tidied, and its SQL views."""
+"""Tables about the store itself: contents, health, what could be tidied, its SQL views and what they answer."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from clipbench.keys import short
-from clipbench.reports.tables import Column, Table
+from clipbench.reports.tables import Cell, Column, Table
+from clipbench.store.engine import Store
 from clipbench.store.maintenance import Collected, StoreInfo, Verification
+from clipbench.store.sql import ROWS, SECONDS, Value, ask
 from clipbench.store.views import VIEWS
+from clipbench.study.health import Examined
 
 SHOWN = 20
 """Things to be removed that are named one by one."""
@@ -78,3 +82,26 @@ def view_table() -> Table:
     )
     notes = tuple(f"{name}: {view.description}" for name, view in VIEWS.items())
     return Table("Views of clipbench.db", (Column("view"), Column("column"), Column("meaning")), rows, notes)
+
+
+def answer_table(store: Store, question: str, *, rows: int = ROWS, seconds: float = SECONDS) -> Table:
+    """Return what the store answers to one SELECT. Raises StoreError as `clipbench.store.sql.ask`."""
+    answer = ask(store, question, rows=rows, seconds=seconds)
+    notes = (f"only the first {rows:,} rows; --limit N asks for more",) if answer.more else ()
+    cells = tuple(tuple(_cell(value) for value in row) for row in answer.rows)
+    return Table("", tuple(Column(name) for name in answer.columns), cells, notes, empty="no rows")
+
+
+def _cell(value: Value) -> Cell:
+    # A ledger's arrays are blobs; `clipbench runs export` writes them out.
+    return f"({len(value):,} bytes)" if isinstance(value, bytes) else value
+
+
+def health_table(found: Sequence[Examined]) -> Table:
+    """Return one row per thing that was examined; what to do about the failed ones stands beneath."""
+    rows = tuple(("ok" if e.passed else "FAILED", e.name, e.detail) for e in found)
+    hints = tuple(f"{e.name}: {e.hint}" for e in found if not e.passed and e.hint)
+    failed = sum(not e.passed for e in found)
+    verdict = f"{failed} of {len(found)} failed" if failed else f"{len(found)} of {len(found)} passed"
+    columns = (Column("result"), Column("what"), Column("detail"))
+    return Table("Doctor", columns, rows, (verdict, *hints))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from clipbench.failures.exchange import guarded
 from clipbench.keys import Json
 
 Cell: TypeAlias = str | int | float | None
@@ -75,8 +76,6 @@ def shown(cell: Cell, digits: int) -> str:
 QUOTED = re.compile(r'[,"\r\n]')
 """What a CSV cell cannot hold without quotes."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
 
 def neutral(cell: Cell) -> Cell:
     """Return a text cell that no spreadsheet takes for a formula: a quote mark goes before = + - @.
@@ -86,9 +85,7 @@ def neutral(cell: Cell) -> Cell:
     >>> neutral("=HYPERLINK(1)"), neutral(-0.5)
     ("'=HYPERLINK(1)", -0.5)
     """
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
-        return "'" + cell
-    return cell
+    return guarded(cell) if isinstance(cell, str) else cell
 
 
 def to_csv(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""Brings a captioned collection into the store: read it (or draw it), then save it as one thing."""
+"""Brings a captioned collection into the store, read or drawn, as one thing; looks a stored one over."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clipbench.datasets import selection
+from clipbench.datasets.findings import Finding
+from clipbench.datasets.lint import lint
 from clipbench.datasets.reading import read
 from clipbench.datasets.rows import ReadRequest
 from clipbench.errors import DatasetError
 from clipbench.records import Dataset
-from clipbench.store.datasets import StoredDataset, save_dataset
+from clipbench.store.datasets import StoredDataset, load_dataset, save_dataset
 from clipbench.store.engine import Store
 from clipbench.study.progress import Progress
 
@@ -86,6 +88,18 @@ def _refuse_file_options(request: ReadRequest) -> None:
             "scenes are drawn, so options about files mean nothing to them",
             "--split, --sample, --seed and --max-captions do",
         )
+
+
+def inspect(
+    store: Store, name: str, against: Sequence[str], progress: Progress, *, similar: bool = False
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a stored dataset, and what it shares with the `against` ones.
+
+    Raises DatasetError for a name the store does not have.
+    """
+    dataset = load_dataset(store, name)
+    others = [load_dataset(store, other) for other in against]
+    return lint(dataset, others, similar=similar, on_progress=Reporting(progress, "photographs"))
 
 
 class Reporting:

@@ -14,9 +14,8 @@ from clipbench.keys import Json
 from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
 from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, is_complete, save_set, set_key
 from clipbench.store.engine import Store, check_writable
-from clipbench.store.vectors import Pool
-from clipbench.study.encode import Picture, Transform, encode_images, encode_texts
-from clipbench.study.models import EncoderSource
+from clipbench.study.encode import Picture, Transform
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 
 SHOWN = 5
@@ -52,7 +51,7 @@ class Rendering:
 
 
 def stored_set(
-    store: Store, dataset: Dataset, source: EncoderSource, side: tuple[Modality, Perturbation]
+    store: Store, dataset: Dataset, source: VectorSource, side: tuple[Modality, Perturbation]
 ) -> EmbeddingSet | None:
     """Return the embedding set of one modality under one perturbation, None while it lacks a vector.
 
@@ -66,7 +65,7 @@ def stored_set(
 def embed_texts(
     store: Store,
     dataset: Dataset,
-    source: EncoderSource,
+    source: VectorSource,
     progress: Progress,
     perturbation: Perturbation = CLEAN,
     wording: Wording | None = None,
@@ -81,15 +80,14 @@ def embed_texts(
     check_writable(store)
     began = time.monotonic()
     texts = wording.texts if wording else [caption.text for caption in dataset.captions]
-    pool = Pool(store, source.identity.key, "text")
-    encoded = encode_texts(pool, texts, source.encoder, progress)
+    encoded = source.ensure_texts(texts, progress)
     encoding = Encoding(
         dataset=dataset.key,
         encoder=source.identity.key,
         perturbation=perturbation,
         modality="text",
         items=[text_key(text) for text in texts],
-        truncated=int((source.encoder.count_tokens(texts) > source.encoder.text_limit).sum()),
+        truncated=source.truncated(texts),
         seconds=time.monotonic() - began,
         audit=wording.audit if wording else None,
     )
@@ -99,7 +97,7 @@ def embed_texts(
 def embed_images(
     store: Store,
     dataset: Dataset,
-    source: EncoderSource,
+    source: VectorSource,
     progress: Progress,
     perturbation: Perturbation = CLEAN,
     *,
@@ -119,10 +117,7 @@ def embed_images(
     began = time.monotonic()
     pictures, unusable = photographs(dataset)
     _refuse_missing(dataset, unusable, allow_missing)
-    pool = Pool(store, source.identity.key, "image")
-    done = encode_images(
-        pool, pictures, source.encoder, progress, perturbation, rendering.transform if rendering else None
-    )
+    done = source.ensure_images(pictures, progress, perturbation, rendering.transform if rendering else None)
     unreadable = {
         s.id: reason for s in dataset.samples if (reason := {**unusable, **done.unreadable}.get(s.id))
     }

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from clipbench.errors import StoppedError
 from clipbench.records import CLEAN, Perturbation, image_key, text_key
@@ -24,6 +23,8 @@ from clipbench.store.vectors import Pool
 from clipbench.study.progress import Progress
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from clipbench.encoders.protocol import Encoder
 
 TEXT_SHARD = 1024
@@ -61,28 +62,58 @@ def resumable(what: str, counted: list[int], total: int) -> Iterator[None]:
         raise StoppedError(message, "the same command again goes on where this one stopped") from None
 
 
-def encode_texts(pool: Pool, texts: Iterable[str], encoder: Encoder, progress: Progress) -> int:
-    """Store the vector and the text of every string that the pool lacks; return how many strings that were.
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard to make, as data: what to encode, under which perturbation. Whoever has an encoder can run it.
 
-    Strings are encoded in order of (token count, text), so that batches are cut where they are short.
+    Of texts and pictures one is given; the items of a shard are in the order of its file.
+    """
+
+    texts: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    perturbation: Perturbation = CLEAN
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The item keys of the shard, in order."""
+        if self.texts:
+            return [text_key(text) for text in self.texts]
+        return [image_key(p.digest, self.perturbation, p.id) for p in self.pictures]
+
+
+Load: TypeAlias = Callable[[], "Encoder"]
+"""Returns the encoder, loading it at the first call: what is stored needs none."""
+
+
+def text_tasks(pool: Pool, texts: Iterable[str], load: Load) -> list[ShardTask]:
+    """Return the shards that the pool lacks for these strings, each string in one of them.
+
+    Strings go in order of (token count, text), so that batches are cut where they are short.
     """
     unique = sorted(set(texts))
     lacking = [unique[i] for i in pool.missing([text_key(text) for text in unique])]
     if not lacking:
-        return 0
-    counts = encoder.count_tokens(lacking)
+        return []
+    counts = load().count_tokens(lacking)
     order = sorted(range(len(lacking)), key=lambda i: (int(counts[i]), lacking[i]))
-    plan = [lacking[i] for i in order]
-    bar = progress.start("captions", len(plan))
+    return [ShardTask(texts=tuple(lacking[i] for i in part)) for part in shards(order, TEXT_SHARD)]
+
+
+def encode_texts(pool: Pool, texts: Iterable[str], load: Load, progress: Progress) -> int:
+    """Store the vector and the text of every string that the pool lacks; return how many strings that were."""
+    tasks = text_tasks(pool, texts, load)
+    total = sum(len(task.texts) for task in tasks)
+    if not tasks:
+        return 0
+    bar = progress.start("captions", total)
     stored: list[int] = []
-    with resumable("captions", stored, len(plan)):
-        for shard in shards(plan, TEXT_SHARD):
-            keys = [text_key(text) for text in shard]
-            if not pool.adopt(keys, shard):
-                pool.write(keys, encoder.encode_texts(shard).vectors, shard)
-            stored.append(len(shard))
-            progress.advance(bar, len(shard))
-    return len(plan)
+    with resumable("captions", stored, total):
+        for task in tasks:
+            if not pool.adopt(task.keys, task.texts):
+                pool.write(task.keys, load().encode_texts(task.texts).vectors, task.texts)
+            stored.append(len(task.texts))
+            progress.advance(bar, len(task.texts))
+    return total
 
 
 @dataclass(frozen=True)
@@ -93,14 +124,28 @@ class Encoded:
     unreadable: Mapping[str, str]
 
 
-Transform: TypeAlias = Callable[[str, Image.Image], npt.NDArray[np.uint8]]
+Transform: TypeAlias = "Callable[[str, Image.Image], npt.NDArray[np.uint8]]"
 """(image id, decoded photograph) to the pixels the encoder sees, uint8 (H, W, 3)."""
+
+
+def image_tasks(
+    pool: Pool, pictures: Sequence[Picture], perturbation: Perturbation = CLEAN
+) -> list[ShardTask]:
+    """Return the shards that hold what the pool lacks of these photographs.
+
+    Shards are cut over all pictures, stored or not, so that an unreadable file moves no boundary.
+    """
+    keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
+    unique = list({keys[p.id]: p for p in reversed(pictures)}.values())[::-1]
+    lacking = {keys[unique[i].id] for i in pool.missing([keys[p.id] for p in unique])}
+    parts = (tuple(p for p in part if keys[p.id] in lacking) for part in shards(unique, IMAGE_SHARD))
+    return [ShardTask(pictures=part, perturbation=perturbation) for part in parts if part]
 
 
 def encode_images(
     pool: Pool,
     pictures: Sequence[Picture],
-    encoder: Encoder,
+    load: Load,
     progress: Progress,
     perturbation: Perturbation = CLEAN,
     transform: Transform | None = None,
@@ -108,32 +153,29 @@ def encode_images(
     """Store the vector of every photograph that the pool lacks, decoding ahead in worker threads.
 
     `transform` makes the pixels of `perturbation`; without one they are the encoder's own preparation.
-    Shards are cut over all pictures, stored or not, so that an unreadable file moves no boundary.
     """
-    keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
-    unique = list({keys[p.id]: p for p in reversed(pictures)}.values())[::-1]
-    lacking = {keys[unique[i].id] for i in pool.missing([keys[p.id] for p in unique])}
-    if not lacking:
+    tasks = image_tasks(pool, pictures, perturbation)
+    total = sum(len(task.pictures) for task in tasks)
+    if not tasks:
         return Encoded(0, {})
-    bar = progress.start("images", len(lacking))
-    see = transform or (lambda _, image: encoder.prepare(image))
+    bar = progress.start("images", total)
+    see = transform or (lambda _, image: load().prepare(image))
     stored: list[int] = []
     unreadable: dict[bytes, str] = {}
-    with resumable("images", stored, len(lacking)):
-        for shard in shards(unique, IMAGE_SHARD):
-            todo = [p for p in shard if keys[p.id] in lacking]
-            if not todo:
-                continue
-            if pool.adopt([keys[p.id] for p in todo]):
-                progress.advance(bar, len(todo))
+    with resumable("images", stored, total):
+        for task in tasks:
+            if pool.adopt(task.keys):
+                progress.advance(bar, len(task.pictures))
             else:
-                vectors, failed = _encode_shard(todo, encoder, see, partial(progress.advance, bar))
+                vectors, failed = _encode_shard(task.pictures, load(), see, partial(progress.advance, bar))
+                keys = dict(zip((p.id for p in task.pictures), task.keys, strict=True))
                 unreadable |= {keys[id_]: reason for id_, reason in failed.items()}
-                done = [keys[p.id] for p in todo if p.id not in failed]
+                done = [key for id_, key in keys.items() if id_ not in failed]
                 if done:
                     pool.write(done, vectors)
-            stored.append(len(todo))
-    named = {p.id: unreadable[keys[p.id]] for p in pictures if keys[p.id] in unreadable}
+            stored.append(len(task.pictures))
+    key_of = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
+    named = {id_: unreadable[key] for id_, key in key_of.items() if key in unreadable}
     return Encoded(encoded=sum(stored) - len(unreadable), unreadable=named)
 
 

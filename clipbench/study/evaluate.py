@@ -2,66 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench import __version__
-from clipbench.errors import DatasetError, StoreError
+from clipbench.errors import DatasetError
 from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.metrics.ranks import rank
-from clipbench.records import CLEAN, Dataset, Direction, Ledger, Perturbation, Protocol, RunSpec
+from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import EmbeddingSet, load_vectors
+from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store, check_writable
-from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.environment import command_line, environment
 from clipbench.study.folds import joined
 from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.protocol import metrics_of
+from clipbench.study.recording import EVALUATE, Recorded, RunInputs, Stopwatch, find_recorded, record_run
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A stored run; `created` is False where the same request had been stored before."""
-
-    run: StoredRun
-    created: bool
-
-
-@dataclass(frozen=True)
-class Sets:
-    """What is ranked: an image set and a text set of one dataset, and what was done to one of them.
-
-    device: where the encoder ran in this process, None where all vectors were stored before.
-    """
-
-    dataset: Dataset
-    images: EmbeddingSet
-    texts: EmbeddingSet
-    perturbation: Perturbation = CLEAN
-    device: str | None = None
-
-
 def evaluate(
     store: Store,
     name: str,
-    source: EncoderSource,
+    source: VectorSource,
     protocol: Protocol,
     progress: Progress,
     *,
     allow_missing: float = 0.0,
-) -> Evaluated:
+) -> Recorded:
     """Evaluate the clean dataset `name`, embedding first what is lacking.
 
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
@@ -69,39 +43,25 @@ def evaluate(
     dataset = load_dataset(store, name)
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
-    return evaluate_sets(store, Sets(dataset, images, texts, device=source.device), protocol, kind="evaluate")
+    return evaluate_sets(store, RunInputs(EVALUATE, dataset, images, texts, protocol, device=source.device))
 
 
-def evaluate_sets(store: Store, sets: Sets, protocol: Protocol, *, kind: str) -> Evaluated:
-    """Rank two embedding sets in both directions, and store ledgers and metrics as one run."""
-    spec = RunSpec(kind, sets.dataset.key, sets.images.key, sets.texts.key, protocol.as_json())
-    found = find_run(store, spec.key)
-    if found is not None:
-        return Evaluated(found, created=False)
+def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:
+    """Rank two embedding sets by the product of their vectors, and store ledgers and metrics as one run."""
+    stored = find_recorded(store, inputs)
+    if stored is not None:
+        return Recorded(stored, created=False)
     check_writable(store)
-    began = time.monotonic()
-    gallery = gallery_of(sets.dataset, sets.images.unreadable)
-    images = load_vectors(store, sets.images)[gallery.image_rows]
-    texts = load_vectors(store, sets.texts)[gallery.caption_rows]
-    loaded = time.monotonic()
-    ledgers = ranked(images, texts, gallery, protocol)
-    counted = time.monotonic()
-    metrics = metrics_of(ledgers, protocol)
-    measured = time.monotonic()
-    record = RunRecord(
-        encoder=sets.images.encoder,
-        perturbation=sets.perturbation.key,
-        command=command_line(),
-        version=__version__,
-        environment={**environment(), "device": sets.device, "dataset_name": sets.dataset.name},
-        timings={"load": loaded - began, "rank": counted - loaded, "measure": measured - counted},
-        confidence=protocol.confidence,
-    )
-    saved = save_run(store, spec, record, ledgers, metrics)
-    run = find_run(store, saved.key)
-    if run is None:
-        raise StoreError(f"run {saved.key} was deleted while it was stored", "type the command again")
-    return Evaluated(run, saved.created)
+    watch = Stopwatch()
+    gallery = gallery_of(inputs.dataset, inputs.images.unreadable)
+    images = load_vectors(store, inputs.images)[gallery.image_rows]
+    texts = load_vectors(store, inputs.texts)[gallery.caption_rows]
+    watch.lap("load")
+    ledgers = ranked(images, texts, gallery, inputs.protocol)
+    watch.lap("rank")
+    metrics = metrics_of(ledgers, inputs.protocol)
+    watch.lap("measure")
+    return record_run(store, inputs, ledgers, metrics, seconds=watch.seconds)
 
 
 def ranked(images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol) -> dict[Direction, Ledger]:

@@ -12,13 +12,13 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.study.embed import stored_set
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.sides import MODALITIES
 from clipbench.study.whole_files import whole_file
 
 
 def export_vectors(
-    store: Store, name: str, source: EncoderSource, out: Path, *, force: bool = False
+    store: Store, name: str, source: VectorSource, out: Path, *, force: bool = False
 ) -> Mapping[Modality, int]:
     """Write groups `image` and `text`, each with `ids` and `vectors` float32 (n, D), the captions as `texts`.
 
@@ -51,7 +51,7 @@ def export_vectors(
     return {modality: found.rows for modality, found in sides.items()}
 
 
-def _sides(store: Store, dataset: Dataset, source: EncoderSource) -> Mapping[Modality, EmbeddingSet]:
+def _sides(store: Store, dataset: Dataset, source: VectorSource) -> Mapping[Modality, EmbeddingSet]:
     looked = {modality: stored_set(store, dataset, source, (modality, CLEAN)) for modality in MODALITIES}
     found = {modality: side for modality, side in looked.items() if side is not None}
     if not found:

@@ -1,4 +1,4 @@
-"""A requested model, loaded only when a vector is lacking.
+"""Where vectors come from: what stands between a study and an encoder, loaded only when a vector is lacking.
 
 The store remembers which encoder a request turned out to be (by a signature that is cheap to compute),
 so a command whose vectors are all stored never loads torch.
@@ -6,19 +6,23 @@ so a command whose vectors are all stored never loads torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from clipbench.encoders.specification import ModelSpec, parse, signature
+from clipbench.encoders.backends import ModelRequest as ModelRequest  # noqa: PLC0414, commands take it from here
+from clipbench.encoders.backends import backend_of
 from clipbench.errors import EncoderError
-from clipbench.records import EncoderIdentity
+from clipbench.records import CLEAN, EncoderIdentity, Perturbation
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
 from clipbench.store.engine import Store
+from clipbench.store.vectors import Pool
+from clipbench.study.encode import Encoded, Picture, Transform, encode_images, encode_texts
 from clipbench.study.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from clipbench.encoders.protocol import Encoder
+    from clipbench.encoders.specification import ModelSpec
 
 DEMO = "demo"
 """The word that stands for the bundled tiny model; it is loaded as `local-dir:` like any other."""
@@ -28,15 +32,46 @@ IMPORTED = "imported:"
 """`--model imported:WORDS` means vectors that `embed import` attached under these words."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
-    """What --model, --pretrained, --precision, --device and --quickgelu say, unparsed."""
+class VectorSource(Protocol):
+    """Anything that has, or makes, the vectors of texts and photographs in one store.
 
-    model: str
-    pretrained: str | None = None
-    precision: str = "fp32"
-    device: str = "auto"
-    quickgelu: bool | None = None
+    progress: who is told that a model is being loaded, which takes seconds; nobody unless it is set.
+    """
+
+    store: Store
+    request: ModelRequest
+    progress: Progress
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What the vectors are vectors of. Raises EncoderError where that cannot be found out."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that prepares pixels and encodes; loaded now if it was not. Raises EncoderError."""
+
+    @property
+    def device(self) -> str | None:
+        """Where the loaded model runs; None while it is not loaded."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the model was loaded; empty while it is not."""
+
+    def ensure_texts(self, texts: Iterable[str], progress: Progress) -> int:
+        """Store the vector of every string that the store lacks; return how many strings that were."""
+
+    def ensure_images(
+        self,
+        pictures: Sequence[Picture],
+        progress: Progress,
+        perturbation: Perturbation = CLEAN,
+        transform: Transform | None = None,
+    ) -> Encoded:
+        """Store the vector of every photograph that the store lacks, as `encode_images` does."""
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Return how many texts are longer than what is read of them."""
 
 
 def model_spec(request: ModelRequest) -> ModelSpec:
@@ -44,77 +79,99 @@ def model_spec(request: ModelRequest) -> ModelSpec:
 
     Raises EncoderError where the words contradict one another or name nothing.
     """
-    model = request.model
-    if model == DEMO:
-        from clipbench.demo import model_folder
+    from clipbench.encoders.specification import spec_of
 
-        model = f"local-dir:{model_folder()}"
-    return parse(
-        model,
-        request.pretrained,
-        precision=request.precision,
-        device=request.device,
-        quickgelu=request.quickgelu,
-    )
+    return spec_of(_named(request))
+
+
+def _named(request: ModelRequest) -> ModelRequest:
+    """Return the request with words of ours put into the backends' own."""
+    if request.model != DEMO:
+        return request
+    from clipbench.demo import model_folder
+
+    folder = f"local-dir:{model_folder()}"
+    return ModelRequest(folder, request.pretrained, request.precision, request.device, request.quickgelu)
 
 
 class EncoderSource:
-    """One requested encoder in one store: its identity at once, its weights when they are needed.
-
-    progress: who is told that a model is being loaded, which takes seconds; nobody unless it is set.
-    """
+    """One requested encoder in one store: its identity at once, its weights when they are needed."""
 
     def __init__(self, store: Store, request: ModelRequest) -> None:
         self.store = store
         self.request = request
-        self.imported = request.model.startswith(IMPORTED)
         self.progress: Progress = Silent()
+        self._loaded: Encoder | None = None
 
-    @cached_property
-    def spec(self) -> ModelSpec:
-        """The parsed request."""
-        return model_spec(self.request)
-
-    @cached_property
+    @property
     def encoder(self) -> Encoder:
         """The loaded model. Raises EncoderError where it cannot be loaded, or not with certainty."""
-        if self.imported:
-            raise EncoderError(
-                f"{self.identity.label} cannot encode: its vectors were made elsewhere",
-                "clipbench embed import attaches the side that is lacking",
-            )
-        bar = self.progress.start("loading the model", 1)
-        from clipbench.encoders.loading import load  # torch alone takes seconds
-
-        loaded = load(self.spec)
-        self.progress.advance(bar)
-        return loaded
+        if self._loaded is None:
+            bar = self.progress.start("loading the model", 1)
+            request = _named(self.request)
+            self._loaded = backend_of(request, USAGES).load(request)  # torch alone takes seconds
+            self.progress.advance(bar)
+        return self._loaded
 
     @cached_property
     def identity(self) -> EncoderIdentity:
         """What the encoder is: remembered from an earlier load, else found by loading it."""
-        if self.imported:
-            return self._imported_identity()
-        remembered = find_encoder(self.store, signature(self.spec))
+        request = _named(self.request)
+        backend = backend_of(request, USAGES)
+        remembered = find_encoder(self.store, backend.signature(request))
         if remembered is not None:
             return remembered
         identity = self.encoder.identity
-        if self.store.source is None:  # where nothing may be written, it is found by loading every time
-            # The signature is taken again: a model may have been downloaded in between.
-            save_encoder(self.store, identity, signature(self.spec))
+        # The signature is taken again: a model may have been downloaded in between.
+        save_encoder(self.store, identity, backend.signature(request))
         return identity
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the loaded encoder has to say of itself; empty while it is not loaded."""
-        return self.encoder.notes if "encoder" in self.__dict__ else ()
+        return self._loaded.notes if self._loaded else ()
 
     @property
     def device(self) -> str | None:
         """Where the loaded encoder runs; None while it is not loaded."""
-        return self.encoder.device if "encoder" in self.__dict__ else None
+        return self._loaded.device if self._loaded else None
 
-    def _imported_identity(self) -> EncoderIdentity:
+    def ensure_texts(self, texts: Iterable[str], progress: Progress) -> int:
+        """Store the vector of every string that the store lacks, encoding it."""
+        return encode_texts(
+            Pool(self.store, self.identity.key, "text"), texts, lambda: self.encoder, progress
+        )
+
+    def ensure_images(
+        self,
+        pictures: Sequence[Picture],
+        progress: Progress,
+        perturbation: Perturbation = CLEAN,
+        transform: Transform | None = None,
+    ) -> Encoded:
+        """Store the vector of every photograph that the store lacks, encoding it."""
+        pool = Pool(self.store, self.identity.key, "image")
+        return encode_images(pool, pictures, lambda: self.encoder, progress, perturbation, transform)
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Return how many texts have more tokens than the encoder reads."""
+        return int((self.encoder.count_tokens(texts) > self.encoder.text_limit).sum())
+
+
+class ImportedSource(EncoderSource):
+    """Vectors that were made elsewhere: all there are is in the store, and nothing can be encoded."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """None there is: raises EncoderError."""
+        raise EncoderError(
+            f"{self.identity.label} cannot encode: its vectors were made elsewhere",
+            "clipbench embed import attaches the side that is lacking",
+        )
+
+    @cached_property
+    def identity(self) -> EncoderIdentity:
+        """What was declared when the vectors were attached. Raises EncoderError where none were."""
         known = {
             e.identity.label: e.identity for e in list_encoders(self.store) if e.identity.kind == "imported"
         }
@@ -125,3 +182,21 @@ class EncoderSource:
                 "clipbench embed import DATASET --model WORDS --images FILE",
             )
         return known[self.request.model]
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Return 0: where vectors were made elsewhere, nothing is cut here."""
+        del texts
+        return 0
+
+
+SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {IMPORTED: ImportedSource}
+"""Sources that need the store, by the prefix of `--model`; every other request is an encoder of a backend."""
+
+USAGES: Mapping[str, str] = {IMPORTED: "imported:WORDS (vectors that embed import attached)"}
+"""How they are typed, for help and messages."""
+
+
+def open_source(store: Store, request: ModelRequest) -> VectorSource:
+    """Return where the vectors of a request come from; nothing is loaded yet."""
+    word, colon, _ = request.model.partition(":")
+    return SOURCES.get(word + colon, EncoderSource)(store, request)

@@ -5,15 +5,15 @@ Every number of a run is a function of its ledgers and its protocol, so `store v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics.measures import best_ranks, chance_hit, measure
-from clipbench.metrics.ties import tied_queries
+from clipbench.metrics.measures import best_ranks, chance_hit, is_known, measure
+from clipbench.metrics.ties import known_queries, tied_queries
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
 from clipbench.statistics.intervals import Interval, percentile_interval
@@ -37,10 +37,14 @@ def directions_of(word: str) -> tuple[Direction, ...]:
 
 
 def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple[Metric, ...]:
-    """Return every number of a run, direction after direction, RSUM last."""
+    """Return every number of a run, direction after direction, RSUM last.
+
+    What a ledger of limited depth does not tell is left out, for both directions.
+    """
     if protocol.fold is not None:
         return _over_folds(ledgers, protocol)
-    names = [*(f"hit@{k}" for k in protocol.ks), *OTHER]
+    hits, others = (_known(names, ledgers) for names in ([f"hit@{k}" for k in protocol.ks], OTHER))
+    names = [*hits, *others]
     values = {d: np.stack([measure(n)(ledgers[d], protocol.ties) for n in names], axis=1) for d in ledgers}
     clusters = 1 + max(int(ledger.cluster.max()) for ledger in ledgers.values())
     table = _bootstrap(values, ledgers, clusters, protocol)
@@ -49,13 +53,13 @@ def metrics_of(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tuple
         bounds = _bounds(table, place * len(names), len(names), protocol)
         means = values[direction].mean(axis=0).tolist()
         n = ledgers[direction].queries
-        averaged = [
+        measured = [
             _metric(direction, name, mean, bound, n, protocol)
             for name, mean, bound in zip(names, means, bounds, strict=True)
         ]
-        found += averaged[: len(protocol.ks)]
-        found.append(_median(direction, ledgers[direction], clusters, protocol))
-        found += averaged[len(protocol.ks) :]
+        found += measured[: len(hits)]
+        found += _median(direction, ledgers[direction], clusters, protocol)
+        found += measured[len(hits) :]
         found += _facts(direction, ledgers[direction], protocol)
     if len(protocol.directions) == len(DIRECTIONS) and set(RSUM_HITS) <= set(names):
         found.append(_rsum(found, table, names, protocol))
@@ -94,13 +98,24 @@ def _metric(
     return Metric(direction, name, value, bound.low, bound.high, n, method_words(bound, protocol))
 
 
-def _median(direction: Direction, ledger: Ledger, clusters: int, protocol: Protocol) -> Metric:
+def _known(names: Iterable[str], ledgers: Mapping[Direction, Ledger]) -> list[str]:
+    return [name for name in names if all(is_known(name, ledger) for ledger in ledgers.values())]
+
+
+def _median(direction: Direction, ledger: Ledger, clusters: int, protocol: Protocol) -> list[Metric]:
+    """Return the median rank where it is known; with an interval where every rank is."""
+    if not is_known("MedR", ledger):
+        return []
+    if not known_queries(ledger).all():
+        # The middle ranks are known, but resamples may draw more of the unknown ones into the middle.
+        median = float(np.median(measure("MedR")(ledger, protocol.ties)))
+        return [_metric(direction, "MedR", median, None, ledger.queries, protocol)]
     ranks = best_ranks(ledger, protocol.ties)
     bound = None
     if clusters > 1:
         drawn = median_replicates(ranks, ledger.cluster, protocol.resamples, protocol.seed, clusters)
         bound = percentile_interval(drawn, protocol.confidence)
-    return _metric(direction, "MedR", float(np.median(ranks)), bound, ledger.queries, protocol)
+    return [_metric(direction, "MedR", float(np.median(ranks)), bound, ledger.queries, protocol)]
 
 
 def _facts(direction: Direction, ledger: Ledger, protocol: Protocol) -> list[Metric]:
@@ -148,3 +163,24 @@ def _over_folds(ledgers: Mapping[Direction, Ledger], protocol: Protocol) -> tupl
             sd = float(values.std(ddof=1))
             found.append(Metric(first.direction, f"{first.name} fold-sd", sd, None, None, n, method))
     return tuple(found)
+
+
+def averaged(
+    direction: Direction,
+    names: Sequence[str],
+    values: Floats,
+    cluster: npt.NDArray[np.int32],
+    protocol: Protocol,
+) -> list[Metric]:
+    """Return the means of per-query values (Q, len(names)) with their cluster-bootstrap intervals."""
+    means = values.mean(axis=0).tolist()
+    clusters = 1 + int(cluster.max())
+    n = len(values)
+    if clusters < 2:  # one image has no spread to show
+        return [Metric(direction, name, mean, None, None, n) for name, mean in zip(names, means, strict=True)]
+    table = bootstrap(*cluster_sums(values, cluster, clusters), protocol.resamples, protocol.seed)
+    bounds = intervals(table, protocol.confidence, "bca")
+    return [
+        Metric(direction, name, mean, bound.low, bound.high, n, method_words(bound, protocol))
+        for name, mean, bound in zip(names, means, bounds, strict=True)
+    ]

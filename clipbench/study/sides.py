@@ -9,7 +9,7 @@ from clipbench.records import Modality
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.embed import Embedded, embed_images, embed_texts
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
@@ -26,7 +26,7 @@ def sides(only: str | None) -> tuple[Modality, ...]:
 def embed_sides(
     store: Store,
     name: str,
-    source: EncoderSource,
+    source: VectorSource,
     progress: Progress,
     wanted: tuple[Modality, ...] = MODALITIES,
     *,

@@ -11,7 +11,7 @@ from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.runs import StoredRun
 from clipbench.study.annotation.adjudicate import Conflict
 from clipbench.study.annotation.changes import CONTROLS, FEWEST_IMAGES, Changes
-from clipbench.study.annotation.results import EVERYTHING, CategoryResult
+from clipbench.study.annotation.results import ALL_QUERIES, CategoryResult
 
 ORACLE = (
     "categories are people's labels of these very failures: per-category figures are an oracle's; a gain on "
@@ -38,7 +38,7 @@ def result_table(run: StoredRun, results: Sequence[CategoryResult], policy: str)
             cells += [share, *bounds(interval)]
         rows.append((*cells, result.median, result.mean))
     title = f"{run.dataset_name} × {run.model} by failure category"
-    how = f"low, high: Wilson intervals; of {EVERYTHING} a bootstrap over images"
+    how = f"low, high: Wilson intervals; of {ALL_QUERIES} a bootstrap over images"
     notes = (f"run {short(run.key)}; merge policy {policy}", TIES, how, ORACLE)
     return Table(title, tuple(columns), tuple(rows), notes)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.comparing.flips import Changed, Found
+from clipbench.study.comparing.flips import ChangedQuery, TopResult
 
-COLUMNS = (
+FLIP_COLUMNS = (
     Column("direction"),
     Column("change"),
     Column("query"),
@@ -24,18 +24,20 @@ COLUMNS = (
 )
 
 
-def flip_table(changed: Sequence[Changed], labels: tuple[str, str], *, full: bool = False) -> Table:
+def flip_table(changed: Sequence[ChangedQuery], labels: tuple[str, str], *, full: bool = False) -> Table:
     """Return the table; labels are those of baseline and run. What is the same all over is left out unless `full`.
 
     A caption is written beside its clean text only where the run encoded another one.
     """
     rows = [_row(one) for one in changed]
     kept = [
-        i for i, column in enumerate(COLUMNS) if full or _says_something(column, [row[i] for row in rows])
+        i
+        for i, column in enumerate(FLIP_COLUMNS)
+        if full or _says_something(column, [row[i] for row in rows])
     ]
     return Table(
         f"Changed most: {labels[1]} against {labels[0]}",
-        tuple(COLUMNS[i] for i in kept),
+        tuple(FLIP_COLUMNS[i] for i in kept),
         tuple(tuple(row[i] for i in kept) for row in rows),
         (
             (
@@ -54,7 +56,7 @@ def _says_something(column: Column, cells: Sequence[Cell]) -> bool:
     return column.name not in optional or any(cell is not None for cell in cells)
 
 
-def _row(one: Changed) -> tuple[Cell, ...]:
+def _row(one: ChangedQuery) -> tuple[Cell, ...]:
     return (
         one.direction,
         one.kind,
@@ -72,10 +74,10 @@ def _row(one: Changed) -> tuple[Cell, ...]:
     )
 
 
-def _first(found: Found) -> str:
+def _first(found: TopResult) -> str:
     text = f"{found.top1_id}: {found.top1_text}" if found.top1_text is not None else found.top1_id
     return f"{text} ✓" if found.right else text
 
 
-def _other_text(one: Changed, found: Found) -> str | None:
+def _other_text(one: ChangedQuery, found: TopResult) -> str | None:
     return found.text if found.text != one.caption else None

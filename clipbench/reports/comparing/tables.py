@@ -9,15 +9,15 @@ from clipbench.reports.comparing.words import (
     CORRECTION_NAMES,
     HEADLINE,
     UNLIKE,
+    comparison_notes,
+    comparison_title,
     digits,
-    mark,
     metric_label,
-    notes,
     p_value,
     percent,
     run_labels,
     signed,
-    title,
+    significance_mark,
     unlike_words,
     with_bounds,
 )
@@ -82,14 +82,14 @@ def detail(comparison: Comparison) -> Table:
         cells += [line.queries, line.images] if grouped else []
         cells += [unlike_words(comparison, line)] if comparison.unlike else []
         rows.append(tuple(cells))
-    return Table(title(comparison), tuple(columns), tuple(rows), notes(comparison))
+    return Table(comparison_title(comparison), tuple(columns), tuple(rows), comparison_notes(comparison))
 
 
 def _difference(line: Line) -> list[Cell]:
     tested, flips = line.tested, line.flips
     return [
         with_bounds(line.reference, line.metric),
-        with_bounds(line.estimate, line.metric) + mark(line),
+        with_bounds(line.estimate, line.metric) + significance_mark(line),
         signed(line.delta, line.metric),
         _bounds(tested.bca if tested else None, line.metric),
         _bounds(tested.percentile if tested else None, line.metric),
@@ -123,7 +123,9 @@ WIDE = (
 def wide(comparison: Comparison) -> Table:
     """Return every difference in full precision, for programs; the columns are those of `WIDE`."""
     rows = tuple(_wide_row(comparison, line) for line in comparison.lines)
-    return Table(title(comparison), tuple(Column(name) for name in WIDE), rows, notes(comparison))
+    return Table(
+        comparison_title(comparison), tuple(Column(name) for name in WIDE), rows, comparison_notes(comparison)
+    )
 
 
 def _wide_row(comparison: Comparison, line: Line) -> tuple[Cell, ...]:
@@ -180,7 +182,13 @@ def overview(comparison: Comparison) -> Overview:
                 label += " (FORCED)"
             rows.append((group, label, tuple(cells[run].get(name) for name in names)))
     heads = tuple(metric_label(*name) for name in names)
-    return Overview(title(comparison), comparison.groups != ("",), heads, tuple(rows), notes(comparison))
+    return Overview(
+        comparison_title(comparison),
+        comparison.groups != ("",),
+        heads,
+        tuple(rows),
+        comparison_notes(comparison),
+    )
 
 
 def _scores(
@@ -198,7 +206,7 @@ def _scores(
         of_run = {line.run: line for line in own}
         for run, value in values.items():
             line = of_run.get(run)
-            text, sign = f"{value:.{digits(name[1])}f}", mark(line) if line else ""
+            text, sign = f"{value:.{digits(name[1])}f}", significance_mark(line) if line else ""
             better = line.improves if line else None
             found.setdefault(run, {})[name] = Score(text, value == best and not alike, sign, better)
     return found

@@ -8,6 +8,7 @@ from clipbench.keys import short
 from clipbench.reports.runs import DIGITS, perturbation_name, shown_name
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparison import Comparison, Estimate, Line
+from clipbench.study.methods import method_words
 
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 LEVELS = ((0.01, DOUBLE_DAGGER), (0.05, DAGGER))
@@ -32,13 +33,14 @@ def run_labels(runs: Sequence[StoredRun]) -> tuple[str, ...]:
             run.dataset_name,
             run.model,
             perturbation_name(run.perturbation.operation, run.perturbation.level, run.perturbation.seed),
+            method_words(run.spec.method),
             " ".join(run.tags),
         ]
         for run in runs
     ]
     settings = facts[0][2]
-    varying = [i for i in range(3) if len({fact[i] for fact in facts}) > 1]
-    chosen = varying or ([3] if len({fact[3] for fact in facts}) == len(facts) else [2 if settings else 1])
+    varying = [i for i in range(4) if len({fact[i] for fact in facts}) > 1]
+    chosen = varying or ([4] if len({fact[4] for fact in facts}) == len(facts) else [2 if settings else 1])
     labels = [", ".join(fact[i] for i in chosen if fact[i]) for fact in facts]
     return tuple(
         f"{label} {short(run.key, 6)}".strip() if labels.count(label) > 1 else label
@@ -96,7 +98,7 @@ def p_value(p: float | None) -> str | None:
     return "<0.0001" if p < 0.00005 else f"{p:.4f}"
 
 
-def mark(line: Line) -> str:
+def significance_mark(line: Line) -> str:
     """Return the mark of a line's corrected p-value, "" where the difference is not significant."""
     if line.p_adjusted is None or line.improves is None:
         return ""
@@ -108,7 +110,7 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:g} %"
 
 
-def title(comparison: Comparison) -> str:
+def comparison_title(comparison: Comparison) -> str:
     """Return what is compared with what."""
     base = comparison.runs[comparison.baseline]
     labels = run_labels(comparison.runs)
@@ -119,7 +121,7 @@ def title(comparison: Comparison) -> str:
 
 def verdict(comparison: Comparison) -> str:
     """Return how many differences are real, in one sentence."""
-    marked = [line for line in comparison.lines if mark(line)]
+    marked = [line for line in comparison.lines if significance_mark(line)]
     better = sum(line.improves is True for line in marked)
     return (
         f"{len(marked)} of {comparison.tests} differences are significant at .05 after correction: "
@@ -127,7 +129,7 @@ def verdict(comparison: Comparison) -> str:
     )
 
 
-def notes(comparison: Comparison) -> tuple[str, ...]:
+def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     """Return what a reader must know to read the tables."""
     request = comparison.request
     correction = CORRECTION_NAMES[comparison.correction]

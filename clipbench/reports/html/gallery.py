@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from clipbench.records import Sample
 from clipbench.reports.html.elements import Child, Markup, element, joined, quoted
 from clipbench.reports.html.pictures import Pictures
-from clipbench.study.comparing.failures import Failure
-from clipbench.study.comparing.flips import Changed, Found
-from clipbench.study.comparing.sides import Side
+from clipbench.study.comparing.failures import WorstFailure
+from clipbench.study.comparing.flips import ChangedQuery, TopResult
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def failure_cards(failures: Sequence[Failure], pictures: Pictures) -> Markup:
+def failure_cards(failures: Sequence[WorstFailure], pictures: Pictures) -> Markup:
     """Return a card per failure: the caption, its own image, and the image found first."""
     return element("div", {"class": "cards"}, *(_failure(one, pictures) for one in failures))
 
 
-def _failure(one: Failure, pictures: Pictures) -> Markup:
+def _failure(one: WorstFailure, pictures: Pictures) -> Markup:
     shots = element(
         "div",
         {"class": "shots"},
@@ -47,8 +47,8 @@ def _shot(sample: Sample, words: str, pictures: Pictures) -> Markup:
 
 
 def changed_cards(
-    changed: Sequence[Changed],
-    sides: tuple[Side, Side],
+    changed: Sequence[ChangedQuery],
+    sides: tuple[LoadedRun, LoadedRun],
     labels: tuple[str, str],
     pictures: Sequence[Pictures],
 ) -> Markup:
@@ -60,7 +60,10 @@ def changed_cards(
 
 
 def _changed(
-    one: Changed, sides: tuple[Side, Side], labels: tuple[str, str], pictures: Sequence[Pictures]
+    one: ChangedQuery,
+    sides: tuple[LoadedRun, LoadedRun],
+    labels: tuple[str, str],
+    pictures: Sequence[Pictures],
 ) -> Markup:
     own = sides[0].gallery.samples[one.image]
     kind = element(
@@ -86,7 +89,7 @@ def _changed(
     )
 
 
-def _first(one: Changed, found: Found, side: Side, label: str, album: Pictures) -> Markup:
+def _first(one: ChangedQuery, found: TopResult, side: LoadedRun, label: str, album: Pictures) -> Markup:
     words = f"{'✓ ' if found.right else ''}first in {label}"
     if one.direction == "t2i" and found.top1 is not None:
         return _shot(side.gallery.samples[found.top1], words, album)
@@ -104,7 +107,7 @@ def _rank(rank: float) -> str:
     return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"
 
 
-def notes(failures: Sequence[Failure]) -> Markup:
+def notes(failures: Sequence[WorstFailure]) -> Markup:
     """Return what the cards of failures show."""
     return joined(
         [

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipbench.errors import ClipbenchError
-from clipbench.reports.comparing.anchors import anchor_table
-from clipbench.reports.comparing.report import compared
+from clipbench.reports.comparing.published import published_table
 from clipbench.reports.comparing.words import HEADLINE, run_labels
 from clipbench.reports.html.page import Section, page
 from clipbench.reports.html.provenance import provenance
@@ -30,16 +29,17 @@ from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.store.sweeps import list_sweeps
-from clipbench.study.comparing.anchors import hold
 from clipbench.study.comparing.comparable import differences
-from clipbench.study.comparing.compare import compare
+from clipbench.study.comparing.compare import compare, compare_named
 from clipbench.study.comparing.comparison import CompareRequest, Comparison
 from clipbench.study.comparing.failures import worst_failures
 from clipbench.study.comparing.flips import changed_most
+from clipbench.study.comparing.published import compare_with_published
 from clipbench.study.comparing.references import resolve_runs
-from clipbench.study.comparing.sides import Side, load_sides
 from clipbench.study.environment import command_line
 from clipbench.study.robustness.measures import SweepSummary, summarise
+from clipbench.study.run_kinds import is_plain
+from clipbench.study.runs.loaded import LoadedRun, load_runs
 from clipbench.study.whole_files import whole_file
 
 NEWEST = 24
@@ -81,7 +81,7 @@ def write_page(
     to be compared do not compare. Then there is no page.
     """
     if out.exists() and not force:
-        raise ClipbenchError(f"{out} exists", "--overwrite replaces it, --html names another file")
+        raise ClipbenchError(f"{out} exists", "--force replaces it, --html names another file")
     text = report_page(store, request)
     drawn = () if figures is None else _figures(store, _runs(store, request), figures)
     with whole_file(out, force=force) as path:
@@ -110,15 +110,15 @@ def report_page(store: Store, request: PageRequest) -> str:
     comparison, left_out = _comparison(store, runs, request)
     if comparison is not None:  # the baseline may not have been among the runs
         runs = (*(run for run in comparison.runs if run.key not in {r.key for r in runs}), *runs)
-    sides = load_sides(store, runs)
+    sides = load_runs(store, runs)
     sections: list[Section | None] = [runs_section(sides)]
     if comparison is not None:
         sections.append(comparison_section(comparison, left_out))
         if request.flips:
             sections.append(_flips(store, comparison, request.flips))
-    anchored = [one for one in hold(store, runs) if one.anchor is not None]
+    anchored = [one for one in compare_with_published(store, runs) if one.published is not None]
     if anchored:
-        sections.append(anchors_section(anchor_table(anchored)))
+        sections.append(anchors_section(published_table(anchored)))
     sections.append(curves_section(_sweeps(store, runs)))
     shown = _failing(sides, comparison)
     if shown is not None:
@@ -149,10 +149,10 @@ def _comparison(
     """Return the comparison, None where there is nothing to compare, and the runs it leaves out with the reasons."""
     if request.compare is not None:
         references = request.references or tuple(run.key for run in runs)
-        return compared(store, references, request.compare, request.baseline), ()
-    clean = [run for run in runs if _is_plain(run)]
+        return compare_named(store, references, request.compare, request.baseline), ()
+    clean = [run for run in runs if is_plain(run)]
     base = (clean or list(runs))[-1]
-    sides = load_sides(store, runs)
+    sides = load_runs(store, runs)
     [baseline] = [side for side in sides if side.run.key == base.key]
     told = {side.run.key: differences(baseline, side) for side in sides if side is not baseline}
     like = [run for run in runs if run.key != base.key and not told[run.key]]
@@ -172,18 +172,13 @@ def _comparison(
     return compare(store, [base, *chosen], CompareRequest(metrics=names)), unlike
 
 
-def _is_plain(run: StoredRun) -> bool:
-    """Whether a run is an evaluation of the dataset as it is."""
-    return run.spec.kind == "evaluate" and run.perturbation.operation == "clean"
-
-
-def _shared(sides: Sequence[Side]) -> set[str]:
+def _shared(sides: Sequence[LoadedRun]) -> set[str]:
     """Return the metrics that all runs have."""
     return set.intersection(*({name for _, name in side.metrics} for side in sides))
 
 
 def _flips(store: Store, comparison: Comparison, count: int) -> Section:
-    sides, base = load_sides(store, comparison.runs), comparison.baseline
+    sides, base = load_runs(store, comparison.runs), comparison.baseline
     changed = {
         number: changed_most(store, sides[base], side, count)
         for number, side in enumerate(sides)
@@ -204,12 +199,12 @@ def _sweeps(store: Store, runs: Sequence[StoredRun]) -> list[list[SweepSummary]]
     return list(groups.values())
 
 
-def _failing(sides: Sequence[Side], comparison: Comparison | None) -> Side | None:
+def _failing(sides: Sequence[LoadedRun], comparison: Comparison | None) -> LoadedRun | None:
     """Return the run whose failures are shown: the baseline, else the newest clean one, else the newest."""
     able = [side for side in sides if "t2i" in side.ledgers]
     if comparison is not None:
         key = comparison.runs[comparison.baseline].key
         able = [side for side in able if side.run.key == key] or able
-    clean = [side for side in able if _is_plain(side.run)]
+    clean = [side for side in able if is_plain(side.run)]
     chosen = clean or able
     return chosen[-1] if chosen else None

@@ -19,16 +19,16 @@ from clipbench.reports.sweeps.tables import effect_table, operation_table
 from clipbench.reports.tables import Table
 from clipbench.store.engine import Store
 from clipbench.study.comparing.comparison import Comparison
-from clipbench.study.comparing.failures import Failure
-from clipbench.study.comparing.flips import Changed
-from clipbench.study.comparing.sides import Side
+from clipbench.study.comparing.failures import WorstFailure
+from clipbench.study.comparing.flips import ChangedQuery
 from clipbench.study.robustness.measures import SweepSummary
+from clipbench.study.runs.loaded import LoadedRun
 
 WHOLE_RUNS = 8
 """Runs of which every number is shown; of more, the newest."""
 
 
-def runs_section(sides: Sequence[Side]) -> Section:
+def runs_section(sides: Sequence[LoadedRun]) -> Section:
     """Return what was run and on what."""
     parts: list[Child] = [
         table_markup(runs_table(sides), heading="Runs"),
@@ -37,7 +37,7 @@ def runs_section(sides: Sequence[Side]) -> Section:
     return Section("runs", "What was run", joined(parts))
 
 
-def numbers_section(store: Store, sides: Sequence[Side]) -> Section:
+def numbers_section(store: Store, sides: Sequence[LoadedRun]) -> Section:
     """Return every number of each run with its interval."""
     parts: list[Child] = []
     if len(sides) > WHOLE_RUNS:
@@ -105,7 +105,7 @@ def _models(summaries: Sequence[SweepSummary]) -> str:
     return ", ".join(dict.fromkeys(one.clean_run.model for one in summaries))
 
 
-def failures_section(failures: Sequence[Failure], side: Side) -> Section:
+def failures_section(failures: Sequence[WorstFailure], side: LoadedRun) -> Section:
     """Return the worst failures of a run."""
     run = side.run
     told = f"{run.dataset_name} × {run.model}, {run.perturbation.operation}"
@@ -117,7 +117,9 @@ def failures_section(failures: Sequence[Failure], side: Side) -> Section:
     return Section("failures", "Where it fails", joined(parts))
 
 
-def flips_section(changed: Mapping[int, Sequence[Changed]], sides: Sequence[Side], baseline: int) -> Section:
+def flips_section(
+    changed: Mapping[int, Sequence[ChangedQuery]], sides: Sequence[LoadedRun], baseline: int
+) -> Section:
     """Return the queries that changed most, for each run by its number."""
     labels = run_labels([side.run for side in sides])
     parts: list[Child] = []

@@ -8,16 +8,18 @@ from clipbench.keys import short
 from clipbench.reports.comparing.words import HEADLINE, digits, metric_label
 from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.comparing.sides import Side
+from clipbench.study.methods import method_words
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def runs_table(sides: Sequence[Side]) -> Table:
+def runs_table(sides: Sequence[LoadedRun]) -> Table:
     """Return the runs with their headline numbers; what is the same of all of them is said beneath."""
     labels: dict[str, list[Cell]] = {
         "run": [short(side.run.key, 8) for side in sides],
         "dataset": [side.run.dataset_name for side in sides],
         "model": [side.run.model for side in sides],
         "perturbation": [_setting(side) for side in sides],
+        "method": [method_words(side.run.spec.method) for side in sides],
         "tags": [" ".join(side.run.tags) for side in sides],
     }
     told = [name for name, cells in labels.items() if name == "run" or len(set(cells)) > 1]
@@ -34,17 +36,17 @@ def runs_table(sides: Sequence[Side]) -> Table:
     return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides)))
 
 
-def _setting(side: Side) -> str:
+def _setting(side: LoadedRun) -> str:
     setting = side.run.perturbation
     return perturbation_name(setting.operation, setting.level, setting.seed)
 
 
-def _protocols(sides: Sequence[Side]) -> list[str]:
+def _protocols(sides: Sequence[LoadedRun]) -> list[str]:
     told = {
         "; ".join(
             (
-                POSITIVES.get(str(side.run.spec.protocol.get("positives")), "positives unknown"),
-                TIES.get(str(side.run.spec.protocol.get("ties")), "ties unknown"),
+                POSITIVES.get(str(side.protocol["positives"]), "positives unknown"),
+                TIES.get(str(side.protocol["ties"]), "ties unknown"),
             )
         ): None
         for side in sides
@@ -52,7 +54,7 @@ def _protocols(sides: Sequence[Side]) -> list[str]:
     return list(told)
 
 
-def data_table(sides: Sequence[Side]) -> Table:
+def data_table(sides: Sequence[LoadedRun]) -> Table:
     """Return what the runs are of: collections by fingerprint, with chance, which any score is seen against."""
     rows: dict[tuple[str, int], tuple[Cell, ...]] = {}
     for side in sides:

@@ -1,4 +1,4 @@
-"""Gallery-side stress as tables and figures: gallery sizes, distractors, fooling captions. Read from the store."""
+"""Gallery-side stress as tables and figures: gallery sizes, distractors, hard negatives. Read from the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clipbench.reports.runs import shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_metrics
-from clipbench.study.robustness.fooling import FALSE_RATE, OWN_FALSE_RATE
+from clipbench.study.robustness.false_rates import FALSE_RATE, OWN_FALSE_RATE
 from clipbench.study.robustness.gallery_sizes import named, sized
 from clipbench.study.robustness.gallery_stress import StressRuns
 
@@ -36,8 +36,8 @@ def stress_tables(store: Store, runs: StressRuns, *, wide: bool = False) -> tupl
     tables = [size_table(store, runs)]
     if runs.distractors:
         tables.append(distractor_table(store, runs))
-    if runs.fooling:
-        tables.append(fooling_table(store, runs))
+    if runs.hard_negatives:
+        tables.append(hard_negatives_table(store, runs))
     return tuple(tables)
 
 
@@ -71,7 +71,7 @@ def stress_records(store: Store, runs: StressRuns) -> Table:
     """Return one row per number of every run: run, kind, what was added, direction, metric, size, interval."""
     rows: list[tuple[Cell, ...]] = []
     chosen = [(runs.sizes, ""), *((run, name) for name, run in runs.distractors)]
-    chosen += [(run, _controls(run)) for run in runs.fooling]
+    chosen += [(run, _controls(run)) for run in runs.hard_negatives]
     for run, added in chosen:
         for metric in load_metrics(store, run.key):
             name, size = sized(metric.name) or (metric.name, None)
@@ -127,14 +127,14 @@ def distractor_table(store: Store, runs: StressRuns) -> Table:
     return Table(title, tuple(columns), tuple(rows), tuple(notes))
 
 
-def fooling_table(store: Store, runs: StressRuns) -> Table:
-    """Return one row per operation that makes fooling captions: false rate, and what becomes of i2t R@1."""
+def hard_negatives_table(store: Store, runs: StressRuns) -> Table:
+    """Return one row per operation that makes hard negatives: false rate, and what becomes of i2t R@1."""
     names = ("copies by", "added", "false", "95 %", "chance", "own", "i2t R@1", "drop", "95 % of it")
     clean = _numbers(store, runs.clean)
     rows: list[tuple[Cell, ...]] = [
         ("none", 0, None, None, None, None, _value(clean, "i2t", "hit@1"), None, None)
     ]
-    for run in runs.fooling:
+    for run in runs.hard_negatives:
         numbers = _numbers(store, run)
         words = _controls(run).split()
         rows.append(

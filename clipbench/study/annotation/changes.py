@@ -25,16 +25,16 @@ from clipbench.statistics.multiple import holm
 from clipbench.statistics.paired import paired_difference
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
+from clipbench.study.annotation.categories import query_of
 from clipbench.study.annotation.labels import Scope
 from clipbench.study.annotation.results import (
-    EVERYTHING,
+    ALL_QUERIES,
     LABELLED,
     Floats,
-    Places,
-    Ranked,
-    groups,
-    query_of,
-    ranked,
+    LabelledRun,
+    Rows,
+    labelled_run,
+    rows_by_category,
 )
 
 CONTROLS = "matched non-failures"
@@ -101,21 +101,21 @@ def category_changes(
 
     Raises CompareError where the runs hold different queries.
     """
-    first, second = (ranked(store, run, within) for run in runs)
-    if list(first.place) != list(second.place):
+    first, second = (labelled_run(store, run, within) for run in runs)
+    if list(first.row) != list(second.row):
         raise CompareError(
-            f"the runs hold {len(first.place):,} and {len(second.place):,} queries, not the same ones",
+            f"the runs hold {len(first.row):,} and {len(second.row):,} queries, not the same ones",
             "evaluate both on the same dataset, without missing photographs",
         )
-    by_name = dict(groups(first, within, policy))
+    by_name = rows_by_category(first, within, policy)
     by_name[CONTROLS], how = _controls(first, within, by_name[LABELLED])
-    by_name[EVERYTHING] = np.arange(first.ledger.queries)
+    by_name[ALL_QUERIES] = np.arange(first.ledger.queries)
     rows = [
         _change(name, (first, second), places, k, resamples)
         for name, places in by_name.items()
         if len(places)
     ]
-    drawn = None if within.sample is None else within.sample.run == first.run.key
+    drawn = None if within.sample is None else within.sample.run == first.key
     return Changes(tuple(_corrected(rows)), how, drawn)
 
 
@@ -130,7 +130,9 @@ def _corrected(rows: Sequence[CategoryChange]) -> list[CategoryChange]:
     ]
 
 
-def _change(name: str, runs: tuple[Ranked, Ranked], places: Places, k: int, resamples: int) -> CategoryChange:
+def _change(
+    name: str, runs: tuple[LabelledRun, LabelledRun], places: Rows, k: int, resamples: int
+) -> CategoryChange:
     before, after = (run.hits(k)[places] for run in runs)
     clusters = runs[0].ledger.cluster[places]
     interval = None
@@ -144,22 +146,22 @@ def _change(name: str, runs: tuple[Ranked, Ranked], places: Places, k: int, resa
         after=float(after.mean()),
         interval=interval,
         flips=mcnemar(before, after),
-        placebo=None if name == EVERYTHING else placebo(runs, places, k, resamples),
+        placebo=None if name == ALL_QUERIES else placebo(runs, places, k, resamples),
     )
 
 
-def placebo(runs: tuple[Ranked, Ranked], places: Places, k: int, resamples: int) -> Placebo:
+def placebo(runs: tuple[LabelledRun, LabelledRun], places: Rows, k: int, resamples: int) -> Placebo:
     """Return what happens, going back, to queries that the second run ranks as the first ranks these.
 
     Were the two runs equally good, either could be called the first: going back must then gain as much as
     going on. What is gained beyond that is not owed to the choice of the queries.
     """
     first, second = runs
-    names = list(first.place)
+    names = list(first.row)
     mine, others = (np.ceil(best_ranks(run.ledger)).astype(int).tolist() for run in runs)
     wanted = [(names[place], mine[place]) for place in places.tolist()]
     offered = list(zip(names, others, strict=True))
-    back = np.array(sorted(first.place[id_] for id_ in matched(wanted, offered, LEGACY_SEED)), dtype=np.int64)
+    back = np.array(sorted(first.row[id_] for id_ in matched(wanted, offered, LEGACY_SEED)), dtype=np.int64)
     change = second.hits(k) - first.hits(k)
     on, returned = change[places], -change[back]
     gained = float(returned.mean())
@@ -182,26 +184,26 @@ def _interval_of_difference(
     return found
 
 
-def _controls(found: Ranked, within: Scope, labelled: Places) -> tuple[Places, str]:
+def _controls(found: LabelledRun, within: Scope, labelled: Rows) -> tuple[Rows, str]:
     """Return the sample's stored controls, else as many successes, each near a failure in length; and which."""
     stored = [item.failure for item in within.sample.items if item.role == CONTROL] if within.sample else []
     t2i = found.ledger.direction == "t2i"
     words = "each of about as many words as a failure" if t2i else "drawn by hash"
     alike = f"{words}, and alike in nothing else"
-    known = sorted(found.place[query_of(f)] for f in stored if query_of(f) in found.place)
+    known = sorted(found.row[query_of(f)] for f in stored if query_of(f) in found.row)
     worse = "; by chance alone they can only get worse"
     if known:
-        own = within.sample is not None and within.sample.run == found.run.key
+        own = within.sample is not None and within.sample.run == found.key
         how = f"successes that were drawn with the sample, {alike}{worse if own else ''}"
         return np.array(known, dtype=np.int64), how
-    names = list(found.place)
+    names = list(found.row)
     sizes = (
-        [len(caption.text.split()) for caption in found.gallery.captions]
+        [len(caption.text.split()) for caption in found.loaded.gallery.captions]
         if t2i
         else [0] * found.ledger.queries
     )
     wanted = [(names[place], sizes[place]) for place in labelled.tolist()]
     offered = [(names[place], sizes[place]) for place in np.flatnonzero(found.hits(1) == 1).tolist()]
     chosen = matched(wanted, offered, LEGACY_SEED)
-    places = np.array(sorted(found.place[id_] for id_ in chosen), dtype=np.int64)
+    places = np.array(sorted(found.row[id_] for id_ in chosen), dtype=np.int64)
     return places, f"successes of the first run, {alike}{worse}"

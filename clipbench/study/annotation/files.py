@@ -1,31 +1,26 @@
-"""Label files to entries: CSV, TSV, XLSX and JSON, whatever a spreadsheet made of them. Matches nothing.
-
-Every quirk that was met on the way (line ends, a byte order mark, another delimiter) is a note; what
-cannot be read is a problem with its line.
-"""
+"""Label files to entries: CSV, TSV, XLSX and JSON, whatever a spreadsheet made of them. Matches nothing."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipbench.datasets.textfile import parse_json, read_bytes, read_text
-from clipbench.errors import InputError, Problem
-from clipbench.failures.exchange import CLASSIC, COLUMNS, Entry, entry, missing_columns
+from clipbench.datasets.textfile import parse_json
+from clipbench.errors import DatasetError, InputError, Problem
+from clipbench.failures.exchange import CLASSIC, Entry, entry, missing_columns
+from clipbench.foreign_files import read_foreign
 from clipbench.keys import bytes_digest
 from clipbench.study.annotation.exchange_json import json_entries
-from clipbench.study.annotation.spreadsheet import read_sheet, refused
+from clipbench.study.annotation.spreadsheet import read_sheet
+from clipbench.tabular.table import Table, parse_table
+from clipbench.tabular.text import decode_text
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes of a label file, packed or unpacked; ten thousand labels take about one million."""
+"""Bytes of a label file; ten thousand labels take about one million."""
 
 PACKED = b"PK\x03\x04"
 """How an Excel file begins, whatever it is called."""
-
-DELIMITERS = (",", ";", "\t")
 
 
 @dataclass(frozen=True)
@@ -46,88 +41,29 @@ def read_labels(path: Path) -> LabelFile:
     Raises DatasetError where there is no such file, InputError where nothing of it can be read,
     ClipbenchError where openpyxl is lacking for .xlsx.
     """
-    data = read_bytes(path)
-    if len(data) > LARGEST:
-        raise refused(path, f"has {len(data):,} bytes, a label file at most {LARGEST:,}")
-    suffix = path.suffix.lower()
-    notes: tuple[str, ...] = ()
+    data = read_foreign(path, LARGEST, error=DatasetError)
+    suffix, digest = path.suffix.lower(), bytes_digest(data)
     if suffix in {".xlsx", ".xlsm", ".xls"} or data.startswith(PACKED):
-        kind, sheet = "xlsx", read_sheet(path, data, LARGEST)
-        entries, problems = _from_cells(path, sheet.rows)
-        notes, problems = sheet.notes, [*sheet.problems, *problems]
-    elif suffix == ".json" or data.lstrip()[:1] in (b"{", b"["):
-        text = read_text(path)
-        kind, entries, problems = json_entries(parse_json(text, path), path)
-    else:
-        text = read_text(path)
-        kind, notes = ("tsv" if suffix == ".tsv" else "csv"), _quirks(data, text)
-        entries, problems = _from_cells(path, _table(path, text))
-    return LabelFile(path, kind, bytes_digest(data), tuple(entries), notes, tuple(problems))
+        table = read_sheet(path, data)
+        return _labels(path, "xlsx", digest, table)
+    if suffix == ".json" or data.lstrip()[:1] in (b"{", b"["):
+        kind, entries, problems = json_entries(parse_json(decode_text(data, str(path)).text, path), path)
+        return LabelFile(path, kind, digest, tuple(entries), (), tuple(problems))
+    table = parse_table(data, str(path), known=lambda header: not missing_columns(_columns(header)))
+    return _labels(path, "tsv" if suffix == ".tsv" else "csv", digest, table)
 
 
-def _quirks(data: bytes, text: str) -> tuple[str, ...]:
-    found = []
-    if data.startswith(b"\xef\xbb\xbf"):
-        found.append("a byte order mark")
-    if "\r\n" in text:
-        found.append("line ends as on Windows (CRLF)")
-    if not text.endswith(("\n", "\r")):
-        found.append("no line end after the last row")
-    delimiter = _delimiter(text)
-    if delimiter != ",":
-        found.append(f"columns separated by {'tabs' if delimiter == chr(9) else delimiter}")
-    return tuple(found)
+def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
+    """Return the rows of a table. Raises InputError where its header does not tell what they are."""
+    header = _columns(table.header)
+    if lacking := missing_columns(header):
+        message = (
+            f"no column {', '.join(lacking)} among: {', '.join(header)}; {', '.join(CLASSIC)} are expected"
+        )
+        raise InputError(f"{path} is no label file", [Problem(str(path), table.header_line, message)])
+    entries = tuple(entry(row.line, dict(zip(header, row.cells, strict=True))) for row in table.rows)
+    return LabelFile(path, kind, digest, entries, tuple(q.message for q in table.quirks), table.problems)
 
 
-def _delimiter(text: str) -> str:
-    """Return what separates the columns: whichever occurs most in the first line, a comma where tied."""
-    head = text.lstrip("\r\n").partition("\n")[0]
-    return max(DELIMITERS, key=head.count)
-
-
-def _table(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first line, cells) of every record. Raises InputError where quotation marks do not close."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{path} is no table", [Problem(str(path), start, f"not CSV from here on: {error}")]
-        ) from error
-
-
-def _from_cells(path: Path, records: Iterable[tuple[int, list[str]]]) -> tuple[list[Entry], list[Problem]]:
-    """Return the rows below the header. Raises InputError where the header does not tell what they are."""
-    rows = iter(records)
-    header_line, head = next(((line, cells) for line, cells in rows if any(map(str.strip, cells))), (0, []))
-    header = [name.strip().casefold() for name in head]
-    lacking = missing_columns(header)
-    if lacking:
-        found = ", ".join(name for name in header if name) or "nothing"
-        message = f"no column {', '.join(lacking)} among: {found}; {', '.join(CLASSIC)} are expected"
-        raise InputError(f"{path} is no label file", [Problem(str(path), header_line, message)])
-    twice = sorted({name for name in header if name in COLUMNS and header.count(name) > 1})
-    if twice:
-        message = f"the column {', '.join(twice)} comes twice"
-        raise InputError(f"{path} is no label file", [Problem(str(path), header_line, message)])
-    return _below(path, header, rows)
-
-
-def _below(
-    path: Path, header: Sequence[str], rows: Iterable[tuple[int, list[str]]]
-) -> tuple[list[Entry], list[Problem]]:
-    entries: list[Entry] = []
-    problems: list[Problem] = []
-    for line, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            message = f"{len(cells)} cells, the header names {len(header)} columns"
-            more = "; a caption with a comma needs quotation marks" if len(cells) > len(header) else ""
-            problems.append(Problem(str(path), line, message + more))
-            continue
-        entries.append(entry(line, dict(zip(header, cells, strict=True))))
-    return entries, problems
+def _columns(header: Sequence[str]) -> list[str]:
+    return [name.casefold() for name in header]

@@ -1,7 +1,4 @@
-"""What a run does with the labelled queries, category by category; `changes` knows what two runs do.
-
-Categories are people's labels of the very failures, so whatever is told of one of them is an oracle's figure.
-"""
+"""What a run does with the labelled queries, category by category; `changes` knows what two runs do."""
 
 from __future__ import annotations
 
@@ -12,24 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError, CompareError
-from clipbench.failures.items import Failure
-from clipbench.failures.merging import merge
-from clipbench.failures.taxonomy import NAMES
 from clipbench.keys import short
 from clipbench.metrics.measures import best_ranks, measure
-from clipbench.records import Direction, Ledger
+from clipbench.records import Ledger
 from clipbench.statistics.bootstrap import RESAMPLES, bootstrap, cluster_sums, intervals
 from clipbench.statistics.intervals import Interval, wilson
-from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
-from clipbench.store.runs import StoredRun, load_ledgers
-from clipbench.study.annotation.labels import Scope, given
-from clipbench.study.annotation.sampling import run_gallery
-from clipbench.study.galleries import Gallery
+from clipbench.store.runs import StoredRun
+from clipbench.study.annotation.categories import categorised
+from clipbench.study.annotation.labels import Scope
+from clipbench.study.runs.loaded import LoadedRun, load_run
 
-LABELLED, EVERYTHING = "all labelled failures", "all queries"
+LABELLED, ALL_QUERIES = "all labelled failures", "all queries"
 
-Places = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
@@ -48,23 +41,27 @@ class CategoryResult:
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """The queries of one direction of a run, in its order, with where each id stands."""
+class LabelledRun:
+    """A run in the direction of the labels. row: where the query of each id stands in the ledger."""
 
-    run: StoredRun
+    loaded: LoadedRun
     ledger: Ledger
-    gallery: Gallery
-    place: Mapping[str, int]
+    row: Mapping[str, int]
+
+    @property
+    def key(self) -> str:
+        """The run's key."""
+        return self.loaded.run.key
 
     def hits(self, k: int) -> Floats:
         """Return 1.0 for queries whose own item is among the first k, ties counted against it."""
         return measure(f"hit@{k}")(self.ledger, "pessimistic")
 
 
-def ranked(store: Store, run: StoredRun, within: Scope) -> Ranked:
-    """Return a run's queries in the direction of the labels.
+def labelled_run(store: Store, run: StoredRun, within: Scope) -> LabelledRun:
+    """Return a run in the direction of the labels.
 
-    Raises CompareError where the run is on another dataset or lacks the direction.
+    Raises CompareError where the run is on another dataset or lacks the direction, or labels are of both.
     """
     if run.fingerprint != within.fingerprint:
         raise CompareError(
@@ -72,13 +69,12 @@ def ranked(store: Store, run: StoredRun, within: Scope) -> Ranked:
             f"{within.what} ({short(within.fingerprint)})",
             f"clipbench runs list --dataset {within.what}",
         )
-    direction = _direction(within)
-    ledgers = load_ledgers(store, run.key)
-    if direction not in ledgers:
-        raise CompareError(f"run {short(run.key)} has no direction {direction}, in which the labels are")
-    gallery = run_gallery(store, run, load_dataset(store, run.spec.dataset))
-    ids = [c.id for c in gallery.captions] if direction == "t2i" else [s.id for s in gallery.samples]
-    return Ranked(run, ledgers[direction], gallery, {id_: place for place, id_ in enumerate(ids)})
+    directions = sorted({label.failure.direction for label in within.labels})
+    if len(directions) > 1:
+        raise CompareError("the labels are of both directions", "--sample KEY chooses one of them")
+    loaded = load_run(store, run)
+    row = {query: row for row, query in enumerate(loaded.query_ids(directions[0]))}
+    return LabelledRun(loaded, loaded.ledger(directions[0]), row)
 
 
 def category_results(
@@ -90,75 +86,48 @@ def category_results(
     confidence: float = 0.95,
 ) -> tuple[CategoryResult, ...]:
     """Return hits and ranks of a run on each category, on all labelled failures, and on all queries."""
-    found = ranked(store, run, within)
-    ranks = best_ranks(found.ledger)
-    results = []
-    for name, places in {
-        **groups(found, within, policy),
-        EVERYTHING: np.arange(found.ledger.queries),
-    }.items():
-        hits = []
-        for k in ks:
-            own = found.hits(k)[places]
-            if name == EVERYTHING:
-                bounds = over_images(own, found.ledger.cluster, confidence)
-            else:
-                bounds = wilson(float(own.sum()), len(own), confidence)
-            hits.append((k, float(own.mean()), bounds))
-        own_ranks = ranks[places]
-        results.append(
-            CategoryResult(
-                name, len(places), tuple(hits), float(np.median(own_ranks)), float(own_ranks.mean())
-            )
-        )
-    return tuple(results)
+    labelled = labelled_run(store, run, within)
+    groups = rows_by_category(labelled, within, policy)
+    chosen = tuple(_result(labelled, name, rows, ks, confidence) for name, rows in groups.items())
+    return (*chosen, _result(labelled, ALL_QUERIES, np.arange(labelled.ledger.queries), ks, confidence))
 
 
-def over_images(
-    values: Floats, clusters: npt.NDArray[np.int32], confidence: float, resamples: int = RESAMPLES
-) -> Interval:
-    """Return the interval of a mean over all queries, of which those of one image share its fate."""
-    if len(np.unique(clusters)) < 2:
-        return wilson(float(values.sum()), len(values), confidence)
-    (found,) = intervals(bootstrap(*cluster_sums(values, clusters), resamples), confidence)
-    return found
+def _result(
+    labelled: LabelledRun, name: str, rows: Rows, ks: Sequence[int], confidence: float
+) -> CategoryResult:
+    ranks = best_ranks(labelled.ledger)[rows]
+    hits = []
+    for k in ks:
+        own = labelled.hits(k)[rows]
+        clusters = labelled.ledger.cluster[rows]
+        if name == ALL_QUERIES and len(np.unique(clusters)) > 1:
+            # Queries of one image share its fate. Among the labelled ones an image rarely has a second.
+            (bounds,) = intervals(bootstrap(*cluster_sums(own, clusters), RESAMPLES), confidence)
+        else:
+            bounds = wilson(float(own.sum()), len(own), confidence)
+        hits.append((k, float(own.mean()), bounds))
+    return CategoryResult(name, len(rows), tuple(hits), float(np.median(ranks)), float(ranks.mean()))
 
 
-def groups(found: Ranked, within: Scope, policy: str) -> dict[str, Places]:
-    """Return the queries of each category that occurs, and of all labelled failures, as places in the run.
+def rows_by_category(labelled: LabelledRun, within: Scope, policy: str) -> dict[str, Rows]:
+    """Return the queries of each category that occurs, and of all labelled failures, as rows of the ledger.
 
     With count-all a query may be in two categories. Raises CompareError for labelled queries that the run
     did not rank, ClipbenchError where the policy leaves none.
     """
-    failures = {label.key: label.failure for label in within.labels}
-    missing = sorted({query_of(f) for f in failures.values()} - set(found.place))
+    every = categorised(within.labels, "count-all").labelled
+    missing = sorted(set(every) - set(labelled.row))
     if missing:
         raise CompareError(
-            f"{len(missing)} labelled queries were not ranked by run {short(found.run.key)}, first {missing[0]}",
+            f"{len(missing)} labelled queries were not ranked by run {short(labelled.key)}, first {missing[0]}",
             "evaluate the run on the same dataset, without missing photographs",
         )
-    merged = merge(given(within.labels), policy)
-    by_name = {
-        name: sorted({found.place[query_of(failures[g.item])] for g in merged.counted if g.category == name})
-        for name in NAMES
-    }
-    every = sorted({found.place[query_of(failures[g.item])] for g in merged.counted})
-    if not every:
+    counted = categorised(within.labels, policy)
+    if not counted.labelled:
         raise ClipbenchError(
-            f"the merge policy {policy} leaves none of {len(failures)} labelled failures",
+            f"the merge policy {policy} leaves none of {len({label.key for label in within.labels})} labelled "
+            "failures",
             "--policy count-all, or clipbench annotate adjudicate",
         )
-    named = {name: np.array(places, dtype=np.int64) for name, places in by_name.items() if places}
-    return {**named, LABELLED: np.array(every, dtype=np.int64)}
-
-
-def _direction(within: Scope) -> Direction:
-    directions = sorted({label.failure.direction for label in within.labels})
-    if len(directions) > 1:
-        raise CompareError("the labels are of both directions", "--sample KEY chooses one of them")
-    return directions[0]
-
-
-def query_of(failure: Failure) -> str:
-    """Return the id of the query that failed: the caption, or for i2t the image."""
-    return failure.caption_id if failure.direction == "t2i" else failure.retrieved_id
+    groups = {**counted.by_category, LABELLED: counted.labelled}
+    return {name: np.array(sorted(labelled.row[id_] for id_ in ids)) for name, ids in groups.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clipbench.errors import ClipbenchError, StoreError
+from clipbench.errors import ClipbenchError
 from clipbench.failures.items import CONTROL, FAILURE, Failure, FailureSample, SampledFailure
 from clipbench.failures.sampling import (
     LEGACY_SEED,
@@ -23,13 +23,11 @@ from clipbench.failures.sampling import (
 )
 from clipbench.keys import Json, short
 from clipbench.metrics.measures import best_ranks
-from clipbench.records import Dataset, Direction, Ledger
-from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import find_set
+from clipbench.records import Direction, Ledger
 from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample, save_sample
-from clipbench.store.runs import StoredRun, load_ledgers
-from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.store.runs import StoredRun
+from clipbench.study.runs.loaded import LoadedRun, load_run
 
 EVERYTHING = "all"
 STRATIFIERS = ("margin", "rank")
@@ -108,8 +106,7 @@ def drawn_from(store: Store, run: StoredRun, request: SampleRequest) -> FailureS
             f"({run.perturbation.operation} {run.perturbation.level:g}), and people would see the clean ones",
             f"sample a clean run: clipbench runs list --dataset {run.dataset_name}",
         )
-    dataset = load_dataset(store, run.spec.dataset)
-    found = list(outcomes(store, run, dataset, request.direction))
+    found = list(outcomes(load_run(store, run), request.direction))
     failures = [o for o in found if not o.hit and o.item.rank > request.rank_above]
     if not failures:
         raise ClipbenchError(
@@ -132,20 +129,14 @@ def drawn_from(store: Store, run: StoredRun, request: SampleRequest) -> FailureS
     )
 
 
-def outcomes(store: Store, run: StoredRun, dataset: Dataset, direction: Direction) -> Iterator[Outcome]:
-    """Yield what became of every query of one direction, in order. Raises ClipbenchError where it was not run."""
-    ledgers = load_ledgers(store, run.key)
-    if direction not in ledgers:
-        raise ClipbenchError(
-            f"run {short(run.key)} has no direction {direction}; it has {', '.join(ledgers)}",
-            f"--direction {next(iter(ledgers))}",
-        )
-    ledger, gallery = ledgers[direction], run_gallery(store, run, dataset)
-    places = {sample.id: place for place, sample in enumerate(dataset.samples)}
+def outcomes(loaded: LoadedRun, direction: Direction) -> Iterator[Outcome]:
+    """Yield what became of every query of one direction, in order. Raises CompareError where it was not run."""
+    ledger, gallery = loaded.ledger(direction), loaded.gallery
+    places = {sample.id: place for place, sample in enumerate(loaded.dataset.samples)}
     ranks = best_ranks(ledger)
     for query in range(ledger.queries):
         hit = is_hit(ledger, query)
-        failure = _failure(ledger, query, (dataset, gallery, places))
+        failure = _failure(loaded, ledger, query, places)
         t2i = direction == "t2i"
         yield Outcome(
             id=failure.caption_id if t2i else failure.retrieved_id,
@@ -162,16 +153,6 @@ def outcomes(store: Store, run: StoredRun, dataset: Dataset, direction: Directio
         )
 
 
-def run_gallery(store: Store, run: StoredRun, dataset: Dataset) -> Gallery:
-    """Return the images and captions that a stored run ranked. Raises StoreError where its images are gone."""
-    images = find_set(store, run.spec.images)
-    if images is None:
-        raise StoreError(
-            f"the image set {run.spec.images} of run {run.key} is gone", "clipbench store verify"
-        )
-    return gallery_of(dataset, images.unreadable)
-
-
 def is_hit(ledger: Ledger, query: int) -> bool:
     """Whether the item that a query scored highest is one of its positives."""
     pairs = slice(int(ledger.offsets[query]), int(ledger.offsets[query + 1]))
@@ -183,13 +164,13 @@ def _finite(score: float) -> float:
     return score if np.isfinite(score) else -1.0
 
 
-def _failure(ledger: Ledger, query: int, within: tuple[Dataset, Gallery, Mapping[str, int]]) -> Failure:
-    dataset, gallery, places = within
+def _failure(loaded: LoadedRun, ledger: Ledger, query: int, places: Mapping[str, int]) -> Failure:
+    gallery = loaded.gallery
     t2i, found = ledger.direction == "t2i", int(ledger.top1[query])
     caption, other = (query, found) if t2i else (found, query)
     own, retrieved = gallery.samples[int(gallery.owners[caption])].id, gallery.samples[other].id
     return Failure(
-        fingerprint=dataset.fingerprint,
+        fingerprint=loaded.dataset.fingerprint,
         direction=ledger.direction,
         caption_id=gallery.captions[caption].id,
         image_id=own,

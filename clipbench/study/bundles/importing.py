@@ -17,7 +17,8 @@ from clipbench.store.engine import Store, transaction
 from clipbench.store.ledgers import ARRAYS
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, find_run, load_ledgers, save_run
-from clipbench.study.bundles.reading import Bundle, Ledgers, read_bundle
+from clipbench.study.bundles.rankings import Ledgers
+from clipbench.study.bundles.reading import Bundle, read_bundle
 from clipbench.study.bundles.records import BundledRun
 
 
@@ -49,7 +50,7 @@ def import_bundle(store: Store, path: Path, expected: str | None = None) -> Impo
 def _imported(store: Store, bundle: Bundle) -> Imported:
     known = tuple(key for key in bundle.runs if find_run(store, key) is not None)
     for key in known:
-        _same_ledgers(store, key, bundle.runs[key][1])
+        _same_ledgers(store, key, bundle.runs[key][1].ledgers)
     _check_sets(store, bundle)
     names = {summary.key: summary.name for summary in list_datasets(store)}
     for key, dataset in bundle.datasets.items():
@@ -61,8 +62,9 @@ def _imported(store: Store, bundle: Bundle) -> Imported:
         save_perturbation(store, setting)
     for key in bundle.sets:
         _save_set(store, bundle, key)
-    for run, ledgers in bundle.runs.values():
-        save_run(store, run.spec, _record(run, bundle.name), ledgers, run.metrics)
+    for run, rankings in bundle.runs.values():
+        record = _record(run, bundle.name)
+        save_run(store, run.spec, record, rankings.ledgers, run.metrics, rankings.shortlists)
     return Imported(bundle.name, tuple(key for key in bundle.runs if key not in known), known)
 
 

@@ -5,14 +5,13 @@ A ledger that was changed and still fits its dataset shows in the metrics, which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from clipbench.metrics.positives import Positives, equal_captions, own
-from clipbench.records import Direction, Ledger, Metric, Protocol
+from clipbench.records import UNKNOWN, Direction, Ledger, Metric, Protocol
 from clipbench.study.galleries import Gallery
-from clipbench.study.protocol import metrics_of
 
 TOLERANCE = 1e-9
 
@@ -37,17 +36,22 @@ def ledger_faults(ledger: Ledger, gallery: Gallery, protocol: Protocol) -> Itera
     ):
         yield "takes other items for right"
         return
-    above, tied, among = ledger.above, ledger.tied, ledger.tied_positives
-    counts = np.repeat(np.diff(ledger.offsets), np.diff(ledger.offsets))
+    known = ledger.above != UNKNOWN  # all of them, but in a ledger of limited depth
+    above, tied, among = ledger.above[known], ledger.tied[known], ledger.tied_positives[known]
+    counts = np.repeat(np.diff(ledger.offsets), np.diff(ledger.offsets))[known]
     if (above < 0).any() or (above + tied > ledger.gallery_size).any():
         yield f"counts more items above or tied than the {ledger.gallery_size:,} there are"
     if (tied < 1).any() or (among < 1).any() or (among > tied).any() or (among > counts).any():
         yield "counts ties that cannot be"
     if (ledger.top1 < 0).any() or (ledger.top1 >= items).any():
         yield "finds an item first that is not there"
-    if not np.isfinite(ledger.positive_score).all() or np.isnan(ledger.negative_score).any():
+    scores = ledger.positive_score
+    if (
+        not (np.isfinite(scores) | ((ledger.depth is not None) & (scores == -np.inf))).all()
+        or np.isnan(ledger.negative_score).any()
+    ):
         yield "has scores that are no numbers"
-    elif not _agreeing(ledger):
+    elif ledger.depth is None and not _agreeing(ledger):
         yield "finds items first that its scores and ranks do not put there"
 
 
@@ -79,11 +83,9 @@ def _expected(
     return equal_captions(texts, owners, images)[direction], clusters
 
 
-def metric_faults(
-    ledgers: Mapping[Direction, Ledger], protocol: Protocol, metrics: tuple[Metric, ...]
-) -> Iterator[str]:
-    """Yield every stored metric that its ledger belies, and every one that is missing or too many."""
-    derived = {(m.direction, m.name): m for m in metrics_of(ledgers, protocol)}
+def metric_faults(following: Iterable[Metric], metrics: Sequence[Metric]) -> Iterator[str]:
+    """Yield every stored metric that is not the one `following` from its ledger, is missing or too many."""
+    derived = {(m.direction, m.name): m for m in following}
     stored = {(m.direction, m.name): m for m in metrics}
     for name in derived.keys() - stored.keys():
         yield f"lacks {' '.join(name)}"

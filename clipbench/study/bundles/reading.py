@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +22,16 @@ from clipbench.keys import ITEM_BYTES
 from clipbench.records import (
     DIRECTIONS,
     Dataset,
-    Direction,
     EncoderIdentity,
-    Ledger,
     Perturbation,
     Protocol,
     image_key,
     protocol_of,
     text_key,
 )
-from clipbench.store.ledgers import ARRAYS, FLOATS, check_ledger
 from clipbench.study.bundles.archive import array_value, json_value, read_members
 from clipbench.study.bundles.ledgers import ledger_faults, metric_faults
+from clipbench.study.bundles.rankings import MEMBERS, Ledgers, Rankings, rankings_of
 from clipbench.study.bundles.records import (
     BundledRun,
     BundledSet,
@@ -44,11 +42,11 @@ from clipbench.study.bundles.records import (
     set_of,
 )
 from clipbench.study.bundles.values import read
-from clipbench.study.bundles.writing import KINDS, plain
+from clipbench.study.bundles.writing import plain
 from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.run_kinds import kind_of, metrics_from
 
 Items: TypeAlias = npt.NDArray[np.uint8]
-Ledgers: TypeAlias = Mapping[Direction, Ledger]
 
 MOST_RESAMPLES, MOST_CUTOFFS = 1_000_000, 100
 """A bundle's metrics are derived again, so its protocol must not ask for days of it."""
@@ -63,7 +61,7 @@ class Bundle:
     encoders: dict[str, EncoderIdentity] = field(default_factory=dict)
     settings: dict[str, Perturbation] = field(default_factory=dict)
     sets: dict[str, tuple[BundledSet, Items]] = field(default_factory=dict)
-    runs: dict[str, tuple[BundledRun, Ledgers]] = field(default_factory=dict)
+    runs: dict[str, tuple[BundledRun, Rankings]] = field(default_factory=dict)
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -104,7 +102,7 @@ def _take(bundle: Bundle, path: Path, member: str, members: Mapping[str, bytes])
     if folder == "runs" and rest.endswith("/run.json"):
         run = read(run_of, json_value(path, member, members[member]))
         _named(run.key, stem.removesuffix("/run"))
-        bundle.runs[run.key] = (run, _ledgers(path, f"runs/{plain(run.key)}", members))
+        bundle.runs[run.key] = (run, rankings_of(path, f"runs/{plain(run.key)}", members))
         return
     if folder == "runs" or (folder == "sets" and rest.endswith(".npy")):
         _belongs(member, members)
@@ -142,41 +140,11 @@ def _belongs(member: str, members: Mapping[str, bytes]) -> None:
         owner = member.removesuffix(".npy") + ".json"
     else:
         parts = member.split("/")
-        sizes = {"gallery.json", *(f"{array}.npy" for array in ARRAYS)}
-        if len(parts) != 4 or parts[2] not in DIRECTIONS or parts[3] not in sizes:
+        if len(parts) != 4 or parts[2] not in DIRECTIONS or parts[3] not in MEMBERS:
             raise ValueError("is no part of a run")
         owner = f"runs/{parts[1]}/run.json"
     if owner not in members:
         raise ValueError(f"lacks {owner}")
-
-
-def _ledgers(path: Path, folder: str, members: Mapping[str, bytes]) -> Ledgers:
-    found: dict[Direction, Ledger] = {}
-    for direction in DIRECTIONS:
-        place = f"{folder}/{direction}"
-        if not any(name.startswith(f"{place}/") for name in members):
-            continue
-        lacking = [
-            a for a in ("gallery.json", *(f"{a}.npy" for a in ARRAYS)) if f"{place}/{a}" not in members
-        ]
-        if lacking:
-            raise ValueError(f"{direction} lacks {', '.join(lacking)}")
-        size = json_value(path, f"{place}/gallery.json", members[f"{place}/gallery.json"])
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 2**31:
-            raise ValueError(f"{direction} has a gallery of {size!r} items")
-        arrays: dict[str, Any] = {}
-        for array in ARRAYS:
-            name = f"{place}/{array}.npy"
-            kind = "<f4" if array in FLOATS else "<i4"
-            arrays[array] = array_value(path, name, members[name], kind).copy()
-        ledger = Ledger(direction=direction, gallery_size=size, **arrays)
-        if not len(ledger.offsets):
-            raise ValueError(f"{direction} has no offsets")
-        check_ledger(ledger)
-        found[direction] = ledger
-    if not found:
-        raise ValueError("has no ledger")
-    return found
 
 
 def _faults(bundle: Bundle) -> Iterator[tuple[str, str]]:
@@ -186,10 +154,10 @@ def _faults(bundle: Bundle) -> Iterator[tuple[str, str]]:
             yield f"datasets/{plain(key)}.json", "names photographs outside their folder"
     for key, (stored, items) in bundle.sets.items():
         yield from ((f"sets/{plain(key)}.json", fault) for fault in _set_faults(bundle, stored, items))
-    for key, (run, ledgers) in bundle.runs.items():
+    for key, (run, rankings) in bundle.runs.items():
         where = f"runs/{plain(key)}/run.json"
         faults = list(_run_faults(bundle, run))
-        yield from ((where, fault) for fault in faults or _number_faults(bundle, run, ledgers))
+        yield from ((where, fault) for fault in faults or _number_faults(bundle, run, rankings.ledgers))
 
 
 def _set_faults(bundle: Bundle, stored: BundledSet, items: Items) -> Iterator[str]:
@@ -215,20 +183,24 @@ def _set_faults(bundle: Bundle, stored: BundledSet, items: Items) -> Iterator[st
 
 def _run_faults(bundle: Bundle, run: BundledRun) -> Iterator[str]:
     spec, setting = run.spec, bundle.settings.get(run.perturbation)
-    if spec.kind not in KINDS:
+    if not kind_of(spec.kind).whole:
         yield f"is of the kind {spec.kind!r}"
     if spec.dataset not in bundle.datasets or run.encoder not in bundle.encoders or setting is None:
         yield "refers to what is not in the bundle"
         return
+    encoders: list[str] = []  # two, where a head of its own made the texts
     for modality, key in (("image", spec.images), ("text", spec.texts)):
         found = bundle.sets.get(key)
         if found is None:
             yield f"refers to {key}, which is not in the bundle"
             continue
         side = setting.side("image" if modality == "image" else "text").key
-        told = (found[0].modality, found[0].dataset, found[0].encoder, found[0].perturbation)
-        if told != (modality, spec.dataset, run.encoder, side):
+        told = (found[0].modality, found[0].dataset, found[0].perturbation)
+        if told != (modality, spec.dataset, side):
             yield f"ranks {key}, which is of something else"
+        encoders.append(found[0].encoder)
+    if run.encoder not in encoders:
+        yield f"goes by {run.encoder}, and ranks vectors of {' and '.join(dict.fromkeys(encoders))}"
 
 
 def _number_faults(bundle: Bundle, run: BundledRun, ledgers: Ledgers) -> Iterator[str]:
@@ -245,7 +217,7 @@ def _number_faults(bundle: Bundle, run: BundledRun, ledgers: Ledgers) -> Iterato
         for direction, ledger in ledgers.items()
         for fault in ledger_faults(ledger, gallery, protocol)
     ]
-    yield from faults or metric_faults(ledgers, protocol, run.metrics)
+    yield from faults or metric_faults(metrics_from(run.spec, ledgers), run.metrics)
 
 
 def _protocol(run: BundledRun) -> Protocol:

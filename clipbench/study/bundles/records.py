@@ -1,14 +1,14 @@
 """The nouns of a bundle as JSON, and back: each is believed only where its content has the key it goes by.
 
-Photographs, folders of this machine and vectors are no part of a bundle.
+Photographs, folders of this machine and vectors are no part of a bundle. A field more is one line in a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
+from dataclasses import fields
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
 
 from clipbench.records import (
     Caption,
@@ -19,58 +19,114 @@ from clipbench.records import (
     Perturbation,
     RunSpec,
     Sample,
+    Target,
 )
 from clipbench.store.embeddings import EmbeddingSet, set_key
 from clipbench.store.runs import StoredRun
 from clipbench.study.bundles.values import (
+    Checksum,
+    Count,
+    Moment,
+    Name,
+    Number,
     Object,
-    checksum,
-    count,
-    mapping,
-    maybe,
-    moment,
-    name,
-    number,
+    Plain,
+    Text,
+    Told,
+    Whole,
+    Words,
+    checked,
     same_key,
-    text,
-    whole,
-    words,
 )
 
-MODALITIES = ("image", "text")
-TARGETS = ("none", "text", "image")
+# JSON has lists for rows; the cells of a row are as strict as ever.
+CaptionRow: TypeAlias = Annotated[tuple[Text, Text], Field(strict=False)]
+SampleRow: TypeAlias = Annotated[
+    tuple[Text, Text | None, Text | None, Text | None, list[CaptionRow]], Field(strict=False)
+]
+MetricRow: TypeAlias = Annotated[
+    tuple[Words, Words, Number, Number | None, Number | None, Count, Words], Field(strict=False)
+]
 
 
-@dataclass(frozen=True)
-class BundledSet:
+class _Dataset(Told):
+    key: Text
+    name: Name
+    format: Words
+    split: Words
+    caption_policy: Words
+    samples: list[SampleRow]
+
+
+class _Encoder(Told):
+    key: Text
+    kind: Words
+    label: Words
+    spec: Words
+    architecture: Words
+    pretrained: Words | None
+    weights: Words
+    activation: Words
+    preprocessing: Plain
+    tokenizer: Plain
+    precision: Words
+    dimension: Count
+    versions: dict[str, Words]
+
+
+class _Perturbation(Told):
+    key: Text
+    operation: Words
+    target: Target
+    level: Number
+    seed: Whole
+    parameters: Plain
+
+
+class BundledSet(Told):
     """An embedding set without its vectors; checksum: SHA-256 of the matrix that was ranked."""
 
-    key: str
-    dataset: str
-    encoder: str
-    perturbation: str
+    key: Text
+    dataset: Text
+    encoder: Text
+    perturbation: Text
     modality: Modality
-    truncated: int
-    unreadable: Mapping[str, str]
-    checksum: str
-    seconds: float
-    audit: Object | None
+    truncated: Count
+    unreadable: dict[Text, Words]
+    checksum: Checksum
+    seconds: Number
+    audit: Plain | None
 
 
-@dataclass(frozen=True)
-class BundledRun:
+class BundledRun(Told):
     """A run without its ledgers."""
 
-    key: str
-    spec: RunSpec
-    encoder: str
-    perturbation: str
-    command: str
-    version: str
-    environment: Object
-    timings: Mapping[str, float]
-    created_at: datetime
-    metrics: tuple[Metric, ...]
+    key: Text
+    kind: Words
+    dataset: Text
+    images: Text
+    texts: Text
+    protocol: Plain
+    metric_version: Count
+    method: Plain = Field(default_factory=dict)
+    encoder: Text
+    perturbation: Text
+    command: Words
+    version: Words
+    environment: Plain
+    timings: dict[Words, Number]
+    created_at: Moment
+    rows: list[MetricRow] = Field(alias="metrics")
+
+    @property
+    def spec(self) -> RunSpec:
+        """What determines the run's result."""
+        return RunSpec(**{field.name: getattr(self, field.name) for field in fields(RunSpec)})
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The run's metrics as the bundle has them."""
+        return tuple(Metric(*row) for row in self.rows)
 
 
 def dataset_json(dataset: Dataset) -> Object:
@@ -89,116 +145,60 @@ def dataset_json(dataset: Dataset) -> Object:
 
 def dataset_of(told: Object) -> Dataset:
     """Return the dataset of `dataset_json`. Raises ValueError where its key is another."""
+    model = checked(_Dataset, told)
     samples = tuple(
-        Sample(
-            text(id_),
-            tuple(Caption(text(key), text(spoken)) for key, spoken in captions),
-            maybe(path),
-            maybe(digest),
-            maybe(problem),
-        )
-        for id_, path, digest, problem, captions in told["samples"]
+        Sample(id_, tuple(Caption(*row) for row in captions), path, digest, problem)
+        for id_, path, digest, problem, captions in model.samples
     )
-    found = Dataset(
-        name(told["name"]),
-        words(told["format"]),
-        words(told["split"]),
-        words(told["caption_policy"]),
-        samples,
-    )
-    return same_key(found, found.key, told)
+    found = Dataset(model.name, model.format, model.split, model.caption_policy, samples)
+    return same_key(found, found.key, model.key)
 
 
 def encoder_json(identity: EncoderIdentity) -> Object:
     """Return an encoder's identity whole."""
-    return {"key": identity.key, **{field.name: getattr(identity, field.name) for field in fields(identity)}}
+    return _whole(identity)
 
 
 def encoder_of(told: Object) -> EncoderIdentity:
     """Return the identity of `encoder_json`. Raises ValueError where its key is another."""
-    found = EncoderIdentity(**{field.name: told[field.name] for field in fields(EncoderIdentity)})
-    for told_in_words in ("kind", "label", "spec", "architecture", "weights", "activation", "precision"):
-        words(told[told_in_words])
-    if found.pretrained is not None:
-        words(found.pretrained)
-    mapping(found.preprocessing), mapping(found.tokenizer)
-    count(found.dimension)
-    return same_key(found, found.key, told)
+    model = checked(_Encoder, told)
+    found = EncoderIdentity(**model.model_dump(exclude={"key"}))
+    return same_key(found, found.key, model.key)
 
 
 def perturbation_json(setting: Perturbation) -> Object:
     """Return a perturbation whole."""
-    return {
-        "key": setting.key,
-        "operation": setting.operation,
-        "target": setting.target,
-        "level": setting.level,
-        "seed": setting.seed,
-        "parameters": setting.parameters,
-    }
+    return _whole(setting)
 
 
 def perturbation_of(told: Object) -> Perturbation:
     """Return the perturbation of `perturbation_json`. Raises ValueError where its key is another."""
-    if told["target"] not in TARGETS:
-        raise ValueError(f"the target {told['target']!r} is none of {TARGETS}")
-    found = Perturbation(
-        words(told["operation"]),
-        told["target"],
-        number(told["level"]),
-        whole(told["seed"]),
-        mapping(told["parameters"]),
-    )
-    return same_key(found, found.key, told)
+    model = checked(_Perturbation, told)
+    found = Perturbation(**model.model_dump(exclude={"key"}))
+    return same_key(found, found.key, model.key)
 
 
 def set_json(stored: EmbeddingSet) -> Object:
     """Return an embedding set without its items and vectors."""
-    return {
-        "key": stored.key,
-        "dataset": stored.dataset,
-        "encoder": stored.encoder,
-        "perturbation": stored.perturbation.key,
-        "modality": stored.modality,
-        "truncated": stored.truncated,
-        "unreadable": stored.unreadable,
-        "checksum": stored.checksum,
-        "seconds": stored.seconds,
-        "audit": stored.audit,
-    }
+    told = {name: getattr(stored, name) for name in BundledSet.model_fields}
+    return told | {"perturbation": stored.perturbation.key}
 
 
 def set_of(told: Object) -> BundledSet:
     """Return the set of `set_json`. Raises ValueError where its key is another."""
-    if told["modality"] not in MODALITIES:
-        raise ValueError(f"the modality {told['modality']!r} is none of {MODALITIES}")
-    dataset, encoder, setting = (text(told[name]) for name in ("dataset", "encoder", "perturbation"))
-    found = BundledSet(
-        key=text(told["key"]),
-        dataset=dataset,
-        encoder=encoder,
-        perturbation=setting,
-        modality=told["modality"],
-        truncated=count(told["truncated"]),
-        unreadable={text(id_): words(reason) for id_, reason in told["unreadable"].items()},
-        checksum=checksum(told["checksum"]),
-        seconds=number(told["seconds"]),
-        audit=None if told["audit"] is None else mapping(told["audit"]),
-    )
-    return same_key(found, set_key(dataset, encoder, setting, found.modality), told)
+    found = checked(BundledSet, told)
+    content = set_key(found.dataset, found.encoder, found.perturbation, found.modality)
+    return same_key(found, content, found.key)
 
 
 def run_json(run: StoredRun, metrics: tuple[Metric, ...]) -> Object:
     """Return a run without its ledgers and tags."""
-    spec = run.spec
+    spec = {field.name: getattr(run.spec, field.name) for field in fields(RunSpec)}
+    if not run.spec.method:  # left out, so that bundles of plain runs are what they always were
+        del spec["method"]
     return {
         "key": run.key,
-        "kind": spec.kind,
-        "dataset": spec.dataset,
-        "images": spec.images,
-        "texts": spec.texts,
-        "protocol": spec.protocol,
-        "metric_version": spec.metric_version,
+        **spec,
         "encoder": run.encoder,
         "perturbation": run.perturbation.key,
         "command": run.command,
@@ -212,32 +212,9 @@ def run_json(run: StoredRun, metrics: tuple[Metric, ...]) -> Object:
 
 def run_of(told: Object) -> BundledRun:
     """Return the run of `run_json`. Raises ValueError where its key is another."""
-    spec = RunSpec(
-        words(told["kind"]),
-        text(told["dataset"]),
-        text(told["images"]),
-        text(told["texts"]),
-        mapping(told["protocol"]),
-        count(told["metric_version"]),
-    )
-    found = BundledRun(
-        text(told["key"]),
-        spec,
-        text(told["encoder"]),
-        text(told["perturbation"]),
-        words(told["command"]),
-        words(told["version"]),
-        mapping(told["environment"]),
-        {words(part): number(seconds) for part, seconds in mapping(told["timings"]).items()},
-        moment(told["created_at"]),
-        tuple(_metric(row) for row in told["metrics"]),
-    )
-    return same_key(found, spec.key, told)
+    found = checked(BundledRun, told)
+    return same_key(found, found.spec.key, found.key)
 
 
-def _metric(row: Any) -> Metric:
-    direction, metric, value, low, high, n, method = row
-    bounds = [None if bound is None else number(bound) for bound in (low, high)]
-    return Metric(
-        words(direction), words(metric), number(value), bounds[0], bounds[1], count(n), words(method)
-    )
+def _whole(noun: Any) -> Object:
+    return {"key": noun.key, **{field.name: getattr(noun, field.name) for field in fields(noun)}}

@@ -15,9 +15,10 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, set_items
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
-from clipbench.store.ledgers import ARRAYS
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
+from clipbench.store.shortlists import load_shortlists
 from clipbench.study.bundles.archive import array_bytes, json_bytes, write_members
+from clipbench.study.bundles.rankings import ledger_members, shortlist_members
 from clipbench.study.bundles.records import (
     dataset_json,
     encoder_json,
@@ -25,9 +26,7 @@ from clipbench.study.bundles.records import (
     run_json,
     set_json,
 )
-
-KINDS = ("evaluate", "robustness")
-"""Runs whose ledgers follow from their dataset alone."""
+from clipbench.study.run_kinds import KINDS, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +45,23 @@ def write_bundle(store: Store, runs: Sequence[StoredRun], out: Path, *, force: b
     """
     members: dict[str, bytes] = {}
     for run in runs:
-        if run.spec.kind not in KINDS:
+        if not kind_of(run.spec.kind).whole:
             raise StoreError(
                 f"run {run.key} is of the kind {run.spec.kind!r}, whose gallery holds more than its dataset; "
-                f"a bundle holds {' and '.join(KINDS)}",
+                f"a bundle holds {' and '.join(kind.name for kind in KINDS.values() if kind.whole)}",
                 "clipbench runs export RUN writes its ledger",
             )
         for name in (run.spec.images, run.spec.texts):
             members |= _set(store, _found(store, name, run))
         dataset = load_dataset(store, run.spec.dataset)
         members[f"datasets/{plain(dataset.key)}.json"] = json_bytes(dataset_json(dataset))
-        members[f"encoders/{plain(run.encoder)}.json"] = json_bytes(
-            encoder_json(load_encoder(store, run.encoder))
-        )
         members |= _setting(run)
         folder = f"runs/{plain(run.key)}"
         members[f"{folder}/run.json"] = json_bytes(run_json(run, load_metrics(store, run.key)))
         for direction, ledger in load_ledgers(store, run.key).items():
-            members[f"{folder}/{direction}/gallery.json"] = json_bytes(ledger.gallery_size)
-            for array in ARRAYS:
-                members[f"{folder}/{direction}/{array}.npy"] = array_bytes(getattr(ledger, array))
+            members |= ledger_members(f"{folder}/{direction}", ledger)
+        for direction, shortlist in load_shortlists(store, run.key).items():
+            members |= shortlist_members(f"{folder}/{direction}", shortlist)
     return Written(write_members(members, out, force=force), out, len(runs))
 
 
@@ -86,7 +82,9 @@ def _set(store: Store, stored: EmbeddingSet) -> dict[str, bytes]:
         items = set_items(connection, stored.key)
     name = f"sets/{plain(stored.key)}"
     setting = stored.perturbation
+    encoder = encoder_json(load_encoder(store, stored.encoder))
     return {
+        f"encoders/{plain(stored.encoder)}.json": json_bytes(encoder),
         f"{name}.json": json_bytes(set_json(stored)),
         f"{name}.npy": array_bytes(items),
         f"perturbations/{plain(setting.key)}.json": json_bytes(perturbation_json(setting)),

@@ -1,55 +1,49 @@
-"""The captions of a dataset by the category that people gave their failures, under a named merge policy."""
+"""The captions of a run's dataset by the category of their failures, and what a reader must know of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from clipbench.errors import CompareError
-from clipbench.failures.merging import merge, policy_named
+from clipbench.failures.merging import policy_named
 from clipbench.store.annotations import newest_labels
 from clipbench.store.engine import Store
-from clipbench.study.annotation.labels import given
+from clipbench.study.annotation.categories import categorised
 from clipbench.study.comparing.groups import Categories
-from clipbench.study.comparing.sides import Side
+from clipbench.study.runs.loaded import LoadedRun
 
 
 @dataclass(frozen=True)
-class Categorised:
+class CategorisedCaptions:
     """Captions (by id) of every category, and what a reader must know of them."""
 
     captions: Categories
     notes: tuple[str, ...]
 
 
-def captions_by_category(store: Store, side: Side, policy: str) -> Categorised:
+def captions_by_category(store: Store, loaded: LoadedRun, policy: str) -> CategorisedCaptions:
     """Return the captions whose failures carry each category, in the order of the categories' names.
 
-    A caption that failed in several ways can be in several categories. Raises CompareError where no caption
-    of the dataset has a label that counts, ClipbenchError for a policy that there is not.
+    Raises CompareError where no caption of the dataset has a label that counts, ClipbenchError for a policy
+    that there is not.
     """
     rule = policy_named(policy)
-    labels = [label for label in newest_labels(store, side.run.fingerprint) if label.category]
-    merged = merge(given(labels), policy)
-    captions = {label.key: label.failure.caption_id for label in labels}
-    found: dict[str, list[str]] = {}
-    for one in merged.counted:
-        own = found.setdefault(one.category, [])
-        if captions[one.item] not in own:
-            own.append(captions[one.item])
-    if not found:
+    labels = newest_labels(store, loaded.run.fingerprint)
+    labelled = categorised(labels, policy, lambda failure: failure.caption_id)
+    if not labelled.labelled:
         raise CompareError(
-            f"no caption of {side.run.dataset_name} carries a category that counts under the policy {policy}",
+            f"no caption of {loaded.run.dataset_name} carries a category that counts under the policy {policy}",
             "clipbench annotate sample RUN, then clipbench annotate serve",
         )
-    dropped = f"; {len(merged.dropped):,} items left out by it" if merged.dropped else ""
+    left_out = f"; {labelled.left_out:,} items left out by it" if labelled.left_out else ""
     notes = (
         (
-            f"categories of {merged.items:,} labelled failures under the policy {policy} "
-            f"({rule.description}){dropped}; a caption can be in several"
+            f"categories of {labelled.items:,} labelled failures under the policy {policy} "
+            f"({rule.description}){left_out}; a caption can be in several"
         ),
         (
             "oracle: captions have a category because some run failed on them. A run that they were drawn from can "
             "only gain there, so read the same metrics over all queries beside these"
         ),
     )
-    return Categorised(dict(sorted(found.items())), notes)
+    return CategorisedCaptions(dict(sorted(labelled.by_category.items())), notes)

@@ -14,21 +14,23 @@ from clipbench.records import DIRECTIONS
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.categories import captions_by_category
+from clipbench.study.comparing.common import CommonQueries, common_queries
 from clipbench.study.comparing.comparable import check_comparable, refusal
-from clipbench.study.comparing.comparison import FEW, CompareRequest, Comparison, Line
+from clipbench.study.comparing.comparison import HOLM_UP_TO, CompareRequest, Comparison, Line
+from clipbench.study.comparing.flips import ChangedQuery, changed_most
 from clipbench.study.comparing.groups import (
     Categories,
-    Group,
+    QueryGroup,
     category_groups,
     group_notes,
     perturbation_pairs,
     query_groups,
 )
 from clipbench.study.comparing.lines import Block, corrected, lines_of
-from clipbench.study.comparing.sides import Common, Side, common_queries, load_sides
+from clipbench.study.comparing.references import resolve_one, resolve_runs
 from clipbench.study.comparing.values import (
     MEDIAN,
-    Values,
+    QueryValues,
     check_stored,
     is_measure,
     metric_names,
@@ -37,6 +39,7 @@ from clipbench.study.comparing.values import (
     whole_hits,
 )
 from clipbench.study.protocol import RSUM
+from clipbench.study.runs.loaded import LoadedRun, load_runs
 
 AT_ONCE = 40
 """Runs whose resamples are held at a time: some 150 MB with the usual metrics."""
@@ -46,6 +49,30 @@ GROUPED = ("hit@1", "hit@5", "hit@10", "MRR")
 
 PERTURBATION = "perturbation"
 CATEGORY = "category"
+
+
+def compare_named(
+    store: Store, references: Sequence[str], request: CompareRequest, baseline: str | None = None
+) -> Comparison:
+    """Return the comparison of the runs that the references mean; the first is the baseline unless one is named.
+
+    Raises StoreError for a reference that means nothing, CompareError for runs that do not compare.
+    """
+    runs = resolve_runs(store, references)
+    number = 0
+    if baseline is not None:
+        base = resolve_one(store, baseline)
+        keys = [run.key for run in runs]
+        if base.key not in keys:
+            runs, keys = (base, *runs), [base.key, *keys]
+        number = keys.index(base.key)
+    if len(runs) < 2:
+        named = f"{len(references)} references mean {len(runs)} runs" if references else "no run is named"
+        raise CompareError(
+            f"a comparison needs 2 runs: {named}",
+            "clipbench report --compare latest:clean latest:word-dropout=0.3",
+        )
+    return compare(store, runs, request, number)
 
 
 def compare(
@@ -58,37 +85,37 @@ def compare(
     """Return every difference of the runs from run number `baseline`.
 
     categories: for `by="category"`, which captions carry which, where that is not the store's. Raises CompareError for fewer than two
-    runs, for unlike ones unless `request.force`, and for metrics or groups that are not there.
+    runs, for unlike ones unless `request.allow_unlike`, and for metrics or groups that are not there.
     """
     if len(runs) < 2:
         raise CompareError(
             f"a comparison needs 2 runs, got {len(runs)}", "clipbench report --compare latest:clean RUN"
         )
-    sides = load_sides(store, runs)
-    others = [side for number, side in enumerate(sides) if number != baseline]
-    unlike = check_comparable(sides[baseline], others)
-    if unlike and not request.force:
-        raise refusal(sides[baseline], others, unlike)
-    names = _names(sides, request)
-    common = common_queries(sides)
-    told = group_notes(request.by) if request.by else ()
+    loaded_runs = load_runs(store, runs)
+    others = [loaded for number, loaded in enumerate(loaded_runs) if number != baseline]
+    unlike = check_comparable(loaded_runs[baseline], others)
+    if unlike and not request.allow_unlike:
+        raise refusal(loaded_runs[baseline], others, unlike)
+    names = _names(loaded_runs, request)
+    common = common_queries(loaded_runs)
+    group_words = group_notes(request.by) if request.by else ()
     if request.by == CATEGORY and categories is None:
-        labelled = captions_by_category(store, sides[baseline], request.policy)
-        categories, told = labelled.captions, labelled.notes
+        labelled = captions_by_category(store, loaded_runs[baseline], request.policy)
+        categories, group_words = labelled.captions, labelled.notes
     needed = (*names, MEDIAN) if request.by == "rank-bucket" else names
-    values = [per_query(sides, one, needed) for one in common]
+    values = [per_query(loaded_runs, one, needed) for one in common]
     if not unlike:
         for part in values:
-            for number, side in enumerate(sides):
-                check_stored(side, part, number)
+            for number, loaded in enumerate(loaded_runs):
+                check_stored(loaded, part, number)
     lines: list[Line] = []
-    for group in _groups(request, sides, common, values, baseline, categories):
-        for block in _blocks(group, _pairs(request, sides, baseline), sides, values, names):
+    for group in _groups(request, loaded_runs, common, values, baseline, categories):
+        for block in _blocks(group, _pairs(request, loaded_runs, baseline), loaded_runs, values, names):
             lines += lines_of(replace(block, stored=block.stored and not unlike), request)
     tests = sum(line.tested is not None for line in lines)
     correction = request.correction
     if correction == "auto":
-        correction = "holm" if tests <= FEW else "bh"
+        correction = "holm" if tests <= HOLM_UP_TO else "bh"
     return Comparison(
         request,
         tuple(runs),
@@ -97,14 +124,28 @@ def compare(
         correction,
         tests,
         unlike,
-        (*_notes(sides, names), *told),
+        (*_notes(loaded_runs, names), *group_words),
+        _changed(store, loaded_runs, baseline, request.flips),
     )
 
 
-def _names(sides: Sequence[Side], request: CompareRequest) -> tuple[str, ...]:
+def _changed(
+    store: Store, loaded_runs: Sequence[LoadedRun], baseline: int, count: int
+) -> dict[int, tuple[ChangedQuery, ...]]:
+    """Return the queries of each run that changed most from the baseline, none where none are asked for."""
+    if not count:
+        return {}
+    return {
+        number: changed_most(store, loaded_runs[baseline], other, count)
+        for number, other in enumerate(loaded_runs)
+        if number != baseline
+    }
+
+
+def _names(loaded_runs: Sequence[LoadedRun], request: CompareRequest) -> tuple[str, ...]:
     """Return the metrics of the table; by groups of queries a few, and never RSUM, which is of whole runs."""
     by_query = request.by is not None and request.by != PERTURBATION
-    found = metric_names(sides, request.metrics)
+    found = metric_names(loaded_runs, request.metrics)
     if not by_query:
         return found
     if request.metrics:
@@ -114,15 +155,15 @@ def _names(sides: Sequence[Side], request: CompareRequest) -> tuple[str, ...]:
 
 def _groups(
     request: CompareRequest,
-    sides: Sequence[Side],
-    common: Sequence[Common],
-    values: Sequence[Values],
+    loaded_runs: Sequence[LoadedRun],
+    common: Sequence[CommonQueries],
+    values: Sequence[QueryValues],
     baseline: int,
     categories: Categories | None,
-) -> tuple[Group, ...]:
+) -> tuple[QueryGroup, ...]:
     by = request.by
     if by is None or by == PERTURBATION:
-        return (Group("", {}),)
+        return (QueryGroup("", {}),)
     if by == CATEGORY:
         found = category_groups(categories or {}, common)
         if not found:
@@ -130,39 +171,39 @@ def _groups(
                 "no caption of these runs carries a category", "clipbench annotate sample RUN, then serve"
             )
         return found
-    return query_groups(by, sides, common, values, baseline)
+    return query_groups(by, loaded_runs, common, values, baseline)
 
 
 def _pairs(
-    request: CompareRequest, sides: Sequence[Side], baseline: int
+    request: CompareRequest, loaded_runs: Sequence[LoadedRun], baseline: int
 ) -> list[tuple[str, int, tuple[int, ...]]]:
     """Return (name, baseline, others) of every comparison within the table."""
     if request.by == PERTURBATION:
-        return perturbation_pairs(sides, baseline)
-    return [("", baseline, tuple(number for number in range(len(sides)) if number != baseline))]
+        return perturbation_pairs(loaded_runs, baseline)
+    return [("", baseline, tuple(number for number in range(len(loaded_runs)) if number != baseline))]
 
 
 def _blocks(
-    group: Group,
+    group: QueryGroup,
     pairs: Sequence[tuple[str, int, tuple[int, ...]]],
-    sides: Sequence[Side],
-    values: Sequence[Values],
+    loaded_runs: Sequence[LoadedRun],
+    values: Sequence[QueryValues],
     names: tuple[str, ...],
 ) -> Iterator[Block]:
     """Yield what is resampled at a time: a few runs, and the directions that share their images."""
     # A mean of the folds' medians is no median of anything, so it is shown and not tested.
-    keep_ranks = MEDIAN in names and all(side.fold is None for side in sides)
+    keep_ranks = MEDIAN in names and all(loaded.fold is None for loaded in loaded_runs)
     for name, base, rest in pairs:
         for start in range(0, len(rest), AT_ONCE):
             chosen = (base, *rest[start : start + AT_ONCE])
-            own = tuple(sides[number] for number in chosen)
+            own = tuple(loaded_runs[number] for number in chosen)
             for parts in _parts(group, values, chosen, keep_ranks=keep_ranks):
                 yield Block(group.name or name, chosen, own, parts, names, stored=not group.name)
 
 
 def _parts(
-    group: Group, values: Sequence[Values], chosen: Sequence[int], *, keep_ranks: bool
-) -> Iterator[tuple[Values, ...]]:
+    group: QueryGroup, values: Sequence[QueryValues], chosen: Sequence[int], *, keep_ranks: bool
+) -> Iterator[tuple[QueryValues, ...]]:
     """Yield the directions of a group that resample the same images: all together, or one at a time."""
     own = [part.of(chosen) if keep_ranks else replace(part.of(chosen), ranks=None) for part in values]
     if not group.name:
@@ -173,25 +214,27 @@ def _parts(
             yield (part.part(group.members[part.direction]),)
 
 
-def _notes(sides: Sequence[Side], names: Sequence[str]) -> tuple[str, ...]:
+def _notes(loaded_runs: Sequence[LoadedRun], names: Sequence[str]) -> tuple[str, ...]:
     notes = [
         f"{direction} {' and '.join(again)} are left out: with one right item a query they are R@1 again"
         for direction in DIRECTIONS
-        if any(direction in side.ledgers for side in sides)
+        if any(direction in loaded.ledgers for loaded in loaded_runs)
         and "hit@1" in names
-        and (again := [name for name in repeated(sides, direction) if name in names])
+        and (again := [name for name in repeated(loaded_runs, direction) if name in names])
     ]
     left_out = {
-        name for side in sides for _, name in side.metrics if is_measure(name) and name not in names
+        name for loaded in loaded_runs for _, name in loaded.metrics if is_measure(name) and name not in names
     } - set(names)
-    if len({frozenset(name for _, name in side.metrics if is_measure(name)) for side in sides}) > 1:
+    if len({frozenset(name for _, name in loaded.metrics if is_measure(name)) for loaded in loaded_runs}) > 1:
         told = ", ".join(sorted(left_out))
         notes.append(f"not every run has the same metrics; left out: {told}" if told else "")
-    if len({side.run.spec.dataset for side in sides}) > len({side.run.fingerprint for side in sides}):
+    if len({loaded.run.spec.dataset for loaded in loaded_runs}) > len(
+        {loaded.run.fingerprint for loaded in loaded_runs}
+    ):
         notes.append("the runs saw other photographs under the same ids: the files' bytes differ")
-    tied = sum(_tied(side) for side in sides)
+    tied = sum(_tied(loaded) for loaded in loaded_runs)
     if tied:
-        policies = {side.ties for side in sides}
+        policies = {loaded.ties for loaded in loaded_runs}
         if policies == {"expected"}:
             notes.append(
                 f"{tied:,} queries over all runs have a right item tied with a wrong one: R@K counts it by its "
@@ -204,7 +247,7 @@ def _notes(sides: Sequence[Side], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def _tied(side: Side) -> int:
+def _tied(loaded: LoadedRun) -> int:
     return int(
-        sum(m.value for (d, name), m in side.metrics.items() if name == "tied-queries" and d in DIRECTIONS)
+        sum(m.value for (d, name), m in loaded.metrics.items() if name == "tied-queries" and d in DIRECTIONS)
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clipbench.errors import CompareError
 from clipbench.statistics.flips import Flips
 from clipbench.statistics.paired import RESAMPLES
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparable import Difference
+from clipbench.study.comparing.flips import ChangedQuery
 from clipbench.study.comparing.resampling import Tested
 
-FEW = 60
+HOLM_UP_TO = 60
 """Tests up to which a family is corrected by Holm where nothing is said; longer ones by Benjamini-Hochberg."""
 
 CORRECTIONS = ("auto", "holm", "bh")
@@ -22,9 +23,10 @@ CORRECTIONS = ("auto", "holm", "bh")
 class CompareRequest:
     """How to compare.
 
-    metrics: their names, () for all that every run has. by: a grouping of `compare_groups.BY`, or None.
+    metrics: their names, () for all that every run has. by: a grouping of `groups.BY`, or None.
     correction: "holm", "bh" or "auto". policy: how a failure with several labels counts, for
-    by="category". force: compare what is common of unlike runs.
+    by="category". allow_unlike: compare what unlike runs have in common. flips: how many queries of each
+    direction to return, those that changed most.
     """
 
     metrics: tuple[str, ...] = ()
@@ -34,7 +36,8 @@ class CompareRequest:
     confidence: float = 0.95
     correction: str = "auto"
     policy: str = "majority"
-    force: bool = False
+    allow_unlike: bool = False
+    flips: int = 0
 
     def __post_init__(self) -> None:
         """Raise CompareError for a request that means nothing."""
@@ -91,8 +94,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A whole table of differences. `unlike` names what a forced comparison passed over, by run key.
+    """A whole table of differences. `unlike` names what a comparison of unlike runs passed over, by run key.
 
+    changed: by run number, the queries that changed most from the baseline, where any were asked for.
     correction: "holm" or "bh", as it was done. tests: how many p-values are in the family.
     """
 
@@ -104,6 +108,7 @@ class Comparison:
     tests: int
     unlike: Mapping[str, tuple[Difference, ...]]
     notes: tuple[str, ...]
+    changed: Mapping[int, tuple[ChangedQuery, ...]] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:

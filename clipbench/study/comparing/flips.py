@@ -14,12 +14,13 @@ import numpy as np
 from clipbench.metrics.measures import best_ranks
 from clipbench.records import Direction, Ledger
 from clipbench.store.engine import Store
-from clipbench.study.comparing.sides import Common, Side, common_queries
+from clipbench.study.comparing.common import CommonQueries, common_queries
 from clipbench.study.comparing.texts import queried_texts
+from clipbench.study.runs.loaded import LoadedRun
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TopResult:
     """What one run made of one query.
 
     rank: of the best right item, expected where tied. top1: position of the item found first among the
@@ -38,7 +39,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedQuery:
     """One query before (the baseline) and after. image: its own image's position in the first gallery.
 
     kind: "fixed", "broken", "up" or "down". caption: the query's clean text, None for an image.
@@ -50,21 +51,21 @@ class Changed:
     caption: str | None
     image: int
     image_id: str
-    before: Found
-    after: Found
+    before: TopResult
+    after: TopResult
 
 
 def changed_most(
-    store: Store, baseline: Side, other: Side, count: int, directions: Sequence[Direction] = ()
-) -> tuple[Changed, ...]:
+    store: Store, baseline: LoadedRun, other: LoadedRun, count: int, directions: Sequence[Direction] = ()
+) -> tuple[ChangedQuery, ...]:
     """Return up to `count` queries of each direction, those that changed most first.
 
     Queries whose rank is the same in both are never among them; ties in the change go by the ranks'
     difference and then by the order of the dataset.
     """
     common = common_queries([baseline, other])
-    texts = tuple(queried_texts(store, side) for side in (baseline, other))
-    found: list[Changed] = []
+    texts = tuple(queried_texts(store, loaded) for loaded in (baseline, other))
+    found: list[ChangedQuery] = []
     for one in common:
         if directions and one.direction not in directions:
             continue
@@ -73,55 +74,61 @@ def changed_most(
 
 
 def _direction(
-    common: Common, sides: tuple[Side, Side], texts: tuple[Sequence[str | None], ...], count: int
-) -> list[Changed]:
-    ledgers = [side.ledgers[common.direction] for side in sides]
+    common: CommonQueries,
+    loaded_runs: tuple[LoadedRun, LoadedRun],
+    texts: tuple[Sequence[str | None], ...],
+    count: int,
+) -> list[ChangedQuery]:
+    ledgers = [loaded.ledgers[common.direction] for loaded in loaded_runs]
     ranks = [
-        best_ranks(ledger, side.ties)[rows]
-        for ledger, side, rows in zip(ledgers, sides, common.rows, strict=True)
+        best_ranks(ledger, loaded.ties)[rows]
+        for ledger, loaded, rows in zip(ledgers, loaded_runs, common.rows, strict=True)
     ]
     change = np.abs(1 / ranks[1] - 1 / ranks[0])
     order = np.lexsort((np.arange(len(change)), -np.abs(ranks[1] - ranks[0]), -change))
     chosen = [int(place) for place in order[:count] if ranks[0][place] != ranks[1][place]]
     return [
-        _changed(common, place, sides, ledgers, texts, (float(ranks[0][place]), float(ranks[1][place])))
+        _changed(common, place, loaded_runs, ledgers, texts, (float(ranks[0][place]), float(ranks[1][place])))
         for place in chosen
     ]
 
 
 def _changed(
-    common: Common,
+    common: CommonQueries,
     place: int,
-    sides: tuple[Side, Side],
+    loaded_runs: tuple[LoadedRun, LoadedRun],
     ledgers: Sequence[Ledger],
     texts: tuple[Sequence[str | None], ...],
     ranks: tuple[float, float],
-) -> Changed:
-    found = [
-        _found(side, ledger, int(rows[place]), rank, text)
-        for side, ledger, rows, rank, text in zip(sides, ledgers, common.rows, ranks, texts, strict=True)
+) -> ChangedQuery:
+    results = [
+        _top_result(loaded, ledger, int(rows[place]), rank, text)
+        for loaded, ledger, rows, rank, text in zip(
+            loaded_runs, ledgers, common.rows, ranks, texts, strict=True
+        )
     ]
-    gallery, row = sides[0].gallery, int(common.rows[0][place])
+    gallery, row = loaded_runs[0].gallery, int(common.rows[0][place])
     image = int(ledgers[0].cluster[row])
-    return Changed(
+    return ChangedQuery(
         common.direction,
-        _kind(found[0], found[1]),
+        _kind(*results),
         common.ids[place],
         gallery.captions[row].text if common.direction == "t2i" else None,
         image,
         gallery.samples[image].id,
-        found[0],
-        found[1],
+        *results,
     )
 
 
-def _found(side: Side, ledger: Ledger, row: int, rank: float, texts: Sequence[str | None]) -> Found:
-    gallery, top1 = side.gallery, int(ledger.top1[row])
+def _top_result(
+    loaded: LoadedRun, ledger: Ledger, row: int, rank: float, texts: Sequence[str | None]
+) -> TopResult:
+    gallery, top1 = loaded.gallery, int(ledger.top1[row])
     positives = ledger.positive[ledger.offsets[row] : ledger.offsets[row + 1]]
     of_images = ledger.direction == "t2i"
     items = gallery.samples if of_images else gallery.captions
     added = top1 >= len(items)  # a gallery under stress holds more than the dataset
-    return Found(
+    return TopResult(
         rank=rank,
         top1=None if added else top1,
         top1_id=f"added item {top1 - len(items)}" if added else items[top1].id,
@@ -132,7 +139,7 @@ def _found(side: Side, ledger: Ledger, row: int, rank: float, texts: Sequence[st
     )
 
 
-def _kind(before: Found, after: Found) -> str:
+def _kind(before: TopResult, after: TopResult) -> str:
     if before.right != after.right:
         return "fixed" if after.right else "broken"
     return "up" if after.rank < before.rank else "down"

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from clipbench.errors import CompareError
 from clipbench.records import Direction
-from clipbench.study.comparing.sides import Common, Side
-from clipbench.study.comparing.values import Values
+from clipbench.study.comparing.common import CommonQueries
+from clipbench.study.comparing.values import QueryValues
+from clipbench.study.runs.loaded import LoadedRun
 
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 
@@ -34,7 +35,7 @@ Categories: TypeAlias = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class QueryGroup:
     """Some queries: `members` (Q,) for each direction that has such queries. The name "" means all."""
 
     name: str
@@ -55,8 +56,12 @@ def group_notes(by: str) -> tuple[str, ...]:
 
 
 def query_groups(
-    by: str, sides: Sequence[Side], common: Sequence[Common], values: Sequence[Values], baseline: int
-) -> tuple[Group, ...]:
+    by: str,
+    loaded_runs: Sequence[LoadedRun],
+    common: Sequence[CommonQueries],
+    values: Sequence[QueryValues],
+    baseline: int,
+) -> tuple[QueryGroup, ...]:
     """Return the groups of queries, those without any left out.
 
     Raises CompareError for a word that names no grouping, or a grouping that leaves no query.
@@ -65,7 +70,7 @@ def query_groups(
     if kind == "rank-bucket":
         found = _by_rank(values, baseline)
     elif kind in {"caption-length", "word"}:
-        texts = _texts(sides[0], common)
+        texts = _texts(loaded_runs[0], common)
         found = _by_length(texts) if kind == "caption-length" else _by_word(word.strip(), texts, common)
     else:
         raise CompareError(
@@ -77,7 +82,7 @@ def query_groups(
     return kept
 
 
-def category_groups(categories: Categories, common: Sequence[Common]) -> tuple[Group, ...]:
+def category_groups(categories: Categories, common: Sequence[CommonQueries]) -> tuple[QueryGroup, ...]:
     """Return a group per category of its captions, which are queries of t2i."""
     found = []
     for name, ids in categories.items():
@@ -87,11 +92,11 @@ def category_groups(categories: Categories, common: Sequence[Common]) -> tuple[G
             for one in common
             if one.direction == "t2i"
         }
-        found.append(Group(name, _some(members)))
+        found.append(QueryGroup(name, _some(members)))
     return tuple(group for group in found if group.members)
 
 
-def _by_rank(values: Sequence[Values], baseline: int) -> list[Group]:
+def _by_rank(values: Sequence[QueryValues], baseline: int) -> list[QueryGroup]:
     found = []
     for low, high in BUCKETS:
         members: dict[Direction, Booleans] = {}
@@ -101,21 +106,21 @@ def _by_rank(values: Sequence[Values], baseline: int) -> list[Group]:
             # An expected rank between two buckets belongs to the better one: 5.5 is not yet 6.
             ranks = np.floor(part.ranks[baseline])
             members[part.direction] = (ranks >= low) & (ranks <= (high or np.inf))
-        found.append(Group(f"rank {_range(low, high)}", _some(members)))
+        found.append(QueryGroup(f"rank {_range(low, high)}", _some(members)))
     return found
 
 
-def _by_length(texts: Sequence[str]) -> list[Group]:
+def _by_length(texts: Sequence[str]) -> list[QueryGroup]:
     lengths = np.array([len(text.split()) for text in texts])
     found = []
     for low, high in LENGTHS:
         inside = (lengths >= (0 if low == 1 else low)) & (lengths <= (high or np.inf))
         members: dict[Direction, Booleans] = {"t2i": inside}
-        found.append(Group(f"{_range(low, high)} words", _some(members)))
+        found.append(QueryGroup(f"{_range(low, high)} words", _some(members)))
     return found
 
 
-def _by_word(word: str, texts: Sequence[str], common: Sequence[Common]) -> list[Group]:
+def _by_word(word: str, texts: Sequence[str], common: Sequence[CommonQueries]) -> list[QueryGroup]:
     if not word:
         raise CompareError("a grouping by word needs the word", "--by word dog")
     # The word as a whole: "cat" is not in "cattle", and "T-shirt" is looked for with its hyphen.
@@ -128,12 +133,12 @@ def _by_word(word: str, texts: Sequence[str], common: Sequence[Common]) -> list[
     for one in common:
         if one.direction == "i2t":
             named["i2t"], others["i2t"] = images[one.clusters], ~images[one.clusters]
-    return [Group(f"with {word!r}", _some(named)), Group(f"without {word!r}", _some(others))]
+    return [QueryGroup(f"with {word!r}", _some(named)), QueryGroup(f"without {word!r}", _some(others))]
 
 
-def _texts(side: Side, common: Sequence[Common]) -> list[str]:
+def _texts(loaded: LoadedRun, common: Sequence[CommonQueries]) -> list[str]:
     """Return the clean captions of the t2i queries; of all captions where t2i was not ranked."""
-    captions = side.gallery.captions
+    captions = loaded.gallery.captions
     for one in common:
         if one.direction == "t2i":
             return [captions[row].text for row in one.rows[0].tolist()]
@@ -155,30 +160,32 @@ def _range(low: int, high: int | None) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def perturbation_pairs(sides: Sequence[Side], baseline: int) -> list[tuple[str, int, tuple[int, ...]]]:
+def perturbation_pairs(
+    loaded_runs: Sequence[LoadedRun], baseline: int
+) -> list[tuple[str, int, tuple[int, ...]]]:
     """Return (perturbation in words, its baseline, the others) for every perturbation of the runs.
 
     The baseline of each is the run of the baseline's encoder. Raises CompareError where a perturbation has
     no such run, or several.
     """
-    encoder = sides[baseline].run.encoder
+    encoder = loaded_runs[baseline].run.encoder
     by_setting: dict[str, list[int]] = {}
-    for number, side in enumerate(sides):
-        by_setting.setdefault(side.run.perturbation.key, []).append(number)
+    for number, loaded in enumerate(loaded_runs):
+        by_setting.setdefault(loaded.run.perturbation.key, []).append(number)
     found = []
     for numbers in by_setting.values():
-        own = [number for number in numbers if sides[number].run.encoder == encoder]
+        own = [number for number in numbers if loaded_runs[number].run.encoder == encoder]
         own = [baseline] if baseline in own else own
-        setting = sides[numbers[0]].run.perturbation
+        setting = loaded_runs[numbers[0]].run.perturbation
         words = setting.operation
         if words != "clean":
             words = f"{setting.operation} {setting.level:g} (seed {setting.seed})"
         if len(own) != 1:
             raise CompareError(
                 f"under {words} {len(own)} of {len(numbers)} runs are of the baseline's model "
-                f"{sides[baseline].run.model}, and 1 is needed",
+                f"{loaded_runs[baseline].run.model}, and 1 is needed",
                 "name one run of each model under each perturbation, e.g. "
-                f"latest:{setting.operation}={setting.level:g},model={sides[baseline].run.model}",
+                f"latest:{setting.operation}={setting.level:g},model={loaded_runs[baseline].run.model}",
             )
         others = tuple(number for number in numbers if number not in own)
         if others:

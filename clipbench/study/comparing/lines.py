@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,10 @@ from clipbench.statistics.intervals import Interval
 from clipbench.statistics.multiple import benjamini_hochberg, holm
 from clipbench.statistics.paired import minimum_detectable_difference
 from clipbench.study.comparing.comparison import CompareRequest, Estimate, Line
-from clipbench.study.comparing.resampling import Draws, Tested, spread, tested
-from clipbench.study.comparing.sides import Side
-from clipbench.study.comparing.values import BOTH, MEDIAN, Values
+from clipbench.study.comparing.resampling import Draws, Key, Tested, run_intervals, tested
+from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
 from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.runs.loaded import LoadedRun
 
 MEDIAN_STEP = 0.5
 """The least by which two medians of whole ranks differ."""
@@ -33,8 +33,8 @@ class Block:
 
     group: str
     numbers: tuple[int, ...]
-    sides: tuple[Side, ...]
-    parts: tuple[Values, ...]
+    loaded_runs: tuple[LoadedRun, ...]
+    parts: tuple[QueryValues, ...]
     names: tuple[str, ...]
     stored: bool
 
@@ -51,82 +51,76 @@ class Block:
 def lines_of(block: Block, request: CompareRequest) -> list[Line]:
     """Return the lines of a block, run after run, p-values not yet corrected."""
     draws = Draws(request.resamples, request.seed, request.confidence)
-    said = tested(block.parts, draws, rsum=block.has_rsum)
-    trusted = block.stored and all(_confidence(side) == request.confidence for side in block.sides)
-    bounds = {} if trusted else spread(block.parts, draws, rsum=block.has_rsum)
-    lines = []
-    for run in range(1, len(block.numbers)):
-        lines += [
-            _line(block, run, part, name, said, bounds, request)
-            for part in block.parts
-            for name in block.names
-            if name in part.names or (name == MEDIAN and (part.ranks is not None or block.stored))
-        ]
-        if block.has_rsum:
-            lines.append(_rsum_line(block, run, said, bounds, request))
-    return lines
+    differences = tested(block.parts, draws, rsum=block.has_rsum)
+    trusted = block.stored and all(_confidence(loaded) == request.confidence for loaded in block.loaded_runs)
+    bounds = {} if trusted else run_intervals(block.parts, draws, rsum=block.has_rsum)
+    whole = [(block.parts, BOTH, RSUM)] if block.has_rsum else []
+    scores = [*_of_directions(block), *whole]
+    return [
+        _detectable(_line(block, run, *score, differences, bounds), request)
+        for run in range(1, len(block.numbers))
+        for score in scores
+    ]
+
+
+def _of_directions(block: Block) -> Iterator[tuple[tuple[QueryValues, ...], str, str]]:
+    """Yield (queries, direction, metric) of every score that is of one direction."""
+    for part in block.parts:
+        for name in block.names:
+            if name in part.names or (name == MEDIAN and (part.ranks is not None or block.stored)):
+                yield (part,), part.direction, name
 
 
 def _line(
     block: Block,
     run: int,
-    part: Values,
-    name: str,
-    said: dict[tuple[int, str, str], Tested],
-    bounds: dict[tuple[int, str, str], Interval],
-    request: CompareRequest,
+    parts: tuple[QueryValues, ...],
+    direction: str,
+    metric: str,
+    differences: Mapping[Key, Tested],
+    bounds: Mapping[Key, Interval],
 ) -> Line:
-    reference, estimate = (_estimate(block, number, part, name, bounds) for number in (0, run))
-    hits = part.hits.get(name)
-    return _told(
-        Line(
-            block.group,
-            block.numbers[run],
-            block.numbers[0],
-            part.direction,
-            name,
-            measure(name).better,
-            len(part.ids),
-            part.images,
-            reference,
-            estimate,
-            estimate.value - reference.value,
-            said.get((run, part.direction, name)),
-            None if hits is None else mcnemar(hits[0], hits[run]),
-        ),
-        request,
+    reference, estimate = (
+        _estimate(block, number, parts, (number, direction, metric), bounds) for number in (0, run)
+    )
+    hits = parts[0].hits.get(metric)
+    return Line(
+        group=block.group,
+        run=block.numbers[run],
+        baseline=block.numbers[0],
+        direction=direction,
+        metric=metric,
+        better="higher" if metric == RSUM else measure(metric).better,
+        queries=sum(len(part.ids) for part in parts),
+        images=parts[0].images,
+        reference=reference,
+        estimate=estimate,
+        delta=estimate.value - reference.value,
+        tested=differences.get((run, direction, metric)),
+        flips=None if hits is None else mcnemar(hits[0], hits[run]),
     )
 
 
-def _rsum_line(
-    block: Block,
-    run: int,
-    said: dict[tuple[int, str, str], Tested],
-    bounds: dict[tuple[int, str, str], Interval],
-    request: CompareRequest,
-) -> Line:
-    reference, estimate = (_rsum(block, number, bounds) for number in (0, run))
-    return _told(
-        Line(
-            block.group,
-            block.numbers[run],
-            block.numbers[0],
-            BOTH,
-            RSUM,
-            "higher",
-            sum(len(part.ids) for part in block.parts),
-            block.parts[0].images,
-            reference,
-            estimate,
-            estimate.value - reference.value,
-            said.get((run, BOTH, RSUM)),
-            None,
-        ),
-        request,
-    )
+def _estimate(
+    block: Block, run: int, parts: tuple[QueryValues, ...], key: Key, bounds: Mapping[Key, Interval]
+) -> Estimate:
+    """Return one run's value with its interval: the stored ones where they are of these very queries."""
+    stored = block.loaded_runs[run].metrics.get(key[1:]) if block.stored else None
+    bound = bounds.get(key) or stored
+    value = _value(parts, run, key[2]) if stored is None else stored.value
+    return Estimate(value) if bound is None else Estimate(value, bound.low, bound.high)
 
 
-def _told(line: Line, request: CompareRequest) -> Line:
+def _value(parts: tuple[QueryValues, ...], run: int, metric: str) -> float:
+    if metric == RSUM:
+        return 100 * sum(_value((part,), run, hit) for part in parts for hit in RSUM_HITS)
+    part = parts[0]
+    if metric == MEDIAN and part.ranks is not None:
+        return float(np.median(part.ranks[run]))
+    return float(part.means[run, :, part.names.index(metric)].mean())
+
+
+def _detectable(line: Line, request: CompareRequest) -> Line:
     """Return the line with the smallest detectable difference; of no spread at all nothing follows.
 
     Medians move in steps, so that their resamples may hardly spread: no smaller difference than a step is told.
@@ -137,35 +131,8 @@ def _told(line: Line, request: CompareRequest) -> Line:
     return replace(line, detectable=max(detectable, MEDIAN_STEP) if line.metric == MEDIAN else detectable)
 
 
-def _estimate(
-    block: Block, run: int, part: Values, name: str, bounds: dict[tuple[int, str, str], Interval]
-) -> Estimate:
-    stored = block.sides[run].metrics.get((part.direction, name)) if block.stored else None
-    bound = bounds.get((run, part.direction, name))
-    if stored is not None:
-        low, high = (stored.low, stored.high) if bound is None else (bound.low, bound.high)
-        return Estimate(stored.value, low, high)
-    if name == MEDIAN and part.ranks is not None:
-        value = float(np.median(part.ranks[run]))
-    else:
-        value = float(part.means[run, :, part.names.index(name)].mean())
-    return Estimate(value) if bound is None else Estimate(value, bound.low, bound.high)
-
-
-def _rsum(block: Block, run: int, bounds: dict[tuple[int, str, str], Interval]) -> Estimate:
-    bound = bounds.get((run, BOTH, RSUM))
-    stored = block.sides[run].metrics.get((BOTH, RSUM)) if block.stored else None
-    if stored is not None:
-        low, high = (stored.low, stored.high) if bound is None else (bound.low, bound.high)
-        return Estimate(stored.value, low, high)
-    value = 100 * sum(
-        float(part.means[run, :, part.names.index(hit)].mean()) for part in block.parts for hit in RSUM_HITS
-    )
-    return Estimate(value) if bound is None else Estimate(value, bound.low, bound.high)
-
-
-def _confidence(side: Side) -> object:
-    return side.run.spec.protocol.get("confidence")
+def _confidence(loaded: LoadedRun) -> object:
+    return loaded.protocol["confidence"]
 
 
 def corrected(lines: Sequence[Line], correction: str) -> list[Line]:

@@ -18,18 +18,19 @@ from clipbench.records import CLEAN
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import StoredRun, find_run
+from clipbench.study.run_kinds import KINDS
 
-WORDS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
+QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
 """What a query can ask for."""
 
-PLAIN = "evaluate"
+CLEAN_KIND = next(kind.name for kind in KINDS.values() if kind.plain)
 """The kind of a clean run where a query names none."""
 
 NEWEST, EVERY = "latest:", "all:"
-SHOWN = 8
+SHOWN_CANDIDATES = 8
 """Candidates an error message lists."""
 
-_TERM = re.compile(rf"(?:^|[,\s]+)({'|'.join(WORDS)})\s*=")
+_TERM = re.compile(rf"(?:^|[,\s]+)({'|'.join(QUERY_TERMS)})\s*=")
 _LOOKS_LIKE_A_TERM = re.compile(r"(?:^|[,\s])([A-Za-z_-]+)=")
 
 
@@ -114,7 +115,7 @@ def _filter(asked: dict[str, str], text: str) -> RunFilter:
     if seed is not None and not seed.is_integer():
         raise CompareError(f"{asked['seed']!r} in {text!r} is no seed", "seed=0")
     # Runs with a gallery under stress are clean too, and not what people mean by a clean run.
-    kind = asked.get("kind", PLAIN if operation.strip() == CLEAN.operation else None)
+    kind = asked.get("kind", CLEAN_KIND if operation.strip() == CLEAN.operation else None)
     return RunFilter(
         dataset=asked.get("dataset"),
         model=asked.get("model"),
@@ -137,7 +138,7 @@ def _number(word: str, text: str) -> float:
 
 
 def _unknown_term(text: str) -> CompareError:
-    words = ", ".join(f"{word}=" for word in WORDS)
+    words = ", ".join(f"{word}=" for word in QUERY_TERMS)
     return CompareError(
         f"the query {text!r} asks for something unknown; it can ask for {words}",
         "latest:word-dropout=0.3,model=ViT-B-32",
@@ -145,13 +146,13 @@ def _unknown_term(text: str) -> CompareError:
 
 
 def _nothing(store: Store, reference: str) -> StoreError:
-    newest = list_runs(store, RunFilter(limit=SHOWN))
+    newest = list_runs(store, RunFilter(limit=SHOWN_CANDIDATES))
     if not newest:
         return StoreError("there is no run in the store yet", "clipbench evaluate DATASET")
     return StoreError(f"no run fits {reference!r}; the newest:\n{_told(newest)}", "clipbench runs list")
 
 
 def _told(runs: Sequence[RunSummary]) -> str:
-    lines = [f"  {run_line(run)}" for run in runs[:SHOWN]]
-    more = [f"  and {len(runs) - SHOWN:,} more"] if len(runs) > SHOWN else []
+    lines = [f"  {run_line(run)}" for run in runs[:SHOWN_CANDIDATES]]
+    more = [f"  and {len(runs) - SHOWN_CANDIDATES:,} more"] if len(runs) > SHOWN_CANDIDATES else []
     return "\n".join(lines + more)

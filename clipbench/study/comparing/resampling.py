@@ -20,21 +20,21 @@ from clipbench.statistics.draws import swaps, weights
 from clipbench.statistics.intervals import Interval, percentile_interval
 from clipbench.statistics.medians import Window, medians_of_counts, prepare
 from clipbench.statistics.paired import SLACK, relabelled
-from clipbench.study.comparing.values import BOTH, MEDIAN, Values
+from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
 from clipbench.study.protocol import RSUM, RSUM_HITS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Name: TypeAlias = tuple[str, str]
-"""Direction and metric."""
+Key: TypeAlias = tuple[int, str, str]
+"""Run number, direction and metric."""
 
 
-BLOCK_CELLS = 1 << 21
+DRAW_CELLS = 1 << 21
 """Cells of one block of draws, 16 MB: products of smaller ones spend their time handing out work."""
 
 
 def rows(images: int) -> int:
     """Return how many resamples make a block."""
-    return max(1, BLOCK_CELLS // images)
+    return max(1, DRAW_CELLS // images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class _Columns:
 
     sums: Floats
     counts: Floats
-    keys: tuple[tuple[int, str, str], ...]
+    keys: tuple[Key, ...]
 
 
-def tested(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[tuple[int, str, str], Tested]:
+def tested(parts: Sequence[QueryValues], draws: Draws, *, rsum: bool) -> dict[Key, Tested]:
     """Return for every run but the first, every direction and metric, what the resamples say of run − first.
 
     parts: the directions, which share their images. rsum: whether RSUM is among the metrics; then both
@@ -95,7 +95,7 @@ def tested(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[tuple[i
     return found
 
 
-def _changes(parts: Sequence[Values]) -> _Columns:
+def _changes(parts: Sequence[QueryValues]) -> _Columns:
     sums, counts, keys = [], [], []
     for part in parts:
         for run in range(1, len(part.means)):
@@ -107,7 +107,7 @@ def _changes(parts: Sequence[Values]) -> _Columns:
     return _Columns(np.hstack(sums), np.hstack(counts), tuple(keys))
 
 
-def _windows(parts: Sequence[Values], images: int) -> dict[tuple[int, str], Window]:
+def _windows(parts: Sequence[QueryValues], images: int) -> dict[tuple[int, str], Window]:
     return {
         (run, part.direction): prepare(ranks, part.clusters, images)
         for part in parts
@@ -138,9 +138,9 @@ def _bootstrapped(
     return out, medians
 
 
-def _sign_sums(parts: Sequence[Values], images: int) -> dict[tuple[int, str, str], Floats]:
+def _sign_sums(parts: Sequence[QueryValues], images: int) -> dict[Key, Floats]:
     """Return the per-image change of Mood's scores (C,) of each run: see `statistics.paired.median_test`."""
-    found: dict[tuple[int, str, str], Floats] = {}
+    found: dict[Key, Floats] = {}
     for part in parts:
         if part.ranks is None:
             continue
@@ -152,7 +152,7 @@ def _sign_sums(parts: Sequence[Values], images: int) -> dict[tuple[int, str, str
     return found
 
 
-def _joint_sums(parts: Sequence[Values], columns: _Columns) -> dict[tuple[int, str, str], Floats]:
+def _joint_sums(parts: Sequence[QueryValues], columns: _Columns) -> dict[Key, Floats]:
     """Return each image's share (C,) of the change in RSUM."""
     found = {}
     for run in range(1, len(parts[0].means)):
@@ -168,11 +168,11 @@ def _rsum_columns(columns: _Columns, run: int) -> list[int]:
 
 def _randomised(
     columns: _Columns,
-    signs: dict[tuple[int, str, str], Floats],
-    joint: dict[tuple[int, str, str], Floats],
+    signs: dict[Key, Floats],
+    joint: dict[Key, Floats],
     images: int,
     draws: Draws,
-) -> dict[tuple[int, str, str], float]:
+) -> dict[Key, float]:
     """Return the p-value of every difference: see `statistics.paired.randomisation_test`."""
     keys = (*columns.keys, *signs, *joint)
     extra = [one[:, None] for one in (*signs.values(), *joint.values())]
@@ -185,9 +185,7 @@ def _randomised(
     return dict(zip(keys, values.tolist(), strict=True))
 
 
-def _means(
-    columns: _Columns, table: Bootstrap, p: dict[tuple[int, str, str], float], draws: Draws
-) -> dict[tuple[int, str, str], Tested]:
+def _means(columns: _Columns, table: Bootstrap, p: dict[Key, float], draws: Draws) -> dict[Key, Tested]:
     both = zip(
         columns.keys,
         table.standard_errors.tolist(),
@@ -195,12 +193,10 @@ def _means(
         intervals(table, draws.confidence, "bca"),
         strict=True,
     )
-    return {key: Tested(spread, plain, bca, p[key]) for key, spread, plain, bca in both}
+    return {key: Tested(error, plain, bca, p[key]) for key, error, plain, bca in both}
 
 
-def _medians(
-    medians: dict[tuple[int, str], Floats], p: dict[tuple[int, str, str], float], draws: Draws
-) -> dict[tuple[int, str, str], Tested]:
+def _medians(medians: dict[tuple[int, str], Floats], p: dict[Key, float], draws: Draws) -> dict[Key, Tested]:
     found = {}
     for (run, direction), drawn in medians.items():
         if run:
@@ -225,7 +221,7 @@ def _total(columns: _Columns, table: Bootstrap, run: int) -> Bootstrap:
     return combine(hits, [100.0] * len(chosen))
 
 
-def spread(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[tuple[int, str, str], Interval]:
+def run_intervals(parts: Sequence[QueryValues], draws: Draws, *, rsum: bool) -> dict[Key, Interval]:
     """Return the interval of every run's own value: BCa for means and RSUM, percentile for medians.
 
     parts and rsum are as in `tested`. Nothing is said of fewer than 2 images.
@@ -247,7 +243,7 @@ def spread(parts: Sequence[Values], draws: Draws, *, rsum: bool) -> dict[tuple[i
     return found
 
 
-def _values(parts: Sequence[Values]) -> _Columns:
+def _values(parts: Sequence[QueryValues]) -> _Columns:
     sums, counts, keys = [], [], []
     for part in parts:
         runs, queries, measures = part.means.shape

@@ -1,7 +1,7 @@
-"""What a run's captions really said: a perturbation done again, and believed only where the stored keys agree.
+"""What a run's captions really said: the texts kept with their vectors.
 
-The store keeps the vectors of perturbed captions and not their texts. Operations are deterministic, so a
-text can be made again; its item key tells whether it is the one that was encoded.
+Stores of an earlier clipbench kept the vectors of perturbed captions and not their texts. Operations are
+deterministic, so such a text can be made again; its item key tells whether it is the one that was encoded.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ from clipbench.perturb.apply_text import perturb_captions
 from clipbench.perturb.legacy import LegacyStream, legacy_texts
 from clipbench.perturb.registry import text_operation
 from clipbench.perturb.resources import DEFAULT_TEMPLATE, TextResources
-from clipbench.records import Dataset, Perturbation, text_key
+from clipbench.records import Dataset, Perturbation
 from clipbench.store.embeddings import set_items
 from clipbench.store.engine import Store, reading
-from clipbench.study.comparing.sides import Side
+from clipbench.store.item_texts import keyed_texts, texts_of
+from clipbench.study.runs.loaded import LoadedRun
 
 
-def queried_texts(store: Store, side: Side) -> tuple[str | None, ...]:
+def queried_texts(store: Store, loaded: LoadedRun) -> tuple[str | None, ...]:
     """Return the texts that a run encoded, one per caption of its gallery; None where that is not known.
 
-    Not known are texts that the user wrote, or that a dictionary of the user's went into.
+    Not known are texts of an earlier clipbench that the user wrote, or that a dictionary of theirs went into.
     """
-    setting, dataset = side.run.perturbation, side.dataset
+    setting, dataset = loaded.run.perturbation, loaded.dataset
     if setting.target != "text":
-        return tuple(caption.text for caption in side.gallery.captions)
-    texts = _again(dataset, setting)
-    if texts is None:
-        return (None,) * len(side.gallery.captions)
+        return tuple(caption.text for caption in loaded.gallery.captions)
     with reading(store) as connection:
-        items = set_items(connection, side.run.spec.texts)
-    rows = side.gallery.caption_rows.tolist()
-    return tuple(texts[row] if text_key(texts[row]) == items[row].tobytes() else None for row in rows)
+        items = set_items(connection, loaded.run.spec.texts)
+    keys = [items[row].tobytes() for row in loaded.gallery.caption_rows.tolist()]
+    known = texts_of(store, keys)
+    if not known.keys() >= set(keys):
+        again = keyed_texts(_again(dataset, setting) or ())
+        known = {**again, **known}
+    return tuple(known.get(key) for key in keys)
 
 
 def _again(dataset: Dataset, setting: Perturbation) -> tuple[str, ...] | None:

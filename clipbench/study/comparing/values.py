@@ -6,7 +6,7 @@ Every value follows from a run's ledger under the run's own tie policy; a missin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -16,8 +16,9 @@ from clipbench.errors import CompareError, StoreError
 from clipbench.metrics.measures import AT_K, PLAIN, measure
 from clipbench.metrics.ties import groups
 from clipbench.records import METRIC_VERSION, Direction, Ledger, TiePolicy
-from clipbench.study.comparing.sides import Common, Rows, Side
+from clipbench.study.comparing.common import CommonQueries, Rows
 from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.runs.loaded import LoadedRun
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Booleans: TypeAlias = npt.NDArray[np.bool_]
@@ -29,7 +30,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class QueryValues:
     """One direction's values of all runs, on the queries they have in common.
 
     names           the measures that are means, M of them
@@ -48,44 +49,41 @@ class Values:
     clusters: Rows
     images: int
 
-    def part(self, members: Booleans) -> Values:
+    def part(self, members: Booleans) -> QueryValues:
         """Return the values of some queries (Q,), their images counted anew."""
         kept = np.flatnonzero(members)
         present, clusters = np.unique(self.clusters[kept], return_inverse=True)
-        return Values(
-            self.direction,
-            tuple(self.ids[i] for i in kept.tolist()),
-            self.names,
-            self.means[:, kept],
-            None if self.ranks is None else self.ranks[:, kept],
-            {name: hits[:, kept] for name, hits in self.hits.items()},
-            clusters.astype(np.int64),
-            len(present),
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in kept.tolist()),
+            means=self.means[:, kept],
+            ranks=None if self.ranks is None else self.ranks[:, kept],
+            hits={name: hits[:, kept] for name, hits in self.hits.items()},
+            clusters=clusters.astype(np.int64),
+            images=len(present),
         )
 
-    def of(self, runs: Sequence[int]) -> Values:
+    def of(self, runs: Sequence[int]) -> QueryValues:
         """Return the values of some runs."""
         chosen = list(runs)
-        return Values(
-            self.direction,
-            self.ids,
-            self.names,
-            self.means[chosen],
-            None if self.ranks is None else self.ranks[chosen],
-            {name: hits[chosen] for name, hits in self.hits.items()},
-            self.clusters,
-            self.images,
+        return replace(
+            self,
+            means=self.means[chosen],
+            ranks=None if self.ranks is None else self.ranks[chosen],
+            hits={name: hits[chosen] for name, hits in self.hits.items()},
         )
 
 
-def metric_names(sides: Sequence[Side], wanted: Sequence[str] = ()) -> tuple[str, ...]:
+def metric_names(loaded_runs: Sequence[LoadedRun], wanted: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the metrics to compare: those that every run stored, or the wanted ones among them.
 
     Raises CompareError for a wanted metric that a run has not.
     """
     stored = [
-        list(dict.fromkeys(name for d, name in side.metrics if is_measure(name) or (d, name) == (BOTH, RSUM)))
-        for side in sides
+        list(
+            dict.fromkeys(name for d, name in loaded.metrics if is_measure(name) or (d, name) == (BOTH, RSUM))
+        )
+        for loaded in loaded_runs
     ]
     shared = [name for name in stored[0] if all(name in names for names in stored)]
     if not wanted:
@@ -110,30 +108,30 @@ SAME_AS_HIT = ("R-Precision", "mAP@R")
 """Measures that are hit@1 by definition where every query has one right item."""
 
 
-def repeated(sides: Sequence[Side], direction: Direction) -> tuple[str, ...]:
+def repeated(loaded_runs: Sequence[LoadedRun], direction: Direction) -> tuple[str, ...]:
     """Return the measures that would only say hit@1 again: each query of the direction has one right item."""
-    ledgers = [side.ledgers[direction] for side in sides if direction in side.ledgers]
+    ledgers = [loaded.ledgers[direction] for loaded in loaded_runs if direction in loaded.ledgers]
     return SAME_AS_HIT if all(len(one.positive) == one.queries for one in ledgers) else ()
 
 
-def per_query(sides: Sequence[Side], common: Common, names: Sequence[str]) -> Values:
+def per_query(loaded_runs: Sequence[LoadedRun], common: CommonQueries, names: Sequence[str]) -> QueryValues:
     """Return the values of one direction under each run's own tie policy."""
     means = tuple(name for name in names if name not in {MEDIAN, RSUM})
     if "hit@1" in names:
-        means = tuple(name for name in means if name not in repeated(sides, common.direction))
+        means = tuple(name for name in means if name not in repeated(loaded_runs, common.direction))
     ordered = means if RSUM not in names else tuple(dict.fromkeys((*means, *RSUM_HITS)))
     tables, ranks = [], []
-    for side, rows in zip(sides, common.rows, strict=True):
-        ledger = side.ledgers[common.direction]
-        found = groups(ledger, side.ties)
+    for loaded, rows in zip(loaded_runs, common.rows, strict=True):
+        ledger = loaded.ledgers[common.direction]
+        found = groups(ledger, loaded.ties)
         table = np.stack([measure(name).definition(found) for name in ordered], axis=1)
-        if (fold := _shared_fold(sides)) is not None:
+        if (fold := _shared_fold(loaded_runs)) is not None:
             table *= _fold_weights(ledger, fold)[:, None]
         tables.append(table[rows])
         if MEDIAN in names:
             ranks.append(measure(MEDIAN).definition(found)[rows])
-    hits = {name: _hits(sides, common, name) for name in ordered if name.startswith("hit@")}
-    return Values(
+    hits = {name: _hits(loaded_runs, common, name) for name in ordered if name.startswith("hit@")}
+    return QueryValues(
         common.direction,
         common.ids,
         ordered,
@@ -150,35 +148,35 @@ def whole_hits(policy: TiePolicy) -> TiePolicy:
     return "pessimistic" if policy == "expected" else policy
 
 
-def check_stored(side: Side, values: Values, run: int) -> None:
+def check_stored(loaded: LoadedRun, values: QueryValues, run: int) -> None:
     """Hold the means of run number `run` against its stored metrics.
 
     Raises StoreError where they differ: then ledger or metrics are not what they were.
     """
-    if side.run.spec.metric_version != METRIC_VERSION or values.means.shape[1] == 0:
+    if loaded.run.spec.metric_version != METRIC_VERSION or values.means.shape[1] == 0:
         return
     found = values.means[run].mean(axis=0)
     for name, value in zip(values.names, found.tolist(), strict=True):
-        stored = side.metrics.get((values.direction, name))
+        stored = loaded.metrics.get((values.direction, name))
         if stored is not None and abs(stored.value - value) > TOLERANCE * max(1.0, abs(value)):
             raise StoreError(
-                f"{values.direction} {name} of run {side.run.key} is {value:.10g} by its ledger, "
+                f"{values.direction} {name} of run {loaded.run.key} is {value:.10g} by its ledger, "
                 f"{stored.value:.10g} was stored",
                 "clipbench store verify",
             )
 
 
-def _hits(sides: Sequence[Side], common: Common, name: str) -> Booleans:
+def _hits(loaded_runs: Sequence[LoadedRun], common: CommonQueries, name: str) -> Booleans:
     definition = measure(name).definition
     rows = [
-        definition(groups(side.ledgers[common.direction], whole_hits(side.ties)))[own] > 0.5
-        for side, own in zip(sides, common.rows, strict=True)
+        definition(groups(loaded.ledgers[common.direction], whole_hits(loaded.ties)))[own] > 0.5
+        for loaded, own in zip(loaded_runs, common.rows, strict=True)
     ]
     return np.stack(rows)
 
 
-def _shared_fold(sides: Sequence[Side]) -> int | None:
-    folds = {side.fold for side in sides}
+def _shared_fold(loaded_runs: Sequence[LoadedRun]) -> int | None:
+    folds = {loaded.fold for loaded in loaded_runs}
     return folds.pop() if len(folds) == 1 else None
 
 

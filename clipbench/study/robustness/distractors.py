@@ -5,26 +5,30 @@ Pictures that are byte for byte in the dataset itself are left out: to find them
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from clipbench.errors import DatasetError
+from clipbench.errors import DatasetError, StoreError
 from clipbench.keys import Json
 from clipbench.metrics.measures import measure
 from clipbench.metrics.positives import Positives
 from clipbench.metrics.ranks import rank
 from clipbench.metrics.subsample import added_pool
-from clipbench.records import Dataset, Ledger, Metric, Sample
-from clipbench.store.embeddings import EmbeddingSet, load_vectors
+from clipbench.records import Dataset, Ledger, Metric, Protocol, Sample
+from clipbench.store.datasets import load_dataset
+from clipbench.store.embeddings import EmbeddingSet, find_set, load_vectors
+from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
-from clipbench.study.embed import embed_images
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import metrics_of
+from clipbench.study.protocol import averaged, metrics_of
+from clipbench.study.recording import Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.gallery_sizes import hits_at
-from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
+
+if TYPE_CHECKING:
+    from clipbench.study.robustness.stress import Ground
 
 KIND = "distractors"
 STEPS = (1, 2, 5)
@@ -37,6 +41,8 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
     N own images and so many of the others, drawn without replacement, as an expected value. Raises
     DatasetError where the other dataset is the same, or has nothing to add.
     """
+    from clipbench.study.embed import embed_images  # not where runs are only read: it loads PIL
+
     if other.key == base.dataset.key:
         raise DatasetError(f"{other.name} cannot be its own distractors", "--distractors OTHER_DATASET")
     images = embed_images(base.store, other, base.source, progress, allow_missing=allow_missing).set
@@ -51,21 +57,21 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
         "in_both": len(usable) - len(rows),
         "unusable": len(images.unreadable),
     }
-    stress = Stress(KIND, ("t2i",), {"distractors": facts})
-    found = find_stress(base, stress)
-    if found is not None:
-        return found
-    began = time.monotonic()
+    inputs = base.stressed(KIND, ("t2i",), {"distractors": facts})
+    stored = find_recorded(base.store, inputs)
+    if stored is not None:
+        return stored
+    watch = Stopwatch()
     own_images, texts = base.image_vectors(), base.text_vectors()
     gallery = np.concatenate([own_images, load_vectors(base.store, images)[rows]])
-    loaded = time.monotonic()
+    watch.lap("load")
     owners = base.gallery.owners
     positives = Positives(np.arange(len(owners) + 1, dtype=np.int32), owners)
     ledger = rank(gallery, texts, {"t2i": positives}, owners)["t2i"]
-    counted = time.monotonic()
-    metrics = _metrics(base, stress, ledger, len(own_images))
-    timings = {"load": loaded - began, "rank": counted - loaded, "measure": time.monotonic() - counted}
-    return save_stress(base, stress, {"t2i": ledger}, metrics, timings)
+    watch.lap("rank")
+    metrics = _metrics(base, inputs.protocol, ledger, len(own_images))
+    watch.lap("measure")
+    return record_run(base.store, inputs, {"t2i": ledger}, metrics, seconds=watch.seconds).run
 
 
 def usable_samples(other: Dataset, images: EmbeddingSet) -> list[Sample]:
@@ -79,6 +85,19 @@ def added_rows(usable: Sequence[Sample], gallery: Gallery) -> list[int]:
     return [row for row, sample in enumerate(usable) if sample.digest not in own]
 
 
+def added_names(store: Store, stored: Mapping[str, Json], gallery: Gallery) -> tuple[str, ...]:
+    """Return `DATASET/ID` of every image that a run ranked besides its own, by its stored protocol, in order.
+
+    Raises StoreError where the other dataset or its image set is gone.
+    """
+    facts = cast("Mapping[str, str]", stored["distractors"])
+    other, images = load_dataset(store, facts["dataset"]), find_set(store, facts["images"])
+    if images is None:
+        raise StoreError(f"the image set {facts['images']} of {other.name} is gone", "clipbench store verify")
+    usable = usable_samples(other, images)
+    return tuple(f"{other.name}/{usable[row].id}" for row in added_rows(usable, gallery))
+
+
 def added_sizes(own: int, whole: int) -> tuple[int, ...]:
     """Return the round gallery sizes strictly between the dataset's own and the whole gallery, and the latter.
 
@@ -89,8 +108,7 @@ def added_sizes(own: int, whole: int) -> tuple[int, ...]:
     return (*(size for ten in powers for step in STEPS if own < (size := ten * step) < whole), whole)
 
 
-def _metrics(base: Ground, stress: Stress, ledger: Ledger, own: int) -> Sequence[Metric]:
-    protocol = stress.protocol(base.protocol)
+def _metrics(base: Ground, protocol: Protocol, ledger: Ledger, own: int) -> Sequence[Metric]:
     found = list(metrics_of({"t2i": ledger}, protocol))
     clean = base.ledgers["t2i"]
     pool = added_pool(clean, ledger)

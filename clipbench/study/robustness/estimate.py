@@ -11,7 +11,7 @@ from clipbench.perturb.operation import ImageOperation
 from clipbench.records import text_key
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import photographs
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.robustness.corruption import corruption
 from clipbench.study.robustness.sweep import Plan
 
@@ -47,13 +47,13 @@ def count_words(planned: Plan) -> str:
     )
 
 
-def estimate(planned: Plan, source: EncoderSource) -> Estimate:
+def estimate(planned: Plan, source: VectorSource) -> Estimate:
     """Encode a few of the strings and pictures that are lacking, and scale their time up."""
     left = len(planned.runs) - planned.stored
     return Estimate(_texts(planned, source), _images(planned, source), left * SECONDS_A_RUN)
 
 
-def _texts(planned: Plan, source: EncoderSource) -> float:
+def _texts(planned: Plan, source: VectorSource) -> float:
     if not planned.strings:
         return 0.0
     strings = sorted({text for run in planned.runs if not run.stored for text in run.texts}, key=text_key)
@@ -66,7 +66,7 @@ def _texts(planned: Plan, source: EncoderSource) -> float:
     return (time.monotonic() - began) / len(probe) * len(lacking)
 
 
-def _images(planned: Plan, source: EncoderSource) -> float:
+def _images(planned: Plan, source: VectorSource) -> float:
     if not planned.pictures:
         return 0.0
     from clipbench.encoders.images import PhotoFile, read_photo

@@ -7,8 +7,8 @@ in all, of N images and M captions.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,11 @@ from clipbench.metrics.measures import hit_probability
 from clipbench.metrics.subsample import Pool, expected_hits, whole_pool
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import metrics_of
-from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
+from clipbench.study.protocol import averaged, metrics_of
+from clipbench.study.recording import Stopwatch, find_recorded, record_run
+
+if TYPE_CHECKING:  # for the types alone: whoever reads runs loads this module, and it should stay quick
+    from clipbench.study.robustness.stress import Ground
 
 KIND = "gallery-size"
 STEPS = (1, 2, 5)
@@ -51,13 +54,14 @@ def size_run(base: Ground, sizes: Sequence[int]) -> StoredRun:
     Raises ClipbenchError for a size that the dataset does not have.
     """
     chosen = checked_sizes(sizes, len(base.gallery.samples))
-    stress = Stress(KIND, base.protocol.directions, {"sizes": list(chosen)})
-    found = find_stress(base, stress)
-    if found is not None:
-        return found
-    began = time.monotonic()
+    inputs = base.stressed(KIND, base.protocol.directions, {"sizes": list(chosen)})
+    stored = find_recorded(base.store, inputs)
+    if stored is not None:
+        return stored
+    watch = Stopwatch()
     metrics = [*metrics_of(base.ledgers, base.protocol), *size_metrics(base.ledgers, chosen, base.protocol)]
-    return save_stress(base, stress, base.ledgers, metrics, {"measure": time.monotonic() - began})
+    watch.lap("measure")
+    return record_run(base.store, inputs, base.ledgers, metrics, seconds=watch.seconds).run
 
 
 def checked_sizes(sizes: Sequence[int], images: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""All gallery-side stress of one dataset and model: sizes, distractors, fooling captions, each as stored runs."""
+"""All gallery-side stress of one dataset and model: sizes, distractors, hard negatives, each as stored runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from clipbench.errors import ClipbenchError
 from clipbench.records import Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.runs import StoredRun
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.distractors import distractor_run
-from clipbench.study.robustness.fooling import controls, fooling_runs
 from clipbench.study.robustness.gallery_sizes import default_sizes, size_run
+from clipbench.study.robustness.hard_negatives import controls, hard_negative_runs
 from clipbench.study.robustness.stress import ground
 
 
@@ -20,30 +20,30 @@ from clipbench.study.robustness.stress import ground
 class StressRequest:
     """What to do to the gallery. sizes: numbers of images, round ones by default.
 
-    distractors: names of datasets whose images are added. fooling: whether meaning-changed copies of the
-    captions are; controls: by these operations, all by default. seed: of the copies.
+    distractors: names of datasets whose images are added. hard_negatives: whether meaning-changed copies of
+    the captions are; controls: by these operations, all by default. seed: of the copies.
     """
 
     sizes: tuple[int, ...] = ()
     distractors: tuple[str, ...] = ()
-    fooling: bool = True
+    hard_negatives: bool = True
     controls: tuple[str, ...] = ()
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class StressRuns:
-    """The stored runs. fooling: first of all copies together, then of each operation's; one where it is alone."""
+    """The stored runs. hard_negatives: first of all copies together, then of each operation's; one where it is alone."""
 
     clean: StoredRun
     sizes: StoredRun
     distractors: tuple[tuple[str, StoredRun], ...]
-    fooling: tuple[StoredRun, ...]
+    hard_negatives: tuple[StoredRun, ...]
 
 
 def stress_gallery(
     name: str,
-    source: EncoderSource,
+    source: VectorSource,
     request: StressRequest,
     progress: Progress,
     allow_missing: float = 0.0,
@@ -52,7 +52,7 @@ def stress_gallery(
 
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
-    if source.imported and request.fooling:
+    if source.identity.kind == "imported" and request.hard_negatives:
         raise ClipbenchError(
             f"{source.identity.label} cannot encode fooling captions: its vectors were made elsewhere",
             "--no-fooling",
@@ -69,5 +69,7 @@ def stress_gallery(
         distractors=tuple(
             (other.name, distractor_run(base, other, progress, allow_missing)) for other in others
         ),
-        fooling=fooling_runs(base, operations, request.seed, progress) if request.fooling else (),
+        hard_negatives=hard_negative_runs(base, operations, request.seed, progress)
+        if request.hard_negatives
+        else (),
     )

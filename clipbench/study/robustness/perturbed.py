@@ -13,11 +13,11 @@ from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.study.embed import photographs
 from clipbench.study.encode import Transform
-from clipbench.study.models import EncoderSource
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.corruption import corruption, source_corruption
+from clipbench.study.robustness.perturbed_texts import perturbed_texts, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
-from clipbench.study.robustness.wording import unlike, wording
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -34,8 +34,8 @@ def perturbed_captions(dataset: Dataset, request: SweepRequest) -> Iterator[Pert
     """Yield the captions under every text setting; seeds that change nothing about them once."""
     chosen = [one for one in settings(request) if one.perturbation.target == "text"]
     owners = [sample.id for sample in dataset.samples for _ in sample.captions]
-    worded = [(setting, wording(dataset.captions, setting, request)) for setting in chosen]
-    for setting, texts in unlike(worded):
+    worded = [(setting, perturbed_texts(dataset.captions, setting, request)) for setting in chosen]
+    for setting, texts in without_repeats(worded):
         rows = tuple(zip(owners, dataset.captions, texts, strict=True))
         yield PerturbedCaptions(setting.perturbation, rows)
 
@@ -55,7 +55,7 @@ class PerturbedPicture:
 
 
 def perturbed_pictures(
-    dataset: Dataset, setting: Setting, source: EncoderSource | None, progress: Progress
+    dataset: Dataset, setting: Setting, source: VectorSource | None, progress: Progress
 ) -> Iterator[PerturbedPicture]:
     """Yield every photograph under one setting, those that cannot be used last.
 
@@ -79,7 +79,7 @@ def perturbed_pictures(
         yield PerturbedPicture(id_, None, reason)
 
 
-def _transform(setting: Setting, source: EncoderSource | None) -> Transform:
+def _transform(setting: Setting, source: VectorSource | None) -> Transform:
     operation, perturbation = setting.operation, setting.perturbation
     if not isinstance(operation, ImageOperation):
         raise TypeError(f"{perturbation.operation} does not change photographs")

@@ -19,10 +19,10 @@ from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.embed import photographs
-from clipbench.study.robustness.asking import Asked, request_of
 from clipbench.study.robustness.levels import levels_of, selections
+from clipbench.study.robustness.perturbed_texts import perturbed_texts
+from clipbench.study.robustness.requests import TypedRequest, request_of
 from clipbench.study.robustness.settings import Place, SweepRequest, settings
-from clipbench.study.robustness.wording import wording
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ class Preview:
     seed: int
 
 
-def preview_of(store: Store, name: str, asked: Asked, count: int) -> Preview:
+def preview_of(store: Store, name: str, asked: TypedRequest, count: int) -> Preview:
     """Return up to `count` captions and photographs of a dataset under what was asked for.
 
     Without levels each text operation is shown at its middle one. Raises as `request_of` does, and
@@ -85,7 +85,7 @@ def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Ite
     for setting in settings(request):
         if setting.perturbation.target != "text":
             continue
-        texts = wording(captions, setting, request)
+        texts = perturbed_texts(captions, setting, request)
         changed = [i for i in order if texts[i] != captions[i].text]
         shown = tuple((captions[i], texts[i]) for i in sorted(changed[:count]))
         yield CaptionPreview(setting.perturbation, len(captions), len(changed), shown)

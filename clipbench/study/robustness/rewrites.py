@@ -6,8 +6,6 @@ the original captions, they must be the dataset's. All problems are shown togeth
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +15,12 @@ from clipbench.datasets.textfile import json_fault, read_text, split_lines
 from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.perturb.resources import Rewrites
 from clipbench.records import Dataset
+from clipbench.tabular.table import read_table
 
 ID, TEXT, ORIGINAL = "caption_id", "text", "original"
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson")
-SUFFIXES = (*DELIMITERS, *LINES)
+SUFFIXES = (*TABLES, *LINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,8 @@ def _rows(path: Path) -> Iterator[_Row]:
     suffix = path.suffix.lower()
     if suffix in LINES:
         return _json_rows(path)
-    if suffix in DELIMITERS:
-        return _table_rows(path, DELIMITERS[suffix])
+    if suffix in TABLES:
+        return _table_rows(path)
     raise ClipbenchError(f"{path} is no file of rewrites", f"a file that ends in {', '.join(SUFFIXES)}")
 
 
@@ -123,27 +122,17 @@ def _json_rows(path: Path) -> Iterator[_Row]:
             yield _Row(number, known)
 
 
-def _table_rows(path: Path, delimiter: str) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _Row(line, {}, f"not valid CSV: {error}")
-            continue
-        if not header:
-            header = [cell.strip() for cell in cells]
-            if lacking := [name for name in (ID, TEXT) if name not in header]:
-                raise InputError(
-                    f"{path} lacks a column",
-                    [Problem(str(path), line, f"no column {name!r}") for name in lacking],
-                    f"the first line names the columns: {ID}{delimiter}{TEXT}",
-                )
-        elif len(cells) == len(header):
-            yield _Row(line, dict(zip(header, cells, strict=True)))
-        elif cells:
-            yield _Row(line, {}, f"{len(cells)} cells, the header has {len(header)}")
+def _table_rows(path: Path) -> Iterator[_Row]:
+    table = read_table(path, known=lambda header: {ID, TEXT} <= set(header))
+    if lacking := [name for name in (ID, TEXT) if name not in table.header]:
+        raise InputError(
+            f"{path} lacks a column",
+            [Problem(str(path), table.header_line, f"no column {name!r}") for name in lacking],
+            f"the first line names the columns: {ID},{TEXT}",
+        )
+    faults = [_Row(problem.line, {}, problem.message) for problem in table.problems]
+    yield from sorted((*(_Row(row.line, table.named(row)) for row in table.rows), *faults), key=_line)
+
+
+def _line(row: _Row) -> int:
+    return row.line

@@ -20,15 +20,13 @@ from clipbench.store.runs import find_run
 from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
-from clipbench.study.encode import encode_texts
-from clipbench.study.evaluate import Sets, evaluate_sets
-from clipbench.study.models import EncoderSource
+from clipbench.study.evaluate import evaluate_sets
+from clipbench.study.models import VectorSource
 from clipbench.study.progress import OneBar, Progress, Silent
+from clipbench.study.recording import EVALUATE, ROBUSTNESS, RunInputs
 from clipbench.study.robustness.corruption import corruption, image_audit
+from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
-from clipbench.study.robustness.wording import text_audit, unlike, wording
-
-KIND = "robustness"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Plan:
 
 
 def plan(
-    source: EncoderSource,
+    source: VectorSource,
     dataset: Dataset,
     request: SweepRequest,
     protocol: Protocol,
@@ -88,7 +86,7 @@ def plan(
     store = source.store
     worded = list(_worded(dataset, request, progress or Silent()))
     images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
-    others = unlike([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
+    others = without_repeats([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
     runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
     strings = sorted({text for run in runs if not run.stored for text in run.texts})
     lacking = Pool(store, source.identity.key, "text").missing([text_key(text) for text in strings])
@@ -107,13 +105,13 @@ def _worded(
     chosen = settings(request)
     bar = progress.start("settings", len(chosen))
     for setting in chosen:
-        yield setting, wording(dataset.captions, setting, request)
+        yield setting, perturbed_texts(dataset.captions, setting, request)
         progress.advance(bar)
 
 
 def _planned(
     dataset: Dataset,
-    source: EncoderSource,
+    source: VectorSource,
     setting: Setting,
     texts: tuple[str, ...],
     protocol: Protocol,
@@ -121,7 +119,7 @@ def _planned(
     def side(modality: Modality) -> str:
         return set_key(dataset.key, source.identity.key, setting.perturbation.side(modality).key, modality)
 
-    kind = "evaluate" if setting.is_clean else KIND
+    kind = EVALUATE if setting.is_clean else ROBUSTNESS
     spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
     return Planned(setting, texts, spec, _is_stored(source.store, spec))
 
@@ -139,7 +137,7 @@ def _is_stored(store: Store, spec: RunSpec) -> bool:
 
 def sweep(
     planned: Plan,
-    source: EncoderSource,
+    source: VectorSource,
     protocol: Protocol,
     progress: Progress,
     allow_missing: float = 0.0,
@@ -159,8 +157,11 @@ def sweep(
             if not run.stored:
                 images = _images(store, dataset, source, run, pictures, allow_missing)
                 texts = _texts(store, dataset, source, run, progress)
-                sets = Sets(dataset, images, texts, run.setting.perturbation, source.device)
-                evaluate_sets(store, sets, protocol, kind=run.spec.kind)
+                setting = run.setting.perturbation
+                inputs = RunInputs(
+                    run.spec.kind, dataset, images, texts, protocol, setting, device=source.device
+                )
+                evaluate_sets(store, inputs)
                 done.append(run)
             progress.advance(bar)
     keys = [run.spec.key for run in planned.runs]
@@ -179,18 +180,17 @@ def _interruptible(done: Sequence[Planned], total: int) -> Iterator[None]:
         ) from None
 
 
-def _encode_strings(planned: Plan, source: EncoderSource, progress: Progress) -> None:
+def _encode_strings(planned: Plan, source: VectorSource, progress: Progress) -> None:
     """Encode what is lacking, an operation at a time: its shards then hold what its runs will ask for."""
-    pool = Pool(source.store, source.identity.key, "text")
     left = [run for run in planned.runs if not run.stored]
     bar = OneBar(progress, planned.strings)
     for name in dict.fromkeys(run.setting.perturbation.operation for run in left):
         runs = [run for run in left if run.setting.perturbation.operation == name]
-        encode_texts(pool, {text for run in runs for text in run.texts}, source.encoder, bar)
+        source.ensure_texts({text for run in runs for text in run.texts}, bar)
 
 
 def _texts(
-    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress
+    store: Store, dataset: Dataset, source: VectorSource, run: Planned, progress: Progress
 ) -> EmbeddingSet:
     setting = run.setting.perturbation
     if setting.target != "text":
@@ -204,7 +204,7 @@ def _texts(
 
 
 def _images(
-    store: Store, dataset: Dataset, source: EncoderSource, run: Planned, progress: Progress, allowed: float
+    store: Store, dataset: Dataset, source: VectorSource, run: Planned, progress: Progress, allowed: float
 ) -> EmbeddingSet:
     setting, operation = run.setting.perturbation, run.setting.operation
     if not isinstance(operation, ImageOperation):

@@ -12,10 +12,16 @@ from cli_toys import good
 from compare_toys import Bench, bench
 
 from clipbench.records import CLEAN, Caption, Dataset, EncoderIdentity, Perturbation, Protocol, Sample
-from clipbench.reports.comparing.anchors import anchor_table, verdict
-from clipbench.study.comparing import anchors
-from clipbench.study.comparing.anchors import collection_of, hold, is_model
-from clipbench.study.comparing.anchors_table import ANCHORS, COLLECTIONS, OPEN_CLIP, Anchor, Collection
+from clipbench.reports.comparing.published import published_table, published_verdict
+from clipbench.study.comparing import published
+from clipbench.study.comparing.published import collection_of, compare_with_published, is_model
+from clipbench.study.comparing.published_table import (
+    COLLECTIONS,
+    OPEN_CLIP,
+    PUBLISHED,
+    Collection,
+    PublishedScores,
+)
 
 OPENAI = EncoderIdentity(
     "open_clip",
@@ -46,7 +52,7 @@ def named(pattern: str, images: int, captions: int = 1) -> Dataset:
 
 
 def test_published_scores_are_shares_that_rise_with_k() -> None:
-    for anchor in ANCHORS:
+    for anchor in PUBLISHED:
         assert anchor.collection in COLLECTIONS
         assert anchor.scores
         for direction in ("t2i", "i2t"):
@@ -57,15 +63,15 @@ def test_published_scores_are_shares_that_rise_with_k() -> None:
 
 
 def test_no_table_is_there_twice() -> None:
-    keys = [(a.collection, a.architecture, a.pretrained, a.operation, a.level, a.source) for a in ANCHORS]
+    keys = [(a.collection, a.architecture, a.pretrained, a.operation, a.level, a.source) for a in PUBLISHED]
     assert len(keys) == len(set(keys))
-    assert sum(a.source == OPEN_CLIP for a in ANCHORS) >= 20
+    assert sum(a.source == OPEN_CLIP for a in PUBLISHED) >= 20
 
 
 def test_the_well_known_numbers_are_these() -> None:
     def scores(collection: str) -> list[float]:
         [anchor] = [
-            a for a in ANCHORS
+            a for a in PUBLISHED
             if (a.collection, a.architecture, a.pretrained) == (collection, "ViT-B-32", "openai")
         ]  # fmt: skip
         return [round(100 * score, 1) for score in anchor.scores.values()]
@@ -107,7 +113,7 @@ def test_a_collection_is_known_by_its_file_names(pattern: str, images: int, name
     ],
 )
 def test_a_model_is_known_by_architecture_and_tag(identity: EncoderIdentity, is_it: bool) -> None:  # noqa: FBT001
-    anchor = next(a for a in ANCHORS if (a.architecture, a.pretrained) == ("ViT-B-32", "openai"))
+    anchor = next(a for a in PUBLISHED if (a.architecture, a.pretrained) == ("ViT-B-32", "openai"))
     assert is_model(identity, anchor) is is_it
 
 
@@ -116,40 +122,44 @@ def test_one_tag_with_two_activations_is_two_models(architecture: str) -> None:
     identity = replace(OPENAI, architecture=architecture, pretrained="laion400m_e32")
     brought = replace(OPENAI, kind="imported", pretrained=None, label=f"{architecture} laion400m_e32")
     for one in (identity, brought):
-        fitting = {a.architecture for a in ANCHORS if is_model(one, a)}
+        fitting = {a.architecture for a in PUBLISHED if is_model(one, a)}
         assert fitting == {architecture}
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, Anchor]:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, PublishedScores]:
     """A store, and an anchor of its own for a collection of 6 images and 12 captions."""
     import re
 
     collection = Collection("Small", re.compile(r"s\d\.jpg"), 6, (12,), "all six")
-    anchor = Anchor("Small", "ViT-B-32", "openai", {("t2i", 1): 0.5, ("i2t", 5): 1.0}, "https://example.org")
-    monkeypatch.setattr(anchors, "ANCHORS", (anchor,))
-    monkeypatch.setattr(anchors, "COLLECTIONS", {"Small": collection})
+    anchor = PublishedScores(
+        "Small", "ViT-B-32", "openai", {("t2i", 1): 0.5, ("i2t", 5): 1.0}, "https://example.org"
+    )
+    monkeypatch.setattr(published, "PUBLISHED", (anchor,))
+    monkeypatch.setattr(published, "COLLECTIONS", {"Small": collection})
     monkeypatch.setattr(
-        anchors, "load_encoder", lambda _store, _key: replace(OPENAI, architecture="ViT-B-32")
+        published, "load_encoder", lambda _store, _key: replace(OPENAI, architecture="ViT-B-32")
     )
     return bench(tmp_path / "store"), anchor
 
 
 def test_a_run_is_held_against_every_score_both_have(
-    small: tuple[Bench, Anchor], monkeypatch: pytest.MonkeyPatch
+    small: tuple[Bench, PublishedScores], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, anchor = small
     run = made.run(named("s{}.jpg", 6, 2), 0.8)
-    [one] = hold(made.store, [run])
-    assert [(s.direction, s.k, s.published) for s in one.held] == [("t2i", 1, 0.5), ("i2t", 5, 1.0)]
-    scores = {("t2i", 1): one.held[0].value + 0.001, ("i2t", 5): one.held[1].value - 0.004}
-    monkeypatch.setattr(anchors, "ANCHORS", (replace(anchor, scores=scores),))
-    [near] = hold(made.store, [run])
+    [one] = compare_with_published(made.store, [run])
+    assert [(s.direction, s.k, s.published) for s in one.scores] == [("t2i", 1, 0.5), ("i2t", 5, 1.0)]
+    scores = {("t2i", 1): one.scores[0].value + 0.001, ("i2t", 5): one.scores[1].value - 0.004}
+    monkeypatch.setattr(published, "PUBLISHED", (replace(anchor, scores=scores),))
+    [near] = compare_with_published(made.store, [run])
     assert near.agrees
-    assert verdict(near) == "within ±0.005 (largest 0.0040)"
-    monkeypatch.setattr(anchors, "ANCHORS", (replace(anchor, scores={("t2i", 1): one.held[0].value - 0.02}),))
-    [far] = hold(made.store, [run])
-    assert verdict(far) == "off by up to 0.0200, more than ±0.005"
+    assert published_verdict(near) == "within ±0.005 (largest 0.0040)"
+    monkeypatch.setattr(
+        published, "PUBLISHED", (replace(anchor, scores={("t2i", 1): one.scores[0].value - 0.02}),)
+    )
+    [far] = compare_with_published(made.store, [run])
+    assert published_verdict(far) == "off by up to 0.0200, more than ±0.005"
 
 
 @pytest.mark.parametrize(
@@ -166,22 +176,22 @@ def test_a_run_is_held_against_every_score_both_have(
     ],
 )
 def test_what_cannot_be_compared_says_why(
-    small: tuple[Bench, Anchor], change: dict[str, object], told: str
+    small: tuple[Bench, PublishedScores], change: dict[str, object], told: str
 ) -> None:
     made, _ = small
     images, pattern = change.pop("images", 6), change.pop("pattern", "s{}.jpg")
     data = named(str(pattern), int(str(images)), 2)
     run = made.run(data, 0.8, **{"setting": CLEAN, **change})  # type: ignore[arg-type]  # the table above has the types
-    [one] = hold(made.store, [run])
-    assert told in verdict(one)
-    assert verdict(one).startswith("cannot compare: ")
-    table = anchor_table([one])
+    [one] = compare_with_published(made.store, [run])
+    assert told in published_verdict(one)
+    assert published_verdict(one).startswith("cannot compare: ")
+    table = published_table([one])
     assert len(table.rows) == 1
 
 
 def test_another_model_has_no_numbers(tmp_path: Path) -> None:
     made = bench(tmp_path / "store")
-    [one] = hold(made.store, [made.run(named("123_{:010x}.jpg", 6, 2), 0.8, model="mine")])
+    [one] = compare_with_published(made.store, [made.run(named("123_{:010x}.jpg", 6, 2), 0.8, model="mine")])
     assert "no numbers of mine on Flickr8k 70/15/15" in one.reason
 
 

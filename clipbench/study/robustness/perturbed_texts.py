@@ -19,7 +19,7 @@ from clipbench.study.robustness.settings import Setting, SweepRequest, shown_ope
 CountTokens = Callable[[Sequence[str]], npt.NDArray[np.int32]]
 
 
-def wording(captions: Sequence[Caption], setting: Setting, request: SweepRequest) -> tuple[str, ...]:
+def perturbed_texts(captions: Sequence[Caption], setting: Setting, request: SweepRequest) -> tuple[str, ...]:
     """Return the captions' texts under a setting, in order; their own where it does not touch them."""
     operation, level = setting.operation, setting.perturbation.level
     if not isinstance(operation, TextOperation):
@@ -30,7 +30,9 @@ def wording(captions: Sequence[Caption], setting: Setting, request: SweepRequest
     return perturb_captions(captions, operation, level, setting.perturbation.seed, setting.resources)
 
 
-def unlike(planned: Sequence[tuple[Setting, tuple[str, ...]]]) -> list[tuple[Setting, tuple[str, ...]]]:
+def without_repeats(
+    planned: Sequence[tuple[Setting, tuple[str, ...]]],
+) -> list[tuple[Setting, tuple[str, ...]]]:
     """Return the settings without those that only repeat another seed of the same operation and level.
 
     An operation that draws nothing gives every seed the same captions; running it once says it all.

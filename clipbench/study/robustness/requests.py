@@ -19,7 +19,7 @@ from clipbench.study.robustness.wordnet_files import read_wordnet
 
 
 @dataclass(frozen=True)
-class Asked:
+class TypedRequest:
     """What was typed. words: operations, families and presets; levels, severities: as typed.
 
     files, labels: rewritten captions and what to call them. wordnet: where a WordNet lies.
@@ -37,45 +37,45 @@ class Asked:
     labels: tuple[str, ...] = ()
 
 
-def request_of(asked: Asked, dataset: Dataset) -> SweepRequest:
+def request_of(typed: TypedRequest, dataset: Dataset) -> SweepRequest:
     """Return the request that the words make for a dataset.
 
     Raises ClipbenchError where nothing is asked for or words do not fit, InputError for files.
     """
-    words = [word for word in asked.words if not (asked.files and word == REWRITE)]
-    if not words and not asked.files:
+    words = [word for word in typed.words if not (typed.files and word == REWRITE)]
+    if not words and not typed.files:
         raise ClipbenchError(
             "nothing says what to do to the captions or photographs",
             "--perturb OPERATION, --preset NAME or --from-file FILE (clipbench robustness list)",
         )
-    if asked.labels and not asked.files:
+    if typed.labels and not typed.files:
         raise ClipbenchError("--label names a --from-file, and there is none", "leave --label out")
-    levels = levels_of(asked.levels) if asked.levels is not None else None
-    severities = levels_of(asked.severities) if asked.severities is not None else None
+    levels = levels_of(typed.levels) if typed.levels is not None else None
+    severities = levels_of(typed.severities) if typed.severities is not None else None
     chosen = selections(words, levels, severities)
     return SweepRequest(
         selections=chosen,
-        seeds=asked.seeds,
-        place=asked.place,
-        resources=_resources(asked, chosen),
-        legacy=SOURCE_STUDY if asked.legacy else None,
-        rewrites=read_rewrites(asked.files, asked.labels, dataset) if asked.files else (),
+        seeds=typed.seeds,
+        place=typed.place,
+        resources=_resources(typed, chosen),
+        legacy=SOURCE_STUDY if typed.legacy else None,
+        rewrites=read_rewrites(typed.files, typed.labels, dataset) if typed.files else (),
     )
 
 
-def _resources(asked: Asked, chosen: Sequence[Selection]) -> TextResources:
+def _resources(typed: TypedRequest, chosen: Sequence[Selection]) -> TextResources:
     """Return the data that operations draw upon. Raises ClipbenchError where none of them would."""
     needed = {
         need for one in chosen if isinstance(one.operation, TextOperation) for need in one.operation.needs
     }
     for option, given, need in (
-        ("--wordnet", asked.wordnet, "synonyms"),
-        ("--template", asked.template, "template"),
+        ("--wordnet", typed.wordnet, "synonyms"),
+        ("--template", typed.template, "template"),
     ):
         if given is not None and need not in needed:
             raise ClipbenchError(
                 f"{option} means nothing here: no operation that is named uses it", f"leave {option} out"
             )
-    synonyms = DEFAULT_RESOURCES.synonyms if asked.wordnet is None else read_wordnet(asked.wordnet)
-    template = DEFAULT_RESOURCES.template if asked.template is None else asked.template
+    synonyms = DEFAULT_RESOURCES.synonyms if typed.wordnet is None else read_wordnet(typed.wordnet)
+    template = DEFAULT_RESOURCES.template if typed.template is None else typed.template
     return TextResources(synonyms=synonyms, template=template)

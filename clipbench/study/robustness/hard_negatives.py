@@ -1,15 +1,13 @@
-"""Fooling captions in the gallery of i2t: each caption's meaning-changed copies stand beside it.
+"""Hard negatives in the gallery of i2t: each caption's meaning-changed copies stand beside it.
 
 A model that reads captions ranks "a dog left of a tree" and "a dog right of a tree" apart; one that sees a
-bag of words does not. The false rate is the share of images whose highest caption is a copy that is wrong.
+bag of words does not. How often it is fooled is counted in `false_rates`.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,25 +20,24 @@ from clipbench.metrics.ranks import rank
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.operation import TextOperation
 from clipbench.perturb.text_operations import TEXT_OPERATIONS
-from clipbench.records import Ledger, Metric, Perturbation, Protocol
+from clipbench.records import Ledger, Metric, Perturbation
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import StoredRun
 from clipbench.study.embed import Wording, embed_texts
 from clipbench.study.galleries import Gallery
 from clipbench.study.progress import Progress
-from clipbench.study.protocol import metrics_of
-from clipbench.study.robustness.stress import Ground, Stress, averaged, find_stress, save_stress
+from clipbench.study.protocol import averaged, metrics_of
+from clipbench.study.recording import RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.robustness.false_rates import KIND, OWN_FALSE_RATE, false_metrics
+from clipbench.study.robustness.stress import Ground
 
-KIND = "fooling"
 FAMILY = "control"
-FALSE_RATE = "false-rate"
-OWN_FALSE_RATE = "false-rate-own"
 
 
 @dataclass(frozen=True)
-class Copies:
-    """The fooling captions of one operation: texts and, for each, the position of its image in the gallery."""
+class HardNegatives:
+    """The copies that one operation makes: texts and, for each, the position of its image in the gallery."""
 
     operation: str
     texts: tuple[str, ...]
@@ -59,7 +56,7 @@ def controls(names: Sequence[str] = ()) -> tuple[TextOperation, ...]:
     return tuple(known[name] for name in names) if names else tuple(known.values())
 
 
-def copies_of(gallery: Gallery, operation: TextOperation, seed: int) -> Copies:
+def hard_negatives_of(gallery: Gallery, operation: TextOperation, seed: int) -> HardNegatives:
     """Return what an operation makes of the captions, without what is not false.
 
     A copy is left out where it is the caption itself, says the same as one of the image's own captions, or
@@ -76,17 +73,17 @@ def copies_of(gallery: Gallery, operation: TextOperation, seed: int) -> Copies:
             said[image].add(folded(text))
             texts.append(text)
             images.append(image)
-    return Copies(operation.name, tuple(texts), np.array(images, dtype=np.int32))
+    return HardNegatives(operation.name, tuple(texts), np.array(images, dtype=np.int32))
 
 
-def fooling_runs(
+def hard_negative_runs(
     base: Ground, operations: Sequence[TextOperation], seed: int, progress: Progress
 ) -> tuple[StoredRun, ...]:
     """Return a run with the copies of all operations together, and one for each that makes any.
 
     Raises ClipbenchError where no operation changes a caption.
     """
-    made = [found for one in operations if len((found := copies_of(base.gallery, one, seed)).texts)]
+    made = [found for one in operations if len((found := hard_negatives_of(base.gallery, one, seed)).texts)]
     if not made:
         raise ClipbenchError(f"no caption of {base.dataset.name} has a meaning that these operations change")
     groups = [made, *([one] for one in made)] if len(made) > 1 else [made]
@@ -98,7 +95,7 @@ def fooling_runs(
 
 def _run(
     base: Ground,
-    made: Sequence[Copies],
+    made: Sequence[HardNegatives],
     operations: Sequence[TextOperation],
     seed: int,
     progress: Progress,
@@ -114,26 +111,26 @@ def _run(
     texts = embed_texts(base.store, base.dataset, base.source, progress, setting, wording).set
     counts: list[Json] = [[one.operation, len(one.texts)] for one in made]
     extra: dict[str, Json] = {"fooling": counts, "genuine": len(base.gallery.captions)}
-    stress = Stress(KIND, ("i2t",), extra, texts, setting)
-    found = find_stress(base, stress)
-    if found is not None:
-        return found
-    began = time.monotonic()
+    inputs = replace(base.stressed(KIND, ("i2t",), extra), texts=texts, perturbation=setting)
+    stored = find_recorded(base.store, inputs)
+    if stored is not None:
+        return stored
+    watch = Stopwatch()
     matrix = load_vectors(base.store, texts)
     rows = np.concatenate([base.gallery.caption_rows, np.arange(len(genuine), len(matrix))])
     images = base.image_vectors()
-    loaded = time.monotonic()
+    watch.lap("load")
     positives = {"i2t": own(base.gallery.owners, len(images))["i2t"]}
     owners = np.concatenate([base.gallery.owners, *(one.owners for one in made)])
     ledger = rank(images, matrix[rows], {"i2t": positives["i2t"]}, owners)["i2t"]
-    counted = time.monotonic()
-    metrics = _metrics(base, stress, ledger, owners)
-    timings = {"load": loaded - began, "rank": counted - loaded, "measure": time.monotonic() - counted}
-    return save_stress(base, stress, {"i2t": ledger}, metrics, timings)
+    watch.lap("rank")
+    metrics = _metrics(base, inputs, ledger, owners)
+    watch.lap("measure")
+    return record_run(base.store, inputs, {"i2t": ledger}, metrics, seconds=watch.seconds).run
 
 
-def _metrics(base: Ground, stress: Stress, ledger: Ledger, owners: npt.NDArray[np.int32]) -> list[Metric]:
-    protocol = stress.protocol(base.protocol)
+def _metrics(base: Ground, inputs: RunInputs, ledger: Ledger, owners: npt.NDArray[np.int32]) -> list[Metric]:
+    protocol = inputs.protocol
     clean = base.ledgers["i2t"]
     names = [f"hit@{k}" for k in protocol.ks]
     drops = [measure(n)(clean, protocol.ties) - measure(n)(ledger, protocol.ties) for n in names]
@@ -142,28 +139,6 @@ def _metrics(base: Ground, stress: Stress, ledger: Ledger, owners: npt.NDArray[n
     labels = [OWN_FALSE_RATE, *(f"{name} drop" for name in names)]
     return [
         *metrics_of({"i2t": ledger}, protocol),
-        *false_metrics(ledger, stress.extra, protocol),
+        *false_metrics(ledger, inputs.gallery, protocol),
         *averaged("i2t", labels, table, ledger.cluster, protocol),
-    ]
-
-
-def false_metrics(ledger: Ledger, extra: Mapping[str, Json], protocol: Protocol) -> list[Metric]:
-    """Return the false rate, of all copies and of each operation's, with intervals, and that of a random order.
-
-    An image counts where its highest caption is a copy. Of equal scores the genuine captions count as the
-    higher ones, since they stand first in the gallery. extra: how many captions are genuine, and how many
-    copies each operation added, in the gallery's order.
-    """
-    genuine = cast("int", extra["genuine"])
-    counts = cast("Sequence[tuple[str, int]]", extra["fooling"])
-    ends = genuine + np.cumsum([count for _, count in counts])
-    place = np.searchsorted(ends, ledger.top1, side="right")
-    false = ledger.top1 >= genuine
-    columns = [false, *(false & (place == number) for number in range(len(counts)))]
-    labels = [FALSE_RATE, *(f"{FALSE_RATE} {name}" for name, _ in counts)]
-    table = np.stack(columns, axis=1).astype(np.float64)
-    chance = float(ends[-1] - genuine) / ledger.gallery_size
-    return [
-        *averaged("i2t", labels, table, ledger.cluster, protocol),
-        Metric("i2t", f"chance-{FALSE_RATE}", chance, None, None, ledger.queries),
     ]

@@ -1,0 +1,104 @@
+"""The kinds of runs there are, one entry each: what `store verify`, bundles, reports and comparisons need to know.
+
+Whoever makes runs of a new kind adds an entry here, and everything that reads runs can read them. A kind of
+a newer clipbench is told apart by its name alone, and its plain measures are derived like any other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias, cast
+
+from clipbench.keys import Json
+from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, RunSpec, protocol_of
+from clipbench.store.engine import Store
+from clipbench.store.protocols import protocol_words
+from clipbench.store.runs import StoredRun
+from clipbench.study.galleries import Gallery
+from clipbench.study.protocol import metrics_of
+from clipbench.study.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.robustness import distractors, false_rates, gallery_sizes
+
+Ledgers: TypeAlias = Mapping[Direction, Ledger]
+Words: TypeAlias = Mapping[str, Json]
+"""A run's protocol as it is stored: how it was scored, and what its kind says of the gallery."""
+
+
+def _no_more(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    del ledgers, stored, protocol
+    return ()
+
+
+def _nothing(store: Store, stored: Words, gallery: Gallery) -> tuple[str, ...]:
+    del store, stored, gallery
+    return ()
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """One kind of run.
+
+    name: as it is stored. title: what its runs are, for people.
+    whole: its ledgers rank the dataset itself and nothing else, so they can be checked against the dataset
+    alone and a bundle carries it. plain: an evaluation as people mean it when they say "the clean run".
+    more_metrics: what follows from ledgers and protocol beside the measures that every run has.
+    added_items: names of what is ranked beside the dataset's own items, in the order of the gallery.
+    words: what a list of runs says of the protocol, "" where it is the usual one.
+    """
+
+    name: str
+    title: str
+    whole: bool = False
+    plain: bool = False
+    more_metrics: Callable[[Ledgers, Words, Protocol], Iterable[Metric]] = _no_more
+    added_items: Callable[[Store, Words, Gallery], tuple[str, ...]] = _nothing
+    words: Callable[[Words], str] = protocol_words
+
+
+def _size_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    return gallery_sizes.size_metrics(ledgers, cast("Sequence[int]", stored["sizes"]), protocol)
+
+
+def _false_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    return false_rates.false_metrics(ledgers["i2t"], stored, protocol)
+
+
+_ALL = (
+    RunKind(EVALUATE, "evaluation", whole=True, plain=True),
+    RunKind(ROBUSTNESS, "evaluation under a perturbation", whole=True),
+    RunKind(gallery_sizes.KIND, "smaller galleries", more_metrics=_size_metrics),
+    RunKind(distractors.KIND, "distractor images", added_items=distractors.added_names),
+    RunKind(
+        false_rates.KIND,
+        "hard negative captions",
+        more_metrics=_false_metrics,
+        added_items=false_rates.added_names,
+    ),
+)
+
+KINDS: Mapping[str, RunKind] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""Every kind by the name that is stored."""
+
+
+def kind_of(name: str) -> RunKind:
+    """Return the kind of this name; one that is not known here has a name and nothing else."""
+    return KINDS.get(name) or RunKind(name, name)
+
+
+def is_plain(run: StoredRun) -> bool:
+    """Whether a run is an evaluation of the dataset as it is."""
+    return kind_of(run.spec.kind).plain and run.perturbation.operation == CLEAN.operation
+
+
+def derived(run: StoredRun, ledgers: Ledgers) -> Iterable[Metric]:
+    """Return the metrics of a run that follow from its own ledgers; what compares it with another run does not."""
+    return metrics_from(run.spec, ledgers)
+
+
+def metrics_from(spec: RunSpec, ledgers: Ledgers) -> Iterable[Metric]:
+    """Return the metrics that follow from a specification and the ledgers that came of it."""
+    protocol = protocol_of(spec.protocol)
+    yield from metrics_of(ledgers, protocol)
+    yield from kind_of(spec.kind).more_metrics(ledgers, spec.protocol, protocol)

@@ -1,0 +1,1 @@
+"""Stored runs as studies and exports need them."""
