@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 BUSY_SECONDS = 30.0
 """How long a connection waits for another process's lock."""
+
+QUIET_SECONDS = 2.0
+"""How long it waits for the right to write before it says what it waits for."""
+
+_LOG = logging.getLogger(__name__)
+"""Where that is said: Python prints warnings on stderr unless a program wants them elsewhere."""
 
 
 def connect(database: Path, *, foreign_keys: bool = True, uri: str | None = None) -> Engine:
@@ -46,10 +53,29 @@ def connect(database: Path, *, foreign_keys: bool = True, uri: str | None = None
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A writer takes the write lock at once: one that reads first and then writes cannot wait.
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if connection.get_execution_options().get("immediate", False):
+            _begin_writing(connection, database)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Connection, database: Path) -> None:
+    """Take the write lock; where another process keeps it for long, say so and wait on."""
+    quiet = min(QUIET_SECONDS, BUSY_SECONDS)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(quiet * 1000)}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or quiet == BUSY_SECONDS:
+            raise
+        _LOG.warning(
+            "waiting for another process that writes to %s (for up to %g seconds)", database, BUSY_SECONDS
+        )
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int((BUSY_SECONDS - quiet) * 1000)}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def is_news(record: logging.LogRecord) -> bool:

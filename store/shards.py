@@ -12,6 +12,7 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ FORMAT = 1
 
 UNIT = 1e-3
 """How far a vector's norm may be from 1: fp16 towers round by a few 1e-4, an unnormalised one is far off."""
+
+MODALITIES: tuple[Modality, ...] = ("image", "text")
 
 TEMPORARY = ".tmp-"
 """In the name of every file that is still being written."""
@@ -108,7 +111,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise StoreError(
             f"the vector file {path} may not be read ({error})", "check its permissions"
         ) from None
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, StopIteration) as error:
         raise StoreError(f"the vector file {path} is damaged ({error})", _MEND) from error
 
 
@@ -153,19 +156,40 @@ def _plain_dataset(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype
     return dataset
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What a sound shard says of itself, and its item keys, shape (n, 16)."""
+
+    encoder: str
+    modality: Modality
+    dimension: int
+    items: Items
+
+
+def whole_shard(path: Path) -> Whole:
+    """Return what a shard's file says of itself, all of it held against its digest. Raises StoreError."""
+    with _opened(path) as file:
+        told = {name: file.attrs[name] for name in ("format", "encoder", "modality", "dimension", "content")}
+        modality = next(side for side in MODALITIES if side == told["modality"])
+        count, dimension = int(file["keys"].shape[0]), int(told["dimension"])
+        if told["format"] != FORMAT or not isinstance(told["encoder"], str):
+            raise ValueError(f"it is of format {told['format']!r}")
+        _plain_dataset(file, "vectors", (count, dimension), np.dtype("<f4"))
+    items = read_items(path, count)
+    vectors = read_vectors(path, np.empty((count, dimension), dtype=np.float32))
+    if told["content"] != content(items, check_vectors(vectors, count, dimension)):
+        raise StoreError(f"the vector file {path} is damaged (its content has another digest)", _MEND)
+    return Whole(told["encoder"], modality, dimension, items)
+
+
 def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimension: int) -> bool:
     """Whether the file is there, whole, and holds unit vectors of just these items."""
     try:
-        with _opened(path) as file:
-            told = {name: file.attrs[name] for name in ("format", "encoder", "modality", "content")}
-        if told["format"] != FORMAT or (told["encoder"], told["modality"]) != (encoder, modality):
-            return False
-        kept = read_items(path, len(items))
-        whole = np.empty((len(items), dimension), dtype=np.float32)
-        vectors = check_vectors(read_vectors(path, whole), len(items), dimension)
+        whole = whole_shard(path)
     except StoreError:
         return False
-    return bool(np.array_equal(kept, items)) and told["content"] == content(kept, vectors)
+    same = (whole.encoder, whole.modality, whole.dimension) == (encoder, modality, dimension)
+    return same and bool(np.array_equal(whole.items, items))
 
 
 @contextmanager

@@ -245,13 +245,18 @@ def _use_wal(database: Path) -> None:
     with closing(sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         while True:
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
-                return
+                break
+    if mode != "wal":
+        raise StoreError(
+            f"the store at {database.parent}: SQLite's write-ahead log does not work there (a network disk?)",
+            "name a folder on a disk of this machine with --store",
+        )
 
 
 def _back_up(home: Home, revision: str) -> Path:

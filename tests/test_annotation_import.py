@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,16 @@ from store_toys import count, new_store, toy_dataset
 
 from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.failures.exchange import COLUMNS
+from clipbench.records import Caption, Sample
 from clipbench.store.annotations import label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_sample
+from clipbench.study.annotation.assign import AssignRequest, assign
 from clipbench.study.annotation.exchange_json import label_studio_config, label_studio_task, page_result
 from clipbench.study.annotation.files import read_labels
 from clipbench.study.annotation.importing import ImportedFile, ImportRequest, import_labels
+from clipbench.study.progress import Silent
 
 HEAD = "idx,caption,gt_img_idx,pred_img_idx,category,ambiguous_subtype"
 DATASET = toy_dataset()  # image i has captions 2i and 2i + 1, "a red thing i j"
@@ -396,3 +400,25 @@ def test_the_two_human_labelled_files_say_what_was_published(shared: Path, tmp_p
     assert [found.by_annotator["A"][name] for name in order] == [17, 14, 8, 6, 4, 1, 0]
     assert [found.by_annotator["B"][name] for name in order] == [11, 17, 5, 4, 8, 5, 0]
     assert [label.line for label in found.irregular] == [2, 5, 18, 21, 24, 25, 31, 37, 38, 44, 47, 48, 51]
+
+
+def test_a_table_of_our_own_comes_back_for_photographs_named_like_formulas(tmp_path: Path) -> None:
+    names = ["=sum.png", "-minus.png", "+plus.png", "@at.png"]
+    samples = tuple(Sample(name, (Caption(f"{name}#0", f"={name} is shown"),), path=None) for name in names)
+    dataset = replace(toy_dataset(), samples=samples, image_folder=None)
+    store = new_store(tmp_path / "store")
+    save_dataset(store, dataset)
+    request = AssignRequest(("A",), overlap=0, per_annotator=4, backup=0)
+    assign(store, save_sample(store, toy_sample(dataset)), request, tmp_path / "out", Silent())
+    table = tmp_path / "out" / "assign_A.csv"
+    with table.open(newline="", encoding="utf-8-sig") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["gt_image_id"] for row in rows] == [f"'{name}" for name in names]
+    for by_item in (True, False):
+        with table.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, rows[0].keys())
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({**row, "category": "Ambiguous", "item": row["item"] if by_item else ""})
+        (done,) = take(store, table, annotator="items" if by_item else "ids")
+        assert done.saved.added == 4

@@ -1,6 +1,7 @@
 """A bundle that somebody made to do harm, or that a disk damaged, ends in a clear error and an untouched store."""
 
 import json
+import os
 import stat
 import sys
 import zipfile
@@ -144,8 +145,15 @@ def test_a_link_in_the_archive_is_read_as_what_it_says_and_leads_nowhere(
 
 
 def test_a_folder_or_a_device_is_no_bundle(tmp_path: Path) -> None:
-    for path in (tmp_path, Path("/dev/null"), tmp_path / "nothing.zip"):
-        assert "no readable zip file" in refused("runs", "import", path, store=tmp_path / "s")
+    os.mkfifo(tmp_path / "pipe")
+    for path, told in (
+        (tmp_path, "is a folder"),
+        (Path("/dev/zero"), "is no regular file but a device"),
+        (tmp_path / "pipe", "is no regular file but a pipe"),
+        (tmp_path / "nothing.zip", "No such file"),
+    ):
+        assert told in refused("runs", "import", path, store=tmp_path / "s")
+    assert not (tmp_path / "s").exists()
 
 
 def run_of(members: Members) -> str:

@@ -302,7 +302,9 @@ def test_weights_of_another_architecture_are_counted(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", "cannot be read"),
+        ("{", "is no JSON file that can be read"),
+        ("[" * 100_000, "nested too deeply"),
+        (json.dumps({"model_cfg": {**TINY, "embed_dim": 10**9}}), "asks for a size of 1e+09"),
         ("[]", "is no open_clip config"),
         ('{"model_cfg": {"embed_dim": 3}}', "is no open_clip config"),
         (json.dumps({"model_cfg": {**TINY, "vision_cfg": {"depth": 3}}}), "cannot be loaded: TypeError"),

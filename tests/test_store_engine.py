@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -278,3 +279,36 @@ def test_an_interruption_while_a_connection_closes_is_raised_and_not_logged(
     with pytest.raises(KeyboardInterrupt), engine.connect():
         pass
     assert caplog.records == []
+
+
+def test_a_long_wait_for_another_process_is_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(home)
+    monkeypatch.setattr("clipbench.store.connect.QUIET_SECONDS", 0.05)
+    other = sqlite3.connect(home.database, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.4, lambda: other.execute("ROLLBACK"))
+    ending.start()
+    with writing(store):
+        ending.join()
+    other.close()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told == f"waiting for another process that writes to {home.database} (for up to 30 seconds)"
+
+
+def test_a_file_system_without_a_write_ahead_log_is_refused(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_plainly = sqlite3.connect
+
+    class Plain(sqlite3.Connection):
+        """As on a file system without shared memory, where SQLite stays with its old journal."""
+
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            return super().execute(statement.replace("= WAL", "= DELETE"), *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect_plainly(*a, **{**k, "factory": Plain}))
+    with pytest.raises(StoreError, match="write-ahead log does not work there"):
+        open_store(home)
+    assert not home.root.exists()

@@ -39,11 +39,13 @@ def serve(
     The address holds a key that is new every time. Give it only to people who may label.
     """
     from clipbench.annotation_page.application import application
-    from clipbench.serving.addresses import addresses, host_names
+    from clipbench.serving.addresses import addresses, host_names, is_open_to_others
     from clipbench.serving.listening import new_token
     from clipbench.serving.listening import serve as serve_app
     from clipbench.study.annotation.session import open_session
 
+    if is_open_to_others(host):
+        note("note: the key travels in the clear: anybody who can read this network's traffic can label too")
     session = open_session(
         open_at(store), sample, part=page.part, blind=page.blind, hints=page.hints, deciding=conflicts
     )

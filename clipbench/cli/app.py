@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from clipbench.cli.console import print_error
 from clipbench.cli.groups import InOrderOfWork
 from clipbench.cli.report_options import ReportCommand
 from clipbench.errors import ClipbenchError, StoppedError
+from clipbench.foreign_files import reason
 
 app = typer.Typer(
     name="clipbench",
@@ -60,6 +62,19 @@ def _root(
     del version
 
 
+def check_arguments(words: Sequence[str]) -> None:
+    """Raise ClipbenchError for a word that is not UTF-8: names go into reports, which are, so before any work."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            shown = word.encode("utf-8", "backslashreplace").decode()
+            raise ClipbenchError(
+                f"an argument is not UTF-8: {shown}",
+                "give the file or folder a name of whole characters (mv)",
+            ) from error
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
@@ -67,6 +82,7 @@ def main() -> None:
             # Captions hold characters that a terminal's encoding may lack; they are no reason to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
+        check_arguments(sys.argv[1:])
         app(prog_name="clipbench")
     except StoppedError as stop:
         print_error(stop)
@@ -77,6 +93,12 @@ def main() -> None:
         sys.exit(130)
     except ClipbenchError as error:
         print_error(error)
+        sys.exit(1)
+    except (MemoryError, RecursionError) as error:
+        # What a damaged or hostile input may ask for in a place that no reader foresaw.
+        print_error(
+            ClipbenchError(f"stopped: {reason(error)}", "look at the last file you named; is it damaged?")
+        )
         sys.exit(1)
     except BrokenPipeError:
         # The reader of a pipe (head, less) went away; that is no error of ours.

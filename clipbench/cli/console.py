@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS = 20
 
+_OBEYED = {"Cc", "Cf"}
+"""Unicode's control characters, and those that turn the direction of writing round."""
+
 
 def stderr() -> Console:
     """Return the console for notes and progress."""
@@ -25,9 +29,27 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def visible(text: str) -> str:
+    r"""Return text without characters that a terminal obeys instead of showing: file names may hold them.
+
+    >>> print(visible("\x1b[2Ja\tb.png\nnext"))
+    \x1b[2Ja	b.png
+    next
+    """
+    kept = {"\n", "\t"}
+    return "".join(
+        c if c.isprintable() or c in kept or unicodedata.category(c) not in _OBEYED else _escaped(c)
+        for c in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def note(message: str) -> None:
     """Print one note on stderr."""
-    stderr().print(message, markup=False, style="dim", soft_wrap=True)
+    stderr().print(visible(message), markup=False, style="dim", soft_wrap=True)
 
 
 def notes(messages: Iterable[str]) -> None:
@@ -47,17 +69,17 @@ def print_error(error: ClipbenchError) -> None:
     """Print an error and, on a line of its own, what to type next."""
     console = stderr()
     if isinstance(error, StoppedError):
-        console.print(error.message, style="bold", markup=False, soft_wrap=True)
+        console.print(visible(error.message), style="bold", markup=False, soft_wrap=True)
     else:
-        console.print(f"error: {error.message}", style="bold red", markup=False, soft_wrap=True)
+        console.print(f"error: {visible(error.message)}", style="bold red", markup=False, soft_wrap=True)
     if isinstance(error, InputError):
         for problem in error.problems[:SHOWN_PROBLEMS]:
-            console.print(f"  {problem}", markup=False, soft_wrap=True)
+            console.print(f"  {visible(str(problem))}", markup=False, soft_wrap=True)
         hidden = len(error.problems) - SHOWN_PROBLEMS
         if hidden > 0:
             console.print(f"  ... and {hidden:,} more", markup=False)
     if error.hint:
-        console.print(f"  try: {error.hint}", markup=False, soft_wrap=True)
+        console.print(f"  try: {visible(error.hint)}", markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -86,6 +86,19 @@ def gc(
 
 
 @app.command()
+def recover(store: StoreOption = None) -> None:
+    """List vector files again whose rows are lost or wrong: each file says itself what it holds."""
+    from clipbench.store.recovery import recover as list_again
+
+    done = list_again(open_at(store))
+    for name in done.listed:
+        typer.echo(f"listed again: {name}")
+    for problem in done.problems:
+        typer.echo(f"left: {problem}")
+    typer.echo(f"{done.sound:,} sound vector files, {len(done.listed):,} of them listed again")
+
+
+@app.command()
 def backup(
     folder: Annotated[
         Path, Argument(metavar="FOLDER", help="New folder for the copy; it is a store itself.")

@@ -13,8 +13,12 @@ from typing import Any
 
 from clipbench.encoders.specification import ModelSpec
 from clipbench.errors import EncoderError
+from clipbench.foreign_files import parsing, read_foreign
 
 CONFIG = "open_clip_config.json"
+LARGEST_CONFIG, LARGEST_SIZE = 16 << 20, 2_000_000
+"""Bytes of a config, and the largest number in one; vocabularies reach a quarter of a million."""
+
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """The names open_clip looks for in a hub repository, the first one preferred."""
 
@@ -66,18 +70,31 @@ def checkpoint_file(spec: ModelSpec) -> Path:
 
 def read_config(path: Path) -> Mapping[str, Any]:
     """Return an open_clip_config.json. Raises EncoderError where it is broken or would run foreign code."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EncoderError(f"{path} cannot be read: {error}", "save the model again") from error
+    data = read_foreign(path, LARGEST_CONFIG, error=EncoderError)
+    with parsing(path, "JSON file", error=EncoderError, hint="save the model again"):
+        config = json.loads(data.decode("utf-8"))
     model = config.get("model_cfg") if isinstance(config, dict) else None
     if not isinstance(model, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= model.keys():
         raise EncoderError(
             f"{path} is no open_clip config: model_cfg with embed_dim, vision_cfg and text_cfg is missing",
             "save the model with open_clip.push_to_hf_hub.save_for_hf or write the config by hand",
         )
-    refuse_remote_code(config, str(path))
+    with parsing(path, "open_clip config", error=EncoderError, hint="save the model again"):
+        refuse_remote_code(config, str(path))
+        _refuse_sizes(config, path)
     return dict(config)
+
+
+def _refuse_sizes(value: object, path: Path) -> None:
+    """Raise EncoderError where a config asks for a size that no model has: memory is taken before weights are read."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_sizes(inner, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > LARGEST_SIZE:
+        raise EncoderError(
+            f"{path} asks for a size of {value:g}, at most {LARGEST_SIZE:,} is believed",
+            "save the model again",
+        )
 
 
 def refuse_remote_code(config: object, name: str) -> None:

@@ -20,6 +20,15 @@ def host_names(host: str) -> tuple[str, ...]:
     return (f"[{host}]",) if ":" in host else (host,)
 
 
+def is_open_to_others(host: str) -> bool:
+    """Whether a page that listens on `host` can be reached from other machines, without encryption.
+
+    >>> is_open_to_others("127.0.0.1"), is_open_to_others("0.0.0.0")
+    (False, True)
+    """
+    return host not in {"localhost", "::1"} and not host.startswith("127.")
+
+
 def addresses(host: str, names: tuple[str, ...], port: int, token: str) -> tuple[str, ...]:
     """Return the whole addresses of the page, for people: one, or where it listens everywhere one per name."""
     shown = names if host in EVERYWHERE else (*host_names(host), *names[1:])

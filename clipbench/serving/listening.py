@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from clipbench.errors import ClipbenchError
 from clipbench.serving.guards import App
+from clipbench.serving.impatience import impatient_protocol, most_connections
 
 
 def new_token() -> str:
@@ -50,6 +51,11 @@ def serve(app: App, host: str, port: int, on_ready: Callable[[int], None]) -> No
         on_ready(int(listening.getsockname()[1]))
         # No access log: addresses hold the token.
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+            app,
+            http=impatient_protocol(most_connections()),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
         )
         uvicorn.Server(config).run(sockets=[listening])

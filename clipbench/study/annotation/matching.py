@@ -94,7 +94,8 @@ def _by_item(
     failure = stored.get(row.item.strip())
     if failure is None:
         raise MatchError(f"there is no item {row.item.strip()[:SHOWN]} in this store")
-    if row.caption_id.strip() and row.caption_id.strip() != failure.caption_id:
+    told = row.caption_id.strip()
+    if told and failure.caption_id not in {told, unguarded(told)}:
         raise MatchError(f"the item has caption {failure.caption_id}, the row says {row.caption_id.strip()}")
     if catalogue is None or catalogue.dataset.fingerprint != failure.fingerprint or not row.caption.strip():
         return failure, None
@@ -104,7 +105,7 @@ def _by_item(
 def _caption(row: Entry, catalogue: Catalogue) -> tuple[int, str | None]:
     """Return the position of the caption a row means, its text checked."""
     if row.caption_id.strip():
-        place = catalogue.place.get(row.caption_id.strip())
+        place = _place(row.caption_id.strip(), catalogue.place)
         if place is None:
             raise MatchError(f"{catalogue.dataset.name} has no caption {row.caption_id.strip()[:SHOWN]}")
         return place, _same_text(row, catalogue, place)
@@ -147,13 +148,18 @@ def _image(id_: str, number: str, which: str, catalogue: Catalogue) -> int | Non
     """Return the position of the image a row names by id or number, None where it names none."""
     dataset = catalogue.dataset
     if id_.strip():
-        place = catalogue.images.get(id_.strip())
+        place = _place(id_.strip(), catalogue.images)
         if place is None:
             raise MatchError(f"{dataset.name} has no image {id_.strip()[:SHOWN]} ({which}_image_id)")
         return place
     if number.strip():
         return _number(number, f"{which}_img_idx", len(dataset.samples), f"images in {dataset.name}")
     return None
+
+
+def _place(id_: str, places: Mapping[str, int]) -> int | None:
+    """Return where an id stands; our own tables guard those that a spreadsheet would take for a formula."""
+    return places.get(id_, places.get(unguarded(id_)))
 
 
 def _number(text: str, column: str, count: int, of: str) -> int:

@@ -12,7 +12,6 @@ import json
 import math
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import InputError, Problem
-from clipbench.foreign_files import reason
+from clipbench.errors import DatasetError, InputError, Problem
+from clipbench.foreign_files import open_foreign, reason
 from clipbench.keys import digest
 from clipbench.study.whole_files import whole_file
 
@@ -73,15 +72,17 @@ def read_members(path: Path) -> tuple[str, dict[str, bytes]]:
     Raises InputError with everything that is wrong: names, sizes, digests, members too few or too many.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            problems = list(_announced(path, archive))
-            if problems:
-                raise _refused(path, problems)
+        with open_foreign(path, TOTAL, error=DatasetError) as file, zipfile.ZipFile(file) as archive:
+            _check_announced(path, archive)
             members = {info.filename: _read(path, archive, info) for info in archive.infolist()}
+    except DatasetError as error:  # no file, or no regular one
+        raise _refused(path, [Problem(str(path), 0, error.message)]) from error
     except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
         raise _refused(path, [Problem(str(path), 0, f"no readable zip file ({error})")]) from error
-    except (RuntimeError, zlib.error, ValueError) as error:  # encrypted, or damaged inside
-        raise _refused(path, [Problem(str(path), 0, f"cannot be unpacked ({error})")]) from error
+    except InputError:
+        raise
+    except Exception as error:  # encrypted, or damaged inside: zipfile raises whatever it meets
+        raise _refused(path, [Problem(str(path), 0, f"cannot be unpacked ({reason(error)})")]) from error
     manifest = _manifest(path, members.pop(MANIFEST, None))
     problems = list(_against(path, manifest["files"], members))
     if bundle_name(manifest["files"]) != manifest["bundle"]:
@@ -89,6 +90,13 @@ def read_members(path: Path) -> tuple[str, dict[str, bytes]]:
     if problems:
         raise _refused(path, problems)
     return str(manifest["bundle"]), members
+
+
+def _check_announced(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise InputError where names, sizes or counts alone forbid to read on."""
+    problems = _announced(path, archive)
+    if problems:
+        raise _refused(path, problems)
 
 
 def _announced(path: Path, archive: zipfile.ZipFile) -> list[Problem]:

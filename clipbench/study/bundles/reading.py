@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError, InputError, Problem
-from clipbench.foreign_files import inside
+from clipbench.foreign_files import inside, reason
 from clipbench.keys import ITEM_BYTES
 from clipbench.records import (
     DIRECTIONS,
@@ -72,11 +72,11 @@ def read_bundle(path: Path) -> Bundle:
     for member in sorted(members):
         try:
             _take(bundle, path, member, members)
-        except (ValueError, KeyError, ClipbenchError) as error:
+        except Exception as error:  # a member that somebody made to do harm raises whatever it likes
             told = error.problems if isinstance(error, InputError) else ()
-            problems += told or [Problem(f"{path}!{member}", 0, str(error))]
+            problems += told or [Problem(f"{path}!{member}", 0, reason(error))]
     if not problems:  # what refers to what can be looked at once everything is there
-        problems = [Problem(f"{path}!{where}", 0, fault) for where, fault in _faults(bundle)]
+        problems = _fitting(bundle, path)
     if not problems and not bundle.runs:
         problems = [Problem(str(path), 0, "holds no run")]
     if problems:
@@ -84,6 +84,15 @@ def read_bundle(path: Path) -> Bundle:
             f"bundle {path}", problems, "ask its maker for the file again; it may have been changed"
         )
     return bundle
+
+
+def _fitting(bundle: Bundle, path: Path) -> list[Problem]:
+    try:
+        return [Problem(f"{path}!{where}", 0, fault) for where, fault in _faults(bundle)]
+    except ClipbenchError:
+        raise
+    except Exception as error:  # numbers that contradict one another in a way that nobody foresaw
+        return [Problem(str(path), 0, f"does not fit together ({reason(error)})")]
 
 
 def _take(bundle: Bundle, path: Path, member: str, members: Mapping[str, bytes]) -> None:
