@@ -92,6 +92,10 @@ def export(
             "--bundle", metavar="FILE", help="Write the runs whole, to check them elsewhere: no photographs."
         ),
     ] = None,
+    top: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Write every query's first N items instead, a row per item."),
+    ] = None,
     force: ForceOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -109,6 +113,9 @@ def export(
         )
     if form == "clip-benchmark" and direction != "both":
         raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
+    if top is not None:
+        _write_top(open_at(store, to_read=True), runs[0], out, direction, form, top, force)
+        return
     _write_ledger(open_at(store, to_read=True), runs[0], out, direction, form, force)
 
 
@@ -118,6 +125,22 @@ def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None
 
     written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
     typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
+
+
+def _write_top(
+    at: Store, run: str, out: Path, direction: Directions, form: LedgerFormat, depth: int, force: bool
+) -> None:
+    """Write the first items of one run's queries."""
+    from clipbench.reports.ledger import top_table, write_ledger
+    from clipbench.study.comparing.references import resolve_one
+    from clipbench.study.runs.loaded import load_run
+
+    if form not in {"csv", "parquet"}:
+        raise typer.BadParameter("--top is written as csv or parquet; trec has its first items anyway")
+    listed = top_table(at, load_run(at, resolve_one(at, run)), depth, direction)
+    write_ledger(listed, out, form=form, force=force)
+    if out != STDOUT:
+        typer.echo(f"wrote {out}: {len(listed.rows):,} items")
 
 
 def _write_ledger(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics.measures import best_ranks
-from clipbench.records import Caption, Direction, Ledger, Sample
+from clipbench.metrics.measures import best_rank
+from clipbench.metrics.ties import groups, known_queries
+from clipbench.records import UNKNOWN, Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
 from clipbench.store.engine import Store
+from clipbench.study.comparing.rankings import rankings
 from clipbench.study.galleries import Gallery
 from clipbench.study.run_kinds import kind_of
 from clipbench.study.runs.loaded import LoadedRun
@@ -58,11 +61,7 @@ def ledger_table(store: Store, loaded: LoadedRun, direction: str = "both") -> Ta
     rank is the best positive's (expected value where tied), margin its score less the best other's.
     Raises ClipbenchError for a direction the run has not.
     """
-    wanted = [d for d in loaded.ledgers if direction in {d, "both"}]
-    if not wanted:
-        raise ClipbenchError(
-            f"the run has no direction {direction!r}; it has {', '.join(loaded.ledgers)}", "--direction both"
-        )
+    wanted = _directions(loaded, direction)
     run = loaded.run.spec
     added = kind_of(run.kind).added_items(store, run.protocol, loaded.gallery)
     rows = [row for d in wanted for row in _rows(d, loaded.ledgers[d], loaded.gallery, added)]
@@ -77,26 +76,52 @@ def _rows(
     if direction == "i2t":
         queries, items = items, queries
     names = [*(item.id for item in items), *added]
-    ranks = best_ranks(ledger)
+    ranks, known = best_rank(groups(ledger)), known_queries(ledger)
     for q, query in enumerate(queries):
         pairs = slice(int(ledger.offsets[q]), int(ledger.offsets[q + 1]))
-        best = int(np.argmin(ledger.above[pairs])) + pairs.start
+        above = np.where(ledger.above[pairs] == UNKNOWN, ledger.gallery_size, ledger.above[pairs])
+        best = int(np.argmin(above)) + pairs.start
         score, other = float(ledger.positive_score[q]), float(ledger.negative_score[q])
         yield (
             direction,
             query.id,
             query.text if isinstance(query, Caption) else None,
             gallery.samples[int(ledger.cluster[q])].id,
-            float(ranks[q]),
-            int(ledger.above[best]),
-            int(ledger.tied[best]),
+            # Of an item deeper than an index looked, nothing is known: the cells stay empty.
+            float(ranks[q]) if known[q] else None,
+            int(ledger.above[best]) if known[q] else None,
+            int(ledger.tied[best]) if known[q] else None,
             pairs.stop - pairs.start,
             names[int(ledger.top1[q])],
             int(int(ledger.top1[q]) in ledger.positive[pairs]),
-            score,
-            other,
-            score - other,
+            *(value if math.isfinite(value) else None for value in (score, other, score - other)),
         )
+
+
+TOP_COLUMNS = ("direction", "query", "rank", "item", "score", "right")
+
+
+def top_table(store: Store, loaded: LoadedRun, depth: int, direction: str = "both") -> Table:
+    """Return the first `depth` items of every query with their scores, a row per item; `right` is 1 or 0.
+
+    Raises ClipbenchError for a direction the run has not, StoreError where its first items are not known.
+    """
+    rows = [
+        (d, ranking.query, rank, item, score, int(item in ranking.right))
+        for d in _directions(loaded, direction)
+        for ranking in rankings(store, loaded, d, depth)
+        for rank, (item, score) in enumerate(ranking.items, 1)
+    ]
+    return Table("", tuple(Column(name) for name in TOP_COLUMNS), tuple(rows))
+
+
+def _directions(loaded: LoadedRun, direction: str) -> list[Direction]:
+    wanted = [d for d in loaded.ledgers if direction in {d, "both"}]
+    if not wanted:
+        raise ClipbenchError(
+            f"the run has no direction {direction!r}; it has {', '.join(loaded.ledgers)}", "--direction both"
+        )
+    return wanted
 
 
 def _write_parquet(table: Table, out: Path) -> None:

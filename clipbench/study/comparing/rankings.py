@@ -1,7 +1,7 @@
-"""Whole rankings of a stored run, made again from its vectors: for tools that count for themselves.
+"""The first items of every query of a stored run: for tools that count for themselves, and for people who look.
 
-A ledger holds what every measure needs and no more; who wants the first hundred items of each query has
-to have the vectors. Scores are float64 products of the stored vectors; equal scores go by gallery order.
+A ledger holds what every measure needs and no more. A plain run's first items are made again from its vectors,
+as float64 products, equal scores by gallery order; a run whose method gives other scores has stored its own.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipbench.errors import StoreError
-from clipbench.records import Direction
+from clipbench.records import UNKNOWN, Direction
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store
+from clipbench.store.shortlists import load_shortlists
+from clipbench.study.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, need_set
 
 BLOCK = 256
@@ -33,9 +35,13 @@ class Ranking:
 def rankings(store: Store, loaded: LoadedRun, direction: Direction, depth: int) -> Iterator[Ranking]:
     """Yield every query's first `depth` items, in the dataset's order.
 
-    Raises CompareError for a run without this direction, StoreError for one over folds, or whose vectors are not in the store.
+    Raises CompareError for a run without this direction, StoreError for one over folds, or whose vectors (or stored
+    first items) are not in the store.
     """
     ledger = loaded.ledger(direction)
+    if loaded.run.spec.method:
+        yield from _stored(store, loaded, direction, depth)
+        return
     if loaded.fold is not None:
         raise StoreError(
             f"run {loaded.run.key} ranked folds of {loaded.fold:,} images, so it has no one ranking",
@@ -66,3 +72,28 @@ def rankings(store: Store, loaded: LoadedRun, direction: Direction, depth: int) 
                 tuple((item_ids[place], float(own[place])) for place in positions.tolist()),
                 tuple(item_ids[place] for place in positives.tolist()),
             )
+
+
+def _stored(store: Store, loaded: LoadedRun, direction: Direction, depth: int) -> Iterator[Ranking]:
+    """Yield what a run with a method stored of its first items."""
+    listed = load_shortlists(store, loaded.run.key).get(direction)
+    if listed is None:
+        raise StoreError(
+            f"run {loaded.run.key} ranked by {method_words(loaded.run.spec.method)}, and its first items were not stored",
+            "clipbench runs export RUN, which writes every query's rank",
+        )
+    ledger = loaded.ledger(direction)
+    query_ids = loaded.query_ids(direction)
+    item_ids = loaded.query_ids("i2t" if direction == "t2i" else "t2i")
+    for number, (items, scores) in enumerate(zip(listed.items, listed.scores, strict=True)):
+        positives = ledger.positive[ledger.offsets[number] : ledger.offsets[number + 1]]
+        named = [
+            (i, s)
+            for i, s in zip(items[:depth].tolist(), scores[:depth].tolist(), strict=True)
+            if i != UNKNOWN
+        ]
+        yield Ranking(
+            query_ids[number],
+            tuple((item_ids[item], score) for item, score in named),
+            tuple(item_ids[item] for item in positives.tolist()),
+        )
