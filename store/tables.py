@@ -120,6 +120,26 @@ class EncoderSignatureRow(Row, table=True):
     created_at: str = Field(sa_type=Text)
 
 
+class AdapterRow(Row, table=True):
+    """Heads trained on an encoder's vectors: together with that encoder (`base_id`) they are `encoder_id`.
+
+    key: of what it is, trained weights included. request: key of what was asked for, so that the same training
+    is found. weights: a safetensors file, small enough to be a blob.
+    """
+
+    __tablename__ = "adapter"
+    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
+    key: str = Field(sa_type=Text, unique=True)
+    request: str = Field(sa_type=Text, unique=True)
+    name: str = Field(sa_type=Text, unique=True)
+    encoder_id: int = Field(sa_column=reference("encoder"))
+    base_id: int = Field(sa_column=reference("encoder", "base_id"))
+    record: str = Field(sa_type=Text)
+    log: str = Field(sa_type=Text)
+    weights: bytes = Field(sa_type=LargeBinary)
+    created_at: str = Field(sa_type=Text)
+
+
 class PerturbationRow(Row, table=True):
     """One setting of one operation; clean data has a row too."""
 
@@ -351,6 +371,7 @@ image = Row.metadata.tables["image"]
 caption = Row.metadata.tables["caption"]
 encoder = Row.metadata.tables["encoder"]
 encoder_signature = Row.metadata.tables["encoder_signature"]
+adapter = Row.metadata.tables["adapter"]
 perturbation = Row.metadata.tables["perturbation"]
 vector_shard = Row.metadata.tables["vector_shard"]
 embedding_set = Row.metadata.tables["embedding_set"]

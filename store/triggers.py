@@ -15,6 +15,7 @@ from clipbench.store.digests import trigger_bodies
 PARENTS = (
     "dataset",
     "encoder",
+    "adapter",
     "perturbation",
     "vector_shard",
     "embedding_set",

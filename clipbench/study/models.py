@@ -189,10 +189,26 @@ class ImportedSource(EncoderSource):
         return 0
 
 
-SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {IMPORTED: ImportedSource}
+ADAPTER = "adapter:"
+"""`--model adapter:NAME` means an adapter that `adapt train` stored, on top of its own base."""
+
+
+def _adapter_source(store: Store, request: ModelRequest) -> VectorSource:
+    from clipbench.study.adapting.source import AdapterSource
+
+    return AdapterSource(store, request)
+
+
+SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
+    IMPORTED: ImportedSource,
+    ADAPTER: _adapter_source,
+}
 """Sources that need the store, by the prefix of `--model`; every other request is an encoder of a backend."""
 
-USAGES: Mapping[str, str] = {IMPORTED: "imported:WORDS (vectors that embed import attached)"}
+USAGES: Mapping[str, str] = {
+    IMPORTED: "imported:WORDS (vectors that embed import attached)",
+    ADAPTER: "adapter:NAME (a head that adapt train stored)",
+}
 """How they are typed, for help and messages."""
 
 
