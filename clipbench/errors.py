@@ -49,6 +49,10 @@ class DatasetError(ClipbenchError):
     """A dataset that cannot be read, found or used."""
 
 
+class PhotographError(ClipbenchError):
+    """A photograph that cannot be used. The message is the reason alone: whoever reports it names the photograph."""
+
+
 class EncoderError(ClipbenchError):
     """A model that cannot be loaded, or not with certainty about what it is."""
 

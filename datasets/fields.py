@@ -12,12 +12,16 @@ from clipbench.datasets.rows import Columns, Row
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "image": ("image_path", "image", "file_name", "filename", "filepath", "image_file", "img", "image_name"),
-    "caption": ("caption", "captions", "text", "comment", "sentence"),
+    "caption": ("caption", "captions", "text", "comment", "sentence", "title"),
     "image_id": ("image_id", "imgid", "img_id"),
     "caption_id": ("caption_id", "sentid", "caption_number", "comment_number"),
     "split": ("split",),
 }
 """Role of a column -> names it has in files people have, the first one present wins."""
+
+
+MOST_NAMES, LONGEST_NAME = 20, 60
+"""What a message shows of the columns there are: a file may have a million of them."""
 
 
 class FieldError(ValueError):
@@ -85,24 +89,32 @@ def roles(columns: Columns, present: Iterable[str]) -> Roles:
     Raises FieldError for a named column that is absent, and where no image or no caption column is found.
     """
     names = list(present)
+    shown = _shown(names)
     chosen: dict[str, str | None] = {}
     for role in fields(columns):
         asked = getattr(columns, role.name)
         if asked is not None and asked not in names:
-            raise FieldError(f"there is no column {asked!r}; found: {', '.join(names) or 'none'}")
+            raise FieldError(f"there is no column {asked!r}; found: {shown}")
         chosen[role.name] = asked or next((known for known in KNOWN[role.name] if known in names), None)
     caption = chosen["caption"]
     if caption is None:
-        raise FieldError(f"no caption column among: {', '.join(names) or 'none'}")
+        raise FieldError(f"no caption column among: {shown}")
     if chosen["image"] is None and chosen["image_id"] is None:
-        raise FieldError(f"no image column among: {', '.join(names) or 'none'}")
+        raise FieldError(f"no image column among: {shown}")
     return Roles(chosen["image"], caption, chosen["image_id"], chosen["caption_id"], chosen["split"])
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Return column names for a message: the first few of very many, each cut where it is no name."""
+    cut = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." for name in names[:MOST_NAMES]]
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(cut)}{more}" if cut else "none"
 
 
 def rows_of(record: Mapping[str, object], names: Roles, line: int) -> list[Row]:
     """Return the rows of one record: one, or one for each caption where the caption field is a list.
 
-    An empty list is an image without captions. Raises FieldError.
+    An empty list, or null, is an image without captions. Raises FieldError.
     """
     path = None
     if names.image is not None:
@@ -115,6 +127,8 @@ def rows_of(record: Mapping[str, object], names: Roles, line: int) -> list[Row]:
         split = identifier(record[names.split], names.split)
     given = record.get(names.caption)
     numbers = None if names.caption_id is None else record.get(names.caption_id)
+    if given is None and names.caption in record:  # null: an image without captions
+        return [Row(image, path, None, None, split, line)]
     if not isinstance(given, list):
         number = None if numbers is None else identifier(numbers, "caption id")
         return [Row(image, path, clean(given, names.caption), number, split, line)]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from clipbench.datasets import table
 from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note, plural
-from clipbench.datasets.textfile import read_text, split_lines
+from clipbench.datasets.textfile import read_text
 from clipbench.errors import Problem
+from clipbench.tabular.text import split_lines
 
 LINE = re.compile(r"(?P<name>.+)#(?P<number>[0-9]{1,9})\t(?P<caption>.*)", re.DOTALL)
 SPACED = re.compile(
@@ -52,8 +53,9 @@ def parse(request: ReadRequest) -> Parsed:
 
     Raises InputError where the file is no text, DatasetError where there is none.
     """
-    first = next((line for line in split_lines(read_text(request.captions)) if line.strip()), "")
-    is_table = not LINE.fullmatch(first) and table.header_names(first)
+    text = read_text(request.captions)
+    first = next((line for line in split_lines(text) if line.strip()), "")
+    is_table = not LINE.fullmatch(first) and table.header_names(text)
     return _without_bogus(table.parse(request) if is_table else parse_tokens(request.captions))
 
 

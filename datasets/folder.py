@@ -6,14 +6,16 @@ Image ids are paths within the folder; the order is theirs by code point, never 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clipbench.datasets.fields import FieldError, clean
-from clipbench.datasets.images import SUFFIXES
+from clipbench.datasets.listing import spelling, visible
 from clipbench.datasets.rows import Parsed, ReadRequest, Row, note, plural
-from clipbench.datasets.textfile import read_bytes, read_text, split_lines
+from clipbench.datasets.textfile import read_bytes, read_text
 from clipbench.errors import ClipbenchError, DatasetError, InputError, Problem
+from clipbench.photographs.opening import SUFFIXES
+from clipbench.tabular.text import split_lines
 
 
 def parse(request: ReadRequest) -> Parsed:
@@ -36,6 +38,7 @@ def parse(request: ReadRequest) -> Parsed:
     problems: list[Problem] = []
     rows: list[Row] = []
     owners: dict[str, str] = {}
+    respelt = _respelt([image.rpartition(".")[0] for image in images], list(texts))
     for image in images:
         stem = image.rpartition(".")[0]
         try:
@@ -43,14 +46,40 @@ def parse(request: ReadRequest) -> Parsed:
         except FieldError as error:
             problems.append(Problem(str(photographs), 0, f"{image!a}: {error}"))
             continue
-        if stem in owners and stem in texts:
-            problems.append(Problem(str(root / texts[stem]), 0, f"could belong to {owners[stem]} or {image}"))
+        text = texts.get(respelt.get(stem, stem))
+        if stem in owners and text is not None:
+            problems.append(Problem(str(root / text), 0, f"could belong to {owners[stem]} or {image}"))
             continue
         owners[stem] = image
-        rows += _captions(root, image, texts.get(stem), problems)
-    strays = [file for stem, file in texts.items() if stem not in owners]
+        rows += _captions(root, image, text, problems)
+    strays = [file for stem, file in texts.items() if stem not in owners and stem not in respelt.values()]
     message = f"{plural(len(strays), '.txt file')} without a photograph of the same name"
-    return Parsed(tuple(rows), note("captions-without-photograph", message, strays), tuple(problems))
+    notes = note("captions-without-photograph", message, strays)
+    pairs = [
+        f"{texts[text]} of {visible(stem, text)}{owners[stem].removeprefix(stem)}"
+        for stem, text in respelt.items()
+        if stem in owners
+    ]
+    message = (
+        f"{plural(len(pairs), '.txt file')} spelt otherwise than the photograph (Unicode form, percent signs)"
+    )
+    return Parsed(tuple(rows), notes + note("spelt-otherwise", message, pairs), tuple(problems))
+
+
+def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    """Return for stems of photographs without a .txt file the one that is the same in another spelling.
+
+    Only where one photograph and one file have it; stems that match exactly are not among them.
+    """
+    by_form: dict[str, tuple[set[str], set[str]]] = {}
+    for side, stems in enumerate((images, texts)):
+        for stem in stems:
+            by_form.setdefault(spelling(stem), (set(), set()))[side].add(stem)
+    pairs = {}
+    for ours, theirs in by_form.values():
+        if len(ours) == len(theirs) == 1 and ours != theirs:
+            pairs[min(ours)] = min(theirs)
+    return pairs
 
 
 def _captions(root: Path, image: str, text: str | None, problems: list[Problem]) -> list[Row]:

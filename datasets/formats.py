@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from clipbench.datasets import coco, coco_frozen, flickr8k, folder, jsonl, karpathy, table
-from clipbench.datasets.images import SUFFIXES
+from clipbench.datasets.listing import spelling
 from clipbench.datasets.rows import Parsed, ReadRequest
-from clipbench.datasets.textfile import read_bytes, read_json, read_text, split_lines
+from clipbench.datasets.textfile import LARGEST, read_json, read_text
 from clipbench.errors import DatasetError, InputError
+from clipbench.foreign_files import open_foreign
+from clipbench.photographs.opening import SUFFIXES
+from clipbench.tabular.text import split_lines
 
 Parse: TypeAlias = Callable[[ReadRequest], Parsed]
 
@@ -163,7 +166,9 @@ def recognise(path: Path) -> Detected:
     suffix = path.suffix.lower()
     if suffix in SUFFIX_FORMATS:
         return Detected(SUFFIX_FORMATS[suffix], f"its name ends in {suffix}")
-    if read_bytes(path)[:4] == b"PAR1":
+    with open_foreign(path, LARGEST, error=DatasetError) as file:
+        magic = file.read(4)
+    if magic == b"PAR1":
         return Detected("parquet", "it starts with PAR1")
     if suffix == ".json":
         return _recognise_json(path)
@@ -177,7 +182,9 @@ def _recognise_folder(path: Path) -> Detected:
             raise DatasetError(
                 f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
             )
-    if any(p.suffix.lower() in SUFFIXES and p.with_suffix(".txt").is_file() for p in sorted(path.rglob("*"))):
+    inside = list(path.rglob("*"))
+    stems = {spelling(str(file.with_suffix(""))) for file in inside if file.suffix == ".txt"}
+    if any(f.suffix.lower() in SUFFIXES and spelling(str(f.with_suffix(""))) in stems for f in inside):
         return Detected("folder", "it holds photographs with .txt files of the same name")
     raise DatasetError(
         f"{path} holds no photographs with .txt files of the same name", "give the caption file itself"
@@ -208,7 +215,8 @@ def _recognise_json(path: Path) -> Detected:
 
 
 def _recognise_lines(path: Path) -> Detected:
-    lines = [line for line in split_lines(read_text(path)) if line.strip()]
+    text = read_text(path)
+    lines = [line for line in split_lines(text) if line.strip()]
     first = lines[0] if lines else ""
     if flickr8k.LINE.fullmatch(first) or flickr8k.SPACED.fullmatch(first):
         return Detected("flickr8k", "its lines are name#N and a caption")
@@ -217,7 +225,7 @@ def _recognise_lines(path: Path) -> Detected:
         return Detected("flickr8k", "its columns are image,caption and its images have Flickr names")
     if first.lstrip().startswith("{"):
         return Detected("jsonl", "its first line is a JSON object")
-    if columns := table.header_names(first):
+    if columns := table.header_names(text):
         return Detected("csv", f"its first line names the columns {', '.join(columns)}")
     if path.suffix.lower() == ".csv":  # the reader says which columns it misses, --*-column may name them
         return Detected("csv", "its name ends in .csv")

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from clipbench.datasets.fields import FieldError, Roles, own_numbers, roles, rows_of
 from clipbench.datasets.jsonvalues import record
 from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, plural
-from clipbench.datasets.textfile import json_fault, read_text, split_lines
+from clipbench.datasets.textfile import json_fault, read_text
 from clipbench.errors import InputError, Problem
+from clipbench.tabular.text import split_lines
 
 
 def parse(request: ReadRequest) -> Parsed:

@@ -1,6 +1,7 @@
 """Lint of photographs: missing, damaged, changed, repeated and unusual files. Decodes every image in a pool.
 
-Knows files and pixels. What is wrong with a file becomes a finding and never an exception.
+Knows files and pixels. Each is opened as for an encoder, so that what passes here is evaluated there. What is
+wrong with a file becomes a finding and never an exception.
 """
 
 from __future__ import annotations
@@ -18,22 +19,27 @@ import numpy.typing as npt
 from PIL import Image
 
 from clipbench.datasets.findings import Finding, finding
-from clipbench.datasets.images import (
-    GiantImageError,
-    ImageError,
-    ImageFacts,
+from clipbench.datasets.photographs import LEAVES, MISSING
+from clipbench.errors import PhotographError
+from clipbench.foreign_files import inside
+from clipbench.photographs.facts import PhotographFacts, facts
+from clipbench.photographs.opening import (
+    ChangedPhotographError,
+    DamagedPhotographError,
+    GiantPhotographError,
+    MissingPhotographError,
+    as_seen,
     colours,
-    decode,
-    facts,
+    decoded,
     quiet_pillow,
 )
-from clipbench.datasets.photographs import LEAVES, MISSING, within
-from clipbench.foreign_files import inside
-from clipbench.keys import bytes_digest
 from clipbench.records import Dataset, Sample
 
 TINY = 32
 """Shortest side in pixels below which a photograph is called tiny: a patch of ViT-B/32."""
+
+STRIPE = 256
+"""Rows of pixels that are hashed together."""
 
 THUMBNAIL = 16
 BITS = 3
@@ -49,7 +55,7 @@ class Look:
     sample: Sample
     fault: str | None
     reason: str = ""
-    facts: ImageFacts | None = None
+    facts: PhotographFacts | None = None
     pixels: bytes | None = None
     gradient: int | None = None
     thumbnail: npt.NDArray[np.float32] | None = None
@@ -93,46 +99,40 @@ def _look(root: Path | None, sample: Sample, *, similar: bool) -> Look:
         return _recorded(sample, sample.problem)
     if root is None or sample.path is None:
         return Look(sample, "missing-image", MISSING)
+    if not inside(sample.path):
+        return Look(sample, "unreadable-image", LEAVES)
     try:
-        data = _bytes(root, sample.path)
-    except FileNotFoundError:
+        with decoded(root / sample.path, sample.digest) as raw:
+            return _measured(sample, raw, similar=similar)
+    except MissingPhotographError:
         return Look(sample, "missing-image", MISSING)
-    except (ImageError, OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        return Look(sample, "unreadable-image", str(error))
-    if sample.digest is not None and bytes_digest(data) != sample.digest:
-        return Look(sample, "changed-image", "other bytes than when it was read")
-    return _decoded(sample, data, similar=similar)
+    except PhotographError as error:
+        return Look(sample, _kind(error), str(error))
 
 
-def _bytes(root: Path, path: str) -> bytes:
-    if not inside(path):
-        raise ImageError(LEAVES)
-    within(root, root / path)
-    return (root / path).read_bytes()
-
-
-def _decoded(sample: Sample, data: bytes, *, similar: bool) -> Look:
-    try:
-        with decode(data) as image:
-            return _measured(sample, image, similar=similar)
-    except GiantImageError as error:
-        return Look(sample, "giant-image", str(error))
-    except ImageError as error:
-        return Look(sample, "truncated-image", str(error))
+def _kind(error: PhotographError) -> str:
+    """Return the kind of finding that an error tells of."""
+    kinds = (
+        (ChangedPhotographError, "changed-image"),
+        (GiantPhotographError, "giant-image"),
+        (DamagedPhotographError, "truncated-image"),
+    )
+    return next((kind for type_, kind in kinds if isinstance(error, type_)), "unreadable-image")
 
 
 def _recorded(sample: Sample, problem: str) -> Look:
-    if problem == MISSING:
+    if problem.startswith(MISSING):
         return Look(sample, "missing-image", problem)
     kind = "giant-image" if "more pixels than the limit" in problem else "unreadable-image"
     return Look(sample, kind, problem.removeprefix("unreadable: "))
 
 
-def _measured(sample: Sample, image: Image.Image, *, similar: bool) -> Look:
-    seen = facts(image)
-    rgb = colours(image, "RGBA" if seen.alpha else "RGB")
+def _measured(sample: Sample, raw: Image.Image, *, similar: bool) -> Look:
+    seen = facts(raw)
+    rgb = colours(as_seen(raw), "RGBA" if seen.alpha else "RGB")
     hasher = hashlib.blake2b(f"{rgb.mode} {rgb.size}".encode(), digest_size=16)
-    hasher.update(rgb.tobytes())
+    for top in range(0, rgb.height, STRIPE):  # not all at once: of a large picture that is another copy
+        hasher.update(rgb.crop((0, top, rgb.width, min(rgb.height, top + STRIPE))).tobytes())
     if not similar:
         return Look(sample, None, "", seen, hasher.digest())
     grey = rgb.convert("L")
@@ -225,7 +225,7 @@ def _modes(looks: Sequence[Look]) -> tuple[Finding, ...]:
     named = [(look.sample.path or look.sample.id, look.facts) for look in looks if look.facts is not None]
     modes = Counter(seen.mode for _, seen in named)
     spread = ", ".join(f"{mode} {count:,}" for mode, count in sorted(modes.items()))
-    tests: tuple[tuple[str, Callable[[ImageFacts], bool]], ...] = (
+    tests: tuple[tuple[str, Callable[[PhotographFacts], bool]], ...] = (
         ("tiny-image", lambda seen: min(seen.width, seen.height) < TINY),
         ("mode-grey", lambda seen: seen.mode in {"1", "L", "LA"}),
         ("mode-palette", lambda seen: seen.mode in {"P", "PA"}),

@@ -6,137 +6,94 @@ it matters is decided in `reading`.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from clipbench.datasets.images import ImageError, open_image, quiet_pillow
-from clipbench.errors import DatasetError
+from clipbench.datasets.listing import Listing, Located
+from clipbench.errors import DatasetError, PhotographError
 from clipbench.foreign_files import inside
+from clipbench.photographs.opening import MissingPhotographError, checked_digest, quiet_pillow
 
 MISSING = "missing"
 LEAVES = "the path leaves the images folder"
 OUTSIDE = f"unreadable: {LEAVES}"
+LINKED = "unreadable: is a link that leads out of the images folder"
+"""What `--follow-links` allows: Hugging Face snapshots, DVC and git-annex keep the files elsewhere."""
+
+NOWHERE = f"{MISSING}: a link to a file that is not there"
+"""As git-annex and DVC leave it until the content was fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
     """One named file. `problem` is None and `digest` the SHA-256 of its bytes, or the other way round.
 
-    `near` is a name that exists and differs only in case, ending or Unicode form.
+    `asked` is the name that was given and `path` the one on the disk, which may be spelt with other Unicode or
+    without percent signs. `near` is a name that exists and differs only in case, ending or such a spelling.
     """
 
     path: str
     digest: str | None = None
     problem: str | None = None
     near: str | None = None
+    asked: str | None = None
+
+    @property
+    def respelt(self) -> bool:
+        """Whether the file was taken although it is spelt otherwise."""
+        return self.asked is not None and self.asked != self.path
 
 
 def inspect(
     folder: Path,
     paths: Sequence[str],
     on_progress: Callable[[int, int], None] | None = None,
+    *,
+    follow_links: bool = False,
 ) -> tuple[Photograph, ...]:
     """Return one Photograph per path, in order. Files are read in a pool of threads.
 
-    `on_progress` is called with (done, total) from this thread. Raises DatasetError where the folder is none.
+    `on_progress` is called with (done, total) from this thread. follow_links: take files that are links out of
+    the folder. Raises DatasetError where the folder is none.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder", "--images FOLDER names the folder of the photographs")
     root = folder.resolve()
-    listing = _Listing(root)
-    located = [_locate(listing, path) for path in paths]
+    listing = Listing(root)
+    located = [_located(listing, path) for path in paths]
     done: list[Photograph] = []
     with quiet_pillow(), ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        for photograph in pool.map(lambda found: _examine(root, found), located):
+        for photograph in pool.map(lambda known: _examined(root, known, follow_links=follow_links), located):
             done.append(photograph)
             if on_progress is not None:
                 on_progress(len(done), len(paths))
     return tuple(done)
 
 
-@dataclass(slots=True)
-class _Listing:
-    """Names per folder, read once. Existence is decided by them, so that case matters on every platform."""
-
-    root: Path
-    names: dict[str, frozenset[str]] = field(default_factory=dict)
-    folded: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def of(self, folder: str) -> frozenset[str]:
-        """Return the names in a folder, none where it does not exist below the root in just this spelling."""
-        if folder not in self.names:
-            parent, _, name = folder.rpartition("/")
-            there = not folder or name in self.of(parent)
-            self.names[folder] = self._read(folder) if there else frozenset()
-        return self.names[folder]
-
-    def near(self, folder: str, name: str) -> str | None:
-        """Return the name in a folder that differs only in case, Unicode form or, failing that, in its ending."""
-        if folder not in self.folded:
-            forms: dict[str, str] = {}
-            for known in sorted(self.of(folder), reverse=True):  # so that the first in order wins
-                forms[_folded(known.rpartition(".")[0]) + "."] = known
-                forms[_folded(known)] = known
-            self.folded[folder] = forms
-        forms = self.folded[folder]
-        return forms.get(_folded(name)) or forms.get(_folded(name.rpartition(".")[0]) + ".")
-
-    def _read(self, folder: str) -> frozenset[str]:
-        try:
-            return frozenset(entry.name for entry in (self.root / folder).iterdir())
-        except OSError:  # a file or a folder without permission: nothing in it can be read, which is reported
-            return frozenset()
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _locate(listing: _Listing, path: str) -> Photograph:
+def _located(listing: Listing, path: str) -> Photograph:
     if not inside(path):
         return Photograph(path, None, OUTSIDE)
-    pure = PurePosixPath(path)
-    folder = "" if str(pure.parent) == "." else str(pure.parent)
-    if pure.name in listing.of(folder):
-        return Photograph(str(pure))
-    near = listing.near(folder, pure.name)
-    if near is None and folder and (pure.name in listing.of("")):
-        return Photograph(path, None, MISSING, pure.name)
-    return Photograph(path, None, MISSING, f"{folder}/{near}" if near and folder else near)
+    found: Located = listing.find(path)
+    if found.path is not None:
+        return Photograph(found.path, asked=found.asked)
+    return Photograph(path, None, MISSING, found.near, asked=path)
 
 
-def _examine(root: Path, found: Photograph) -> Photograph:
-    if found.problem is not None:
-        return found
+def _examined(root: Path, named: Photograph, *, follow_links: bool) -> Photograph:
+    if named.problem is not None:
+        return named
+    file = root / named.path
     try:
-        return Photograph(found.path, _digest(root, root / found.path))
-    except FileNotFoundError:
-        return Photograph(found.path, None, MISSING)
-    except ImageError as error:
-        return Photograph(found.path, None, f"unreadable: {error}")
+        if not follow_links and not file.resolve().is_relative_to(root):
+            return replace(named, problem=LINKED if file.exists() else NOWHERE)
+        return replace(named, digest=checked_digest(file))
+    except MissingPhotographError:
+        return replace(named, problem=NOWHERE if file.is_symlink() else MISSING)
+    except PhotographError as error:
+        return replace(named, problem=f"unreadable: {error}")
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Photograph(found.path, None, f"unreadable: {reason}")
-
-
-def _digest(root: Path, file: Path) -> str:
-    """Return the SHA-256 of a file whose header is sound. Raises ImageError and OSError."""
-    within(root, file)
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        open_image(opened).close()
-    return digest
-
-
-def within(root: Path, file: Path) -> None:
-    """Raise ImageError where a file is reached through a link that leaves `root`, or is not a regular file."""
-    if not file.resolve(strict=True).is_relative_to(root):
-        raise ImageError(LEAVES)
-    if not stat.S_ISREG(file.stat().st_mode):  # a pipe would block for ever
-        raise ImageError("not a regular file")
+        return replace(named, problem=f"unreadable: {reason}")

@@ -7,12 +7,12 @@ is written anywhere, so nothing can be half imported.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
 from clipbench.datasets import flickr8k, selection
+from clipbench.datasets.attaching import attach, hint
 from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
-from clipbench.datasets.photographs import inspect
 from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, note, plural
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import inside
@@ -75,27 +75,24 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     problems = parsed.problems + clashes
     if not rows:
         raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")])
-    choice = _choose(request, form, _file_names_only(request, rows))
-    notes += choice.notes
-    problems += choice.problems
+    choice = _choose(request, form, rows)
     folder, found = _images_folder(request, form, choice.samples)
-    notes += found
-    samples, missing, found = _photographs(request, folder, choice.samples, rows, on_progress)
-    notes += found
-    uncaptioned, found = _uncaptioned(request, choice, rows)
-    problems += missing + uncaptioned
+    attached = attach(request, folder, choice.samples, rows, on_progress)
+    uncaptioned, bare = _uncaptioned(request, choice)
+    notes += choice.notes + found + attached.notes
+    problems += choice.problems + attached.problems + uncaptioned
     if problems:
-        raise InputError(f"cannot read {file}", problems, _hint(missing, uncaptioned, folder))
+        raise InputError(f"cannot read {file}", problems, _hint(attached.problems, uncaptioned, folder))
     dataset = Dataset(
         name=request.name or request.captions.resolve().stem,
         format=form.name,
         split=choice.label,
         caption_policy=request.caption_policy,
-        samples=samples,
+        samples=attached.samples,
         image_folder=folder,
         source=_source(request, choice),
     )
-    return Reading(dataset, notes + found)
+    return Reading(dataset, notes + bare)
 
 
 def _format(request: ReadRequest) -> tuple[Format, tuple[Note, ...]]:
@@ -118,6 +115,8 @@ def _check(request: ReadRequest, form: Format) -> None:
         raise DatasetError(
             f"allowed missing share {request.allow_missing} is not within 0..1", "--allow-missing 0.05"
         )
+    if request.captions_only and request.follow_links:
+        raise DatasetError("--follow-links means nothing with --captions-only", "leave one of them out")
     if request.captions_only and request.images is not None:
         raise DatasetError(
             "an images folder was given together with --captions-only", "leave one of them out"
@@ -131,12 +130,6 @@ def _check(request: ReadRequest, form: Format) -> None:
         if present and option not in form.options:
             users = ", ".join(f.name for f in FORMATS.values() if option in f.options)
             raise DatasetError(f"the format {form.name} knows no {option}", f"{option} is for: {users}")
-
-
-def _file_names_only(request: ReadRequest, rows: Sequence[Row]) -> Sequence[Row]:
-    if not request.file_names_only:
-        return rows
-    return [row if row.path is None else replace(row, path=PurePosixPath(row.path).name) for row in rows]
 
 
 def _choose(request: ReadRequest, form: Format, rows: Sequence[Row]) -> _Choice:
@@ -157,10 +150,16 @@ def _choose(request: ReadRequest, form: Format, rows: Sequence[Row]) -> _Choice:
             notes += _in_two_splits(rows, {s.id for s in samples}, split.split("+"))
     else:
         names, problems = selection.read_list(split_list)
-        samples, unknown = selection.of_list(selection.group(rows), names)
+        samples, unknown, notes = selection.of_list(selection.group(rows), names)
         label = split or selection.list_label(split_list)
         notes += flickr8k.list_note(split_list, len(names))
     listed = len(samples) + len(unknown)
+    if request.drop_uncaptioned:
+        bare = [sample.id for sample in samples if not sample.captions]
+        samples = tuple(sample for sample in samples if sample.captions)
+        notes += note(
+            "images-without-captions", f"{plural(len(bare), 'image')} without captions left out", bare
+        )
     if request.sample is not None and (request.sample <= len(samples) or not (unknown or problems)):
         samples = selection.draw(samples, request.sample, request.seed)
     samples = selection.first_captions(samples, request.max_captions)
@@ -207,52 +206,15 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _photographs(
-    request: ReadRequest,
-    folder: Path | None,
-    samples: tuple[Sample, ...],
-    rows: Sequence[Row],
-    on_progress: Progress | None,
-) -> tuple[tuple[Sample, ...], tuple[Problem, ...], tuple[Note, ...]]:
-    """Return the samples with digests, and their missing photographs as problems or, where allowed, as a note."""
-    if folder is None:
-        return tuple(replace(sample, path=None) for sample in samples), (), ()
-    paths = [sample.path for sample in samples if sample.path is not None]
-    looked = iter(inspect(folder, paths, on_progress))
-    lines = {row.image: row.line for row in reversed(rows)}
-    file = str(request.captions)
-    out: list[Sample] = []
-    problems: list[Problem] = []
-    for sample in samples:
-        if sample.path is None:
-            out.append(replace(sample, problem="missing"))
-            problems.append(Problem(file, lines[sample.id], f"image {sample.id} names no photograph"))
-            continue
-        found = next(looked)
-        usable = found.path if inside(found.path) else None
-        out.append(replace(sample, path=usable, digest=found.digest, problem=found.problem))
-        if found.problem is not None:
-            near = f" (there is {found.near})" if found.near else ""
-            problems.append(
-                Problem(file, lines[sample.id], f"photograph {found.path}: {found.problem}{near}")
-            )
-    if len(problems) > request.allow_missing * len(samples):
-        return tuple(out), tuple(problems), ()
-    message = f"{len(problems):,} of {plural(len(samples), 'photograph')} missing or unreadable"
-    return tuple(out), (), note("missing-photographs", message, (p.message for p in problems))
-
-
-def _uncaptioned(
-    request: ReadRequest, choice: _Choice, rows: Sequence[Row]
-) -> tuple[tuple[Problem, ...], tuple[Note, ...]]:
-    """Return images without captions, and listed names the source does not have, as problems or as notes."""
+def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, ...], tuple[Note, ...]]:
+    """Return what is said of images without captions, and of listed names that the source does not have."""
     if not choice.samples and not choice.unknown:
         return (Problem(str(choice.split_list or request.captions), 0, "names no image"),), ()
-    lines = {row.image: row.line for row in reversed(rows)}
     bare = [sample.id for sample in choice.samples if not sample.captions]
-    problems = [Problem(str(request.captions), lines[name], f"image {name} has no captions") for name in bare]
-    if len(bare) <= request.allow_missing * len(choice.samples):
-        problems = []
+    problems: list[Problem] = []
+    if bare and len(bare) == len(choice.samples):
+        message = f"none of {plural(len(bare), 'image')} has a caption"
+        problems.append(Problem(str(request.captions), 0, message))
     if not choice.samples or len(choice.unknown) > request.allow_missing * choice.listed:
         problems += [
             Problem(
@@ -264,16 +226,19 @@ def _uncaptioned(
         ]
     unknown = [listed.name for listed in choice.unknown]
     message = f"{plural(len(unknown), 'name')} of the split list without captions left out"
-    kept = note("images-without-captions", f"{plural(len(bare), 'image')} without captions", bare)
-    return tuple(problems), note("names-without-captions", message, unknown) + kept
+    kept = (
+        f"{plural(len(bare), 'image')} without captions kept, as distractors in every gallery of images "
+        "(--drop-uncaptioned leaves them out)"
+    )
+    notes = note("names-without-captions", message, unknown) + note("images-without-captions", kept, bare)
+    return tuple(problems), notes
 
 
 def _hint(missing: Sequence[Problem], uncaptioned: Sequence[Problem], folder: Path | None) -> str:
+    if any(" would be the same photograph as " in problem.message for problem in missing):
+        return "name every photograph by its whole path, without --file-names-only, or rename the files"
     if missing:
-        return (
-            f"the photographs were looked for in {folder}; --images FOLDER looks elsewhere, --file-names-only drops "
-            f"folders from paths, --allow-missing 1 records them as missing"
-        )
+        return hint(missing, folder)
     if uncaptioned:
         return "--allow-missing 1 reads the rest and names these in the notes"
     return "mend the file and run the command again"
@@ -292,6 +257,10 @@ def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
         }
     if request.sample is not None:
         source |= {"sample": request.sample, "seed": request.seed}
+    if request.follow_links:
+        source["follow_links"] = True
+    if request.drop_uncaptioned:
+        source["drop_uncaptioned"] = True
     if request.allow_missing:
         source["allow_missing"] = request.allow_missing
         source["listed_without_captions"] = [listed.name for listed in choice.unknown]

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from clipbench.errors import DatasetError, Problem
-
-Quoting: TypeAlias = Literal["csv", "none"]
+from clipbench.tabular.records import Quoting
 
 EXAMPLES = 5
 """How many examples a note or finding names; the count is always complete."""
@@ -42,7 +40,9 @@ class ReadRequest:
     sample: N images drawn by a hash of (seed, image id), kept in order.
     columns, quoting: for tables and JSON lines; quoting "none" takes quotation marks as plain characters.
     meta: the ids of a frozen caption list ("coco-frozen"). file_names_only: drop the folders from image paths.
-    allow_missing: share in 0..1 of images that may lack a usable photograph, and of images that may lack captions.
+    follow_links: take photographs that are links out of their folder (Hugging Face, DVC, git-annex).
+    drop_uncaptioned: leave out images without captions; they are kept otherwise, as distractors.
+    allow_missing: share in 0..1 of images that may lack a usable photograph, and of listed names without an image.
     """
 
     captions: Path
@@ -59,6 +59,8 @@ class ReadRequest:
     quoting: Quoting = "csv"
     meta: Path | None = None
     file_names_only: bool = False
+    follow_links: bool = False
+    drop_uncaptioned: bool = False
     allow_missing: float = 0.0
 
     @property

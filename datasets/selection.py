@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipbench.datasets.listing import spelling, visible
 from clipbench.datasets.rows import Note, Row, note, plural
-from clipbench.datasets.textfile import read_text, split_lines
+from clipbench.datasets.textfile import read_text
 from clipbench.errors import DatasetError, Problem
 from clipbench.keys import item_key
 from clipbench.records import Caption, Sample
+from clipbench.tabular.text import split_lines
 
 LABEL = re.compile(r"(?:^|[^a-z])(train|restval|val|dev|test)(?:images|set|split|list|ids)?$")
 
@@ -134,20 +136,67 @@ def list_label(path: Path) -> str:
 
 def of_list(
     samples: Sequence[Sample], names: Sequence[Listed]
-) -> tuple[tuple[Sample, ...], tuple[Listed, ...]]:
-    """Return the listed samples in the list's order, and the names that no sample answers to.
+) -> tuple[tuple[Sample, ...], tuple[Listed, ...], tuple[Note, ...]]:
+    """Return the listed samples in the list's order, the names that no sample answers to, and what to say.
 
-    A name is an image id, a path, or a file name that only one image has.
+    A name is an image id, a path, or a file name that only one image has; failing that, one of these without
+    its ending or spelt otherwise (Unicode form, percent signs), where that means one image alone.
     """
-    by_name: dict[str, int] = {}
-    files = Counter(s.path.rpartition("/")[2] for s in samples if s.path)
+    exact = _unambiguous(samples, _names)
+    exact |= {sample.path: place for place, sample in enumerate(samples) if sample.path}
+    exact |= {sample.id: place for place, sample in enumerate(samples)}
+    stems = _unambiguous(samples, lambda sample: {name.rpartition(".")[0] for name in _names(sample)} - {""})
+    spellings = _unambiguous(samples, lambda sample: {spelling(name) for name in _names(sample)})
+    places: dict[int, str] = {}
+    unknown: list[Listed] = []
+    stemmed: list[str] = []
+    respelt: list[str] = []
+    doubled: list[str] = []
+    for listed in names:
+        name = listed.name
+        place = exact.get(name)
+        if place is None and (place := stems.get(name)) is not None:
+            stemmed.append(f"{name} is {samples[place].id}")
+        elif place is None and (place := spellings.get(spelling(name))) is not None:
+            respelt.append(f"{visible(name, samples[place].id)} is {samples[place].id}")
+        if place is None:
+            unknown.append(listed)
+        elif place in places:
+            doubled.append(f"{name} is {places[place]}")
+        else:
+            places[place] = name
+    notes = (
+        *note(
+            "names-without-ending",
+            f"{plural(len(stemmed), 'name')} of the split list without ending",
+            stemmed,
+        ),
+        *note(
+            "names-spelt-otherwise",
+            f"{plural(len(respelt), 'name')} of the split list spelt otherwise",
+            respelt,
+        ),
+        *note(
+            "names-of-one-image", f"{plural(len(doubled), 'image')} listed by two names, taken once", doubled
+        ),
+    )
+    return tuple(samples[place] for place in places), tuple(unknown), notes
+
+
+def _names(sample: Sample) -> set[str]:
+    """Return what a sample may be called: its id, its path, its file name."""
+    return {sample.id} | ({sample.path, sample.path.rpartition("/")[2]} if sample.path else set())
+
+
+def _unambiguous(samples: Sequence[Sample], names: Callable[[Sample], set[str]]) -> dict[str, int]:
+    """Return the position of each sample by every name that it alone has."""
+    places: dict[str, int] = {}
+    shared: set[str] = set()
     for place, sample in enumerate(samples):
-        if sample.path and files[sample.path.rpartition("/")[2]] == 1:
-            by_name[sample.path.rpartition("/")[2]] = place
-    by_name |= {sample.path: place for place, sample in enumerate(samples) if sample.path}
-    by_name |= {sample.id: place for place, sample in enumerate(samples)}
-    places = dict.fromkeys(by_name[n.name] for n in names if n.name in by_name)
-    return tuple(samples[p] for p in places), tuple(n for n in names if n.name not in by_name)
+        for name in names(sample):
+            if places.setdefault(name, place) != place:
+                shared.add(name)
+    return {name: place for name, place in places.items() if name not in shared}
 
 
 def draw(samples: Sequence[Sample], count: int, seed: int) -> tuple[Sample, ...]:

@@ -51,6 +51,8 @@ def _words(told: Mapping[str, Json]) -> Iterator[str]:
 
 def _gallery(told: Mapping[str, Json]) -> Iterator[str]:
     """Yield what was done to the gallery: the runs of `clipbench robustness gallery` say it in words of theirs."""
+    if told.get("uncaptioned"):
+        yield "images without captions as distractors"
     sizes = _list(told.get("sizes"))
     if sizes:
         yield f"galleries of {_count(sizes[0])} to {_count(sizes[-1])}"

@@ -30,7 +30,7 @@ from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.store.vectors import Pool
 from clipbench.study.evaluate import ranked
-from clipbench.study.galleries import gallery_of
+from clipbench.study.galleries import gallery_of, gallery_words
 from clipbench.study.protocol import metrics_of
 
 Floats = npt.NDArray[np.float32]
@@ -91,7 +91,8 @@ class Bench:
         photos, words = vectors(dataset, noise, seed)
         if coarse:
             photos, words = unit(np.sign(photos)), unit(np.sign(words))
-        gallery = gallery_of(dataset, unreadable or {})
+        words_of_gallery = gallery_words(dataset)
+        gallery = gallery_of(dataset, unreadable or {}, words_of_gallery)
         photos = photos[[dataset.samples.index(s) for s in left]]
         tag = f"{model} {noise} {seed} {setting.key} {sorted(unreadable or {})} {protocol} {stored_protocol} {coarse}"
         keys = [text_key(f"{tag} {s.id}") for s in left]
@@ -111,7 +112,7 @@ class Bench:
             sets[modality] = save_set(self.store, encoding).key
         words = words[gallery.caption_rows]
         ledgers = ranked(photos[gallery.image_rows], words, gallery, protocol)
-        spoken = protocol.as_json() if stored_protocol is None else stored_protocol
+        spoken = {**protocol.as_json(), **words_of_gallery} if stored_protocol is None else stored_protocol
         spec = RunSpec(kind, dataset.key, sets["image"], sets["text"], spoken, version)
         record = RunRecord(identity.key, setting.key, "clipbench evaluate toys", "0.1.0")
         save_run(self.store, spec, record, ledgers, metrics_of(ledgers, protocol))

@@ -14,7 +14,7 @@ OUTER = ("datasets", "store", "migrations")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each package may import of clipbench, besides itself. Siblings never import one another.
-NOUNS = {"records", "keys", "errors", "home", "foreign_files", "tabular"}
+NOUNS = {"records", "keys", "errors", "home", "foreign_files", "tabular", "photographs"}
 PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
 SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters", "indexes"}
 ALLOWED = {

@@ -291,23 +291,32 @@ def test_an_image_left_out_is_left_out_with_its_captions_and_named(tmp_path: Pat
     assert values("nine", "--model", "toy") == found
 
 
-def test_images_without_captions_are_not_ranked(tmp_path: Path) -> None:
+def test_images_without_captions_are_distractors_of_t2i(tmp_path: Path) -> None:
     names = draw(tmp_path / "photos", 5)
-    lines = [{"image_path": name, "caption": f"a picture of {i}"} for i, name in enumerate(names[:4])]
     coco = {
         "images": [{"id": i, "file_name": name} for i, name in enumerate(names)],
-        "annotations": [
-            {"id": 10 + i, "image_id": i, "caption": line["caption"]} for i, line in enumerate(lines)
-        ],
+        "annotations": [{"id": 10 + i, "image_id": i, "caption": f"a picture of {i}"} for i in (0, 2, 3, 4)],
     }
     import json
 
     (tmp_path / "captions.json").write_text(json.dumps(coco))
-    words = ("dataset", "add", "toys", "-c", tmp_path / "captions.json", "--images", tmp_path / "photos")
-    assert "has no captions" in refused(*words)
-    good(*words, "--allow-missing", "0.2")
+    words = ("-c", tmp_path / "captions.json", "--images", tmp_path / "photos")
+    assert "1 image without captions kept" in good("dataset", "add", "toys", *words).err
     found = values("toys", "--model", "toy")
+    assert (found["t2i", "queries"], found["t2i", "gallery"], found["i2t", "queries"]) == (4, 5, 4)
+    good("dataset", "add", "less", *words, "--drop-uncaptioned")
+    found = values("less", "--model", "toy")
     assert (found["t2i", "queries"], found["t2i", "gallery"], found["i2t", "queries"]) == (4, 4, 4)
+    assert "--drop-uncaptioned" in refused("evaluate", "toys", "--model", "toy", "--fold", "2")
+    good("dataset", "lint", "toys")
+    good("robustness", "gallery", "toys", "--model", "toy")
+    good("robustness", "sweep", "toys", "--model", "toy", "--perturb", "word-dropout", "--levels", "0.3")
+    good("store", "verify", "--deep")
+    good("evaluate", "toys", "--model", "toy", "--tag", "whole")
+    first = {row["top1"] for row in good("runs", "export", "whole", "--direction", "t2i").rows}
+    assert first <= {str(i) for i in range(5)}
+    good("annotate", "sample", "whole", "--n", "1")
+    good("report", "whole", "--html", tmp_path / "page.html")
 
 
 def test_tags_are_hung_on_the_run(tmp_path: Path) -> None:

@@ -170,10 +170,13 @@ def test_a_checkpoint_is_built_as_named_and_its_unknown_activation_is_told(folde
     plain = loaded("Tiny-T-1", folder / WEIGHTS)
     assert plain.identity.activation == "image GELU, text GELU"
     assert plain.identity.architecture == "Tiny-T-1"
-    assert any("--quickgelu" in note for note in plain.notes)
+    assert any("--model Tiny-T-1-quickgelu" in note for note in plain.notes)
     quick = loaded("Tiny-T-1-quickgelu", folder / WEIGHTS)
     assert quick.identity.activation == "image QuickGELU, text QuickGELU"
-    assert any("--no-quickgelu" in note for note in quick.notes)
+    assert any(
+        "trained otherwise: --model" in note and "-quickgelu" not in note.rpartition("--model")[2]
+        for note in quick.notes
+    )
     assert not any(
         "activation" in note for note in loaded("Tiny-T-1", folder / WEIGHTS, quickgelu=True).notes
     )

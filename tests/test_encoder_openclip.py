@@ -16,12 +16,12 @@ from torch.nn.functional import normalize
 
 from clipbench.encoders.activation import activation_record
 from clipbench.encoders.batching import length_sorted, unique_texts
-from clipbench.encoders.images import decode
 from clipbench.encoders.openclip import OpenClipEncoder
 from clipbench.encoders.preprocessing import split
 from clipbench.encoders.text_trimming import agrees, causal_tower
 from clipbench.encoders.tokenizing import Tokenizing, tokenizing
 from clipbench.errors import EncoderError
+from clipbench.photographs import opening
 from clipbench.records import EncoderIdentity
 
 TEXTS = (
@@ -186,6 +186,11 @@ def as_file(image: Image.Image, form: str, orientation: int = 1) -> bytes:
     return buffer.getvalue()
 
 
+def opened(data: bytes) -> Image.Image:
+    with opening.photograph(data) as image:
+        return image.copy()
+
+
 @pytest.mark.parametrize("resize_mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize(
     ("mode", "form", "orientation"),
@@ -206,7 +211,7 @@ def test_prepared_images_have_open_clips_vectors(
 ) -> None:
     cfg = PreprocessCfg(size=32, resize_mode=resize_mode)
     encoder = encoder_of(tiny_model(), cfg=cfg)
-    image = decode(as_file(photograph(mode), form, orientation))
+    image = opened(as_file(photograph(mode), form, orientation))
     numbers = image_transform_v2(cfg, is_train=False)(image)[None]
     pixels = encoder.prepare(image)[None]
     assert pixels.dtype == np.uint8
@@ -224,7 +229,40 @@ def test_sixteen_bit_pixels_left_as_they_are_would_follow_open_clip_into_white()
     ours = encoder.preprocessing.numbers(torch.from_numpy(encoder.prepare(raw)[None].copy()))[0]
     assert torch.equal(ours, numbers)
     assert np.mean(encoder.prepare(raw) == 255) > 0.9
-    assert np.mean(encoder.prepare(decode(as_file(raw, "PNG"))) == 255) < 0.1
+    assert np.mean(encoder.prepare(opened(as_file(raw, "PNG"))) == 255) < 0.1
+
+
+@pytest.mark.parametrize("size", [(2, 700), (700, 2), (40, 4_400), (4_400, 40), (32, 3_300), (3_300, 32)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK", "L"])
+@pytest.mark.parametrize("frame", [32, (24, 32)])
+def test_a_thin_strip_is_prepared_as_open_clip_does(
+    size: tuple[int, int], mode: str, frame: int | tuple[int, int]
+) -> None:
+    cfg = PreprocessCfg(size=frame)
+    preprocessing = split(image_transform_v2(cfg, is_train=False), vars(cfg))
+    generator = np.random.default_rng(3)
+    colours = Image.fromarray(generator.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    if mode in {"RGBA", "LA"}:
+        colours.putalpha(Image.fromarray(generator.integers(0, 256, size[::-1], dtype=np.uint8)))
+    image = colours.convert(mode)
+    numbers = image_transform_v2(cfg, is_train=False)(image)
+    ours = preprocessing.numbers(torch.from_numpy(preprocessing.prepare(image)[None].copy()))[0]
+    assert torch.equal(ours, numbers)
+
+
+def test_a_strip_never_becomes_the_picture_it_would_be_before_the_crop() -> None:
+    cfg = PreprocessCfg(size=224)
+    preprocessing = split(image_transform_v2(cfg, is_train=False), vars(cfg))
+    pixels = preprocessing.prepare(Image.new("RGB", (5_000_000, 1), (1, 2, 3)))  # 224 × 1,120,000,000
+    assert (pixels == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("size", [(3_000, 1), (1, 3_000), (65, 1)])
+def test_where_the_longer_side_fits_one_pixel_of_the_shorter_stays(size: tuple[int, int]) -> None:
+    cfg = PreprocessCfg(size=32, resize_mode="longest", fill_color=0)
+    preprocessing = split(image_transform_v2(cfg, is_train=False), vars(cfg))
+    pixels = preprocessing.prepare(Image.new("RGB", size, "white"))
+    assert (pixels == 255).all(axis=2).sum() == 32
 
 
 def test_a_frame_that_is_not_square_is_prepared_as_open_clip_does() -> None:

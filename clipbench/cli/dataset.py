@@ -63,6 +63,10 @@ class SourceOptions:
     split_column: str | None = option("Column of the split.", metavar="COLUMN")
     no_quotes: bool = switch("Quotation marks in a table are plain characters.", "--no-quotes")
     file_names_only: bool = switch("Drop the folders from image paths.", "--file-names-only")
+    follow_links: bool = switch(
+        "Take photographs that are links out of the folder (HF, DVC, git-annex).", "--follow-links"
+    )
+    drop_uncaptioned: bool = switch("Leave out images without captions.", "--drop-uncaptioned")
     allow_missing: MissingOption = 0.0
 
     def request(self, name: str) -> ReadRequest:
@@ -100,6 +104,8 @@ class SourceOptions:
             quoting="none" if self.no_quotes else "csv",
             meta=self.meta,
             file_names_only=self.file_names_only,
+            follow_links=self.follow_links,
+            drop_uncaptioned=self.drop_uncaptioned,
             allow_missing=self.allow_missing,
         )
 

@@ -157,9 +157,7 @@ def _made(request: ModelRequest) -> Any:
     if not module or not function:
         raise EncoderError(f"{request.model!r} names no function", f"type --model {USAGE}")
     if request.pretrained or request.quickgelu is not None:
-        raise EncoderError(
-            f"{request.model} brings its own weights: --pretrained and --quickgelu mean nothing"
-        )
+        raise EncoderError(f"{request.model} brings its own weights: --pretrained and quickgelu mean nothing")
     here = str(os.getcwd())  # noqa: PTH109, a string is what sys.path takes
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python` itself would

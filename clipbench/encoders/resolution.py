@@ -132,7 +132,8 @@ def _resolve_tag(spec: ModelSpec) -> Resolution:
     twin = model + TWIN
     if twin not in open_clip.list_models():
         raise EncoderError(
-            f"{model}/{tag} was trained with QuickGELU, and open_clip has no {twin}", "add --quickgelu"
+            f"{model}/{tag} was trained with QuickGELU, and open_clip has no {twin}",
+            f'--model {FOLDER_PREFIX}FOLDER with "quick_gelu": true in its open_clip_config.json',
         )
     note = f"{tag} was trained with QuickGELU: {twin} is used in place of {model}"
     return Resolution(twin, tag, {}, (note,))
@@ -150,11 +151,11 @@ def _resolve_file(spec: ModelSpec) -> Resolution:
         )
     overrides, notes = _assumed_preprocessing(spec.model)
     if spec.quickgelu is None and _has_both(spec.model):
-        other = "--no-quickgelu" if _is_quick(spec.model) else "--quickgelu"
+        other = spec.model.removesuffix(TWIN) if _is_quick(spec.model) else spec.model + TWIN
         activation = _activation(_is_quick(spec.model))
         note = (
             f"{path.name} does not say its activation: {spec.model} means {activation}; "
-            f"if it was trained otherwise add {other}"
+            f"if it was trained otherwise: --model {other}"
         )
         notes = (*notes, note)
     return Resolution(spec.model, str(path), {**_activation_override(spec), **overrides}, notes)

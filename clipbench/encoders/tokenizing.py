@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from clipbench.encoders.byte_pairs import merged
 from clipbench.errors import EncoderError
 from clipbench.keys import Json, digest
 
@@ -36,6 +37,7 @@ PROBES = (
     "   ",
     "antidisestablishmentarianism pneumonoultramicroscopicsilicovolcanoconiosis 1234567890",
     "word " * 100,
+    "taumatawhakatangihangakoauauotamateaturipukakapikimaungahoronukupokaiwhenuakitanatahu" * 2,
 )
 
 
@@ -97,12 +99,17 @@ class WordCached:
     def _encode_word(self, word: str) -> tuple[int, ...]:
         own = self.tokenizer
         pieces = ("".join(own.byte_encoder[b] for b in part.encode()) for part in own.pat.findall(word))
-        tokens = tuple(own.encoder[token] for piece in pieces for token in own.bpe(piece).split(" "))
+        tokens = tuple(own.encoder[token] for piece in pieces for token in self._merged(piece))
         if len(word) <= CACHED_LENGTH:
             if len(self.words) >= CACHED_WORDS:
                 self.words.clear()
             self.words[word] = tokens
         return tokens
+
+    def _merged(self, piece: str) -> list[str]:
+        own = self.tokenizer
+        # Its own way takes the square of the letters, and keeps every word for ever.
+        return own.bpe(piece).split(" ") if len(piece) <= CACHED_LENGTH else merged(piece, own.bpe_ranks)
 
     def _clean(self, text: str) -> str:
         if _UNTOUCHED.fullmatch(text) and self.tokenizer.clean_fn.__name__ == "_clean_lower":

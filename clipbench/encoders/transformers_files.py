@@ -38,9 +38,7 @@ def model_place(request: ModelRequest) -> str:
     Raises EncoderError for an empty name, options that mean nothing here, or a folder that holds no model.
     """
     if request.pretrained or request.quickgelu is not None:
-        raise EncoderError(
-            f"{request.model} brings its own weights: --pretrained and --quickgelu mean nothing"
-        )
+        raise EncoderError(f"{request.model} brings its own weights: --pretrained and quickgelu mean nothing")
     precision_named(request.precision)
     device_named(request.device)
     name = request.model.removeprefix("hf:").strip()

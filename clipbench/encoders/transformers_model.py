@@ -27,9 +27,9 @@ from clipbench.encoders.specification import Precision, device_named, precision_
 from clipbench.encoders.text_trimming import TOLERANCE
 from clipbench.encoders.transformers_files import model_place, must_stay_offline
 from clipbench.encoders.weights import weights_digest
-from clipbench.errors import EncoderError
+from clipbench.errors import EncoderError, PhotographError
 from clipbench.keys import Json, canonical, digest
-from clipbench.records import EncoderIdentity
+from clipbench.records import MAX_PIXELS, EncoderIdentity
 
 if TYPE_CHECKING:
     import torch
@@ -102,7 +102,19 @@ class ProcessedPixels:
     size: tuple[int, int]
 
     def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Return the pixels after resizing and cropping, uint8 (H, W, 3)."""
+        """Return the pixels after resizing and cropping, uint8 (H, W, 3).
+
+        Raises PhotographError for a strip that the processor would make too large on the way.
+        """
+        size = getattr(self.processor, "size", None)
+        edge = (
+            size.get("shortest_edge") if isinstance(size, Mapping) else getattr(size, "shortest_edge", None)
+        )
+        width, height = image.size
+        if edge and edge * edge * max(width, height) > MAX_PIXELS * min(width, height):
+            raise PhotographError(
+                f"a strip of {width:,} × {height:,} pixels, which this model's own preprocessing makes too large"
+            )
         made = self.processor(
             images=image.convert("RGB"), do_rescale=False, do_normalize=False, return_tensors="np"
         )["pixel_values"][0]

@@ -9,6 +9,7 @@ front when written and lose it when read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,12 @@ NEEDED = ("caption", "category")
 """Without these a table holds no labels."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML, and so no spreadsheet, can hold. Source: ECMA-376, ST_Xstring."""
+
+_ESCAPED = re.compile("_x([0-9A-F]{4})_")
+_LOOKS_ESCAPED = re.compile("_(?=x[0-9A-F]{4}_)")
 """A spreadsheet takes a cell that begins like this for a formula, and runs it."""
 
 
@@ -64,18 +71,28 @@ def missing_columns(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def guarded(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula.
+    r"""Return a cell that no spreadsheet takes for a formula, and that holds nothing it cannot hold.
 
-    >>> guarded("=1+1"), guarded("a dog")
-    ("'=1+1", 'a dog')
+    Characters that XML has none for (a NUL, most controls) are written as Office does: `_xHHHH_`.
+
+    >>> guarded("=1+1"), guarded("a dog"), guarded("a\0b")
+    ("'=1+1", 'a dog', 'a_x0000_b')
     """
+    if UNFIT.search(text):
+        text = UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", _LOOKS_ESCAPED.sub("_x005F_", text))
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
 def unguarded(text: str) -> str:
-    """Return what `guarded` was given.
+    r"""Return what `guarded` was given.
 
-    >>> unguarded("'=1+1"), unguarded("'tis a dog")
-    ('=1+1', "'tis a dog")
+    A text that was never guarded and has what looks like its marks cannot be told from one that was: where
+    texts are compared, both readings count.
+
+    >>> unguarded("'=1+1"), unguarded("'tis a dog"), unguarded("a_x0000_b")
+    ('=1+1', "'tis a dog", 'a\x00b')
     """
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
+    if text.startswith("'") and text[1:].startswith(FORMULA_STARTS):
+        text = text[1:]
+    whole = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return whole if UNFIT.search(whole) else text

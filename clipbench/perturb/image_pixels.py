@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError
+from clipbench.errors import ClipbenchError, PhotographError
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """An RGB photograph, uint8 (H, W, 3)."""
@@ -36,7 +36,10 @@ def setting(constants: Sequence[Setting], severity: int) -> Setting:
 
 
 def check(pixels: Pixels) -> Pixels:
-    """Return `pixels` where they are uint8 (H, W, 3) with sides of at least 8; raise ClipbenchError else."""
+    """Return `pixels` where they are uint8 (H, W, 3) with sides of at least 8; raise else.
+
+    Raises PhotographError for a picture that is too small, ClipbenchError for pixels of another form.
+    """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ClipbenchError(
             f"an image operation takes uint8 pixels of shape (height, width, 3), "
@@ -44,10 +47,10 @@ def check(pixels: Pixels) -> Pixels:
             "convert the picture to RGB first",
         )
     if min(pixels.shape[:2]) < SMALLEST:
-        raise ClipbenchError(
+        raise PhotographError(
             f"a picture of {pixels.shape[1]}×{pixels.shape[0]} pixels is too small to corrupt: "
             f"each side needs at least {SMALLEST}",
-            "leave the picture out, or corrupt it after the model's resize (model_input)",
+            "--apply model_input corrupts what the model sees; --allow-missing SHARE leaves the picture out",
         )
     return pixels
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 from clipbench.perturb.resources import SynonymSource
 from clipbench.perturb.streams import Stream
@@ -36,22 +37,37 @@ def swap(words: Sequence[str], rate: float, stream: Stream) -> list[str]:
     order = list(range(len(words)))
     stream.shuffle(order)
     swapped = list(words)
-    for _ in range(target_count(rate, len(words))):
-        pair = _differing_pair(words, order)
-        if pair is None:
+    left = target_count(rate, len(words))
+    for a, b in _differing_pairs(words, order):
+        if not left:
             break
-        a, b = pair
         swapped[a], swapped[b] = words[b], words[a]
-        order = [position for position in order if position not in pair]
+        left -= 1
     return swapped
 
 
-def _differing_pair(words: Sequence[str], order: Sequence[int]) -> tuple[int, int] | None:
-    """Return the first position and the next one that holds another word; None where all are equal."""
-    for other in order[1:]:
-        if words[other].lower() != words[order[0]].lower():
-            return order[0], other
-    return None
+def _differing_pairs(words: Sequence[str], order: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first position and the next one that holds another word, both then gone, until all are equal.
+
+    Positions of equal words that follow one another are held as a run, so that all pairs together take a time
+    that grows with the number of words.
+    """
+    runs: deque[tuple[str, deque[int]]] = deque()
+    for position in order:
+        word = words[position].lower()
+        if not runs or runs[-1][0] != word:
+            runs.append((word, deque()))
+        runs[-1][1].append(position)
+    while len(runs) > 1:
+        first, other = runs[0][1], runs[1][1]
+        yield first.popleft(), other.popleft()
+        if not other:
+            del runs[1]
+            if first and len(runs) > 1 and runs[1][0] == runs[0][0]:
+                first.extend(runs[1][1])
+                del runs[1]
+        if not first:
+            runs.popleft()
 
 
 def insert(words: Sequence[str], rate: float, stream: Stream, synonyms: SynonymSource) -> list[str]:

@@ -46,7 +46,7 @@ def shuffle_nouns_and_adjectives(words: Sequence[str], stream: Stream) -> list[s
 
 def shuffle_all_but_nouns_and_adjectives(words: Sequence[str], stream: Stream) -> list[str]:
     """Shuffle all other words among their own places."""
-    fixed = _nouns_and_adjectives(words)
+    fixed = frozenset(_nouns_and_adjectives(words))
     return _shuffle_places(words, [at for at in range(len(words)) if at not in fixed], stream)
 
 

@@ -71,10 +71,8 @@ def ledger_table(store: Store, loaded: LoadedRun, direction: str = "both") -> Ta
 def _rows(
     direction: Direction, ledger: Ledger, gallery: Gallery, added: Sequence[str]
 ) -> Iterator[tuple[Cell, ...]]:
-    queries: Sequence[Caption | Sample] = gallery.captions
-    items: Sequence[Caption | Sample] = gallery.samples
-    if direction == "i2t":
-        queries, items = items, queries
+    queries: Sequence[Caption | Sample] = gallery.captions if direction == "t2i" else gallery.samples
+    items: Sequence[Caption | Sample] = gallery.images if direction == "t2i" else gallery.captions
     names = [*(item.id for item in items), *added]
     ranks, known = best_rank(groups(ledger)), known_queries(ledger)
     for q, query in enumerate(queries):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipbench.errors import ClipbenchError
+from clipbench.errors import ClipbenchError, PhotographError
 from clipbench.perturb.difference import Marked, mark
 from clipbench.records import Perturbation
 from clipbench.reports.figures.files import safe_name
@@ -87,7 +87,10 @@ def write_sheets(preview: Preview, folder: Path) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, (image_id, pixels) in enumerate(preview.photographs, start=1):
-            sheet = contact_sheet(pixels, *preview.operations, seed=preview.seed, image_id=image_id)
+            try:
+                sheet = contact_sheet(pixels, *preview.operations, seed=preview.seed, image_id=image_id)
+            except PhotographError as error:
+                raise ClipbenchError(f"photograph {image_id}: {error.message}", error.hint) from error
             path = folder / f"sheet-{number:02d}-{safe_name(Path(image_id).stem)}.png"
             with whole_file(path, force=True) as partial:
                 sheet.save(partial, "PNG")

@@ -196,7 +196,7 @@ def _encode_shard(
     ahead = decode_ahead(files, lambda position, image: see(pictures[position].id, image))
     for picture, decoded in zip(pictures, ahead, strict=True):
         if decoded.pixels is None:
-            failed[picture.id] = decoded.problem.reason if decoded.problem else "unreadable"
+            failed[picture.id] = decoded.problem.message if decoded.problem else "unreadable"
             advance(1)
             continue
         batch.append(decoded.pixels)

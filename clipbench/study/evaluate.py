@@ -53,7 +53,13 @@ def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:
         return Recorded(stored, created=False)
     check_writable(store)
     watch = Stopwatch()
-    gallery = gallery_of(inputs.dataset, inputs.images.unreadable)
+    gallery = gallery_of(inputs.dataset, inputs.images.unreadable, inputs.spec().protocol)
+    if inputs.protocol.fold is not None and gallery.distractors:
+        raise DatasetError(
+            f"{len(gallery.distractors):,} images of {inputs.dataset.name} have no captions, and a fold is made "
+            "of images with captions",
+            "add the dataset with --drop-uncaptioned, or evaluate it without --fold",
+        )
     images = load_vectors(store, inputs.images)[gallery.image_rows]
     texts = load_vectors(store, inputs.texts)[gallery.caption_rows]
     watch.lap("load")
@@ -65,7 +71,12 @@ def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:
 
 
 def ranked(images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol) -> dict[Direction, Ledger]:
-    """Return the ledgers of both directions; with folds, of all folds one after another."""
+    """Return the ledgers of both directions; with folds, of all folds one after another.
+
+    images: the gallery's, its distractors last. They are in the way of captions and ask for nothing.
+    """
+    if gallery.distractors:
+        return _with_distractors(images, texts, gallery, protocol)
     parts: list[dict[Direction, Ledger]] = []
     size = protocol.fold or len(images)
     if len(images) % size:
@@ -79,6 +90,19 @@ def ranked(images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol
         wanted = {d: positives[d] for d in protocol.directions}
         parts.append(rank(images[fold.images], texts[fold.captions], wanted, fold.owners))
     return {d: joined([part[d] for part in parts]) for d in protocol.directions}
+
+
+def _with_distractors(
+    images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol
+) -> dict[Direction, Ledger]:
+    own_images = len(gallery.samples)
+    captions = [caption.text for caption in gallery.captions]
+    positives = _positives(captions, gallery.owners, own_images, protocol)
+    asked: dict[Direction, Vectors] = {"t2i": images, "i2t": images[:own_images]}
+    return {
+        direction: rank(asked[direction], texts, {direction: positives[direction]}, gallery.owners)[direction]
+        for direction in protocol.directions
+    }
 
 
 def _positives(

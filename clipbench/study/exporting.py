@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from clipbench.errors import DatasetError
 from clipbench.keys import canonical, rounded
@@ -12,6 +13,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.study.embed import stored_set
+from clipbench.study.escapes import HOW, MARK, escaped, needs_escapes
 from clipbench.study.models import VectorSource
 from clipbench.study.sides import MODALITIES
 from clipbench.study.whole_files import whole_file
@@ -31,7 +33,6 @@ def export_vectors(
     dataset = load_dataset(store, name)
     sides = _sides(store, dataset, source)
     vectors = {modality: load_vectors(store, found) for modality, found in sides.items()}
-    strings = h5py.string_dtype()
     # Nobody knows the temporary name, so no lock is needed, and some file systems have none.
     with whole_file(out, force=force) as path, h5py.File(path, "w", locking=False) as file:
         file.attrs["dataset"] = name
@@ -43,12 +44,23 @@ def export_vectors(
             group = file.create_group(modality)
             if modality == "text":
                 ids = [caption.id for caption in dataset.captions]
-                group.create_dataset("texts", data=[c.text for c in dataset.captions], dtype=strings)
+                _write_strings(group, "texts", [caption.text for caption in dataset.captions])
             else:
                 ids = [s.id for s in dataset.samples if s.id not in found.unreadable]
-            group.create_dataset("ids", data=ids, dtype=strings)
+            _write_strings(group, "ids", ids)
             group.create_dataset("vectors", data=vectors[modality])
     return {modality: found.rows for modality, found in sides.items()}
+
+
+def _write_strings(group: Any, name: str, texts: Sequence[str]) -> None:
+    """Write a dataset of strings, escaped and marked where HDF5 could not hold them as they are."""
+    import h5py
+
+    escape = needs_escapes(texts)
+    data = [escaped(text) for text in texts] if escape else list(texts)
+    written = group.create_dataset(name, data=data, dtype=h5py.string_dtype())
+    if escape:
+        written.attrs[MARK] = HOW
 
 
 def _sides(store: Store, dataset: Dataset, source: VectorSource) -> Mapping[Modality, EmbeddingSet]:

@@ -1,4 +1,8 @@
-"""Which images and captions of a dataset an evaluation ranks: those with a vector and a caption."""
+"""Which images and captions of a dataset an evaluation ranks: those with a vector.
+
+An image without captions is searched for by nothing, and can be found in error: it is a distractor in the
+gallery of images. Runs from before that was so left such images out; what a run did is in its protocol.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,33 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import DatasetError
+from clipbench.keys import Json
 from clipbench.records import Caption, Dataset, Sample
+
+UNCAPTIONED = "uncaptioned"
+DISTRACTORS = "distractors"
+"""What a stored protocol says where images without captions are in the gallery; else it says nothing of them."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images and captions that are ranked, in dataset order; a ledger's positions count these.
+    """The images and captions that are ranked; a ledger's positions count these.
 
-    image_rows (N,) and caption_rows (M,) are their rows in the embedding sets.
+    samples: the images with captions in dataset order, which are the queries of i2t. distractors: those
+    without, in dataset order; they come after the others in the gallery of t2i. image_rows (N,) of both and
+    caption_rows (M,) are their rows in the embedding sets. left_out: ids of the images that are not ranked.
     """
 
     samples: tuple[Sample, ...]
     image_rows: npt.NDArray[np.int64]
     caption_rows: npt.NDArray[np.int64]
     left_out: tuple[str, ...]
+    distractors: tuple[Sample, ...] = ()
+
+    @property
+    def images(self) -> tuple[Sample, ...]:
+        """What t2i ranks: the images with captions, then the distractors."""
+        return self.samples + self.distractors
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:
@@ -37,13 +54,23 @@ class Gallery:
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
 
-def gallery_of(dataset: Dataset, unusable: Mapping[str, str]) -> Gallery:
-    """Return what can be ranked: images that are not `unusable` and have a caption, with their captions.
+def gallery_words(dataset: Dataset) -> dict[str, Json]:
+    """Return what the protocol of a run on a dataset says of its gallery: nothing where every image has captions."""
+    bare = any(not sample.captions for sample in dataset.samples)
+    return {UNCAPTIONED: DISTRACTORS} if bare else {}
 
-    Raises DatasetError where nothing is left.
+
+def gallery_of(
+    dataset: Dataset, unusable: Mapping[str, str], protocol: Mapping[str, Json] | None = None
+) -> Gallery:
+    """Return what a run ranks: all that is not `unusable`, with captions or as distractors.
+
+    protocol: the stored one of a run that is there; None for a run to come, which has all distractors.
+    Raises DatasetError where no image has both a vector and a caption.
     """
-    samples: list[Sample] = []
-    image_rows: list[int] = []
+    keeps = protocol is None or protocol.get(UNCAPTIONED) == DISTRACTORS
+    samples: list[tuple[Sample, int]] = []
+    distractors: list[tuple[Sample, int]] = []
     caption_rows: list[int] = []
     left_out: list[str] = []
     row = first = 0
@@ -54,12 +81,19 @@ def gallery_of(dataset: Dataset, unusable: Mapping[str, str]) -> Gallery:
             left_out.append(sample.id)
             continue
         if sample.captions:
-            samples.append(sample)
-            image_rows.append(row)
+            samples.append((sample, row))
             caption_rows += captions
+        elif keeps:
+            distractors.append((sample, row))
         else:
             left_out.append(sample.id)
         row += 1
     if not samples:
         raise DatasetError(f"{dataset.name} has no image with both a vector and a caption")
-    return Gallery(tuple(samples), np.array(image_rows), np.array(caption_rows), tuple(left_out))
+    return Gallery(
+        tuple(sample for sample, _ in samples),
+        np.array([place for _, place in samples + distractors]),
+        np.array(caption_rows),
+        tuple(left_out),
+        tuple(sample for sample, _ in distractors),
+    )

@@ -6,9 +6,9 @@ loaded here. Its vectors are checked for norm, order and ids; none is guessed an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from clipbench.store.vectors import Pool
 from clipbench.study.embed import Embedded
 from clipbench.study.encode import shards
 from clipbench.study.vector_files import Vectors, read_vectors
+from clipbench.study.vector_matching import item_ids, places
 
 NORM_TOLERANCE = 1e-3
 """How far a vector's length may be from 1."""
@@ -120,8 +121,8 @@ def _in_order(
     dataset: Dataset, vectors: Vectors, modality: Modality, *, normalize: bool
 ) -> tuple[npt.NDArray[np.float32], list[str]]:
     """Return the vectors in the dataset's order, and what is worth saying."""
-    wanted = _ids(dataset, modality)
-    place = _places(vectors, wanted, modality)
+    wanted = item_ids(dataset, modality)
+    place = places(dataset, vectors, modality)
     rows = vectors.rows[[place[id_] for id_ in wanted]]
     norms = np.linalg.norm(rows.astype(np.float64), axis=1)
     bad = [i for i, n in enumerate(norms) if not abs(n - 1) <= NORM_TOLERANCE]
@@ -136,37 +137,10 @@ def _in_order(
     remarks = []
     if bad:
         remarks.append(f"{len(bad):,} of {len(rows):,} {modality} vectors were scaled to length 1")
-    if len(vectors.ids) > len(wanted):
-        remarks.append(
-            f"{len(vectors.ids) - len(wanted):,} {modality} vectors belong to nothing in {dataset.name}"
-        )
+    unused = len(vectors.ids) - len(set(place.values()))
+    if unused:
+        remarks.append(f"{unused:,} {modality} vectors belong to nothing in {dataset.name}")
     return (rows / norms[:, None]).astype(np.float32) if bad else rows, remarks
-
-
-def _ids(dataset: Dataset, modality: Modality) -> list[str]:
-    if modality == "image":
-        return [sample.id for sample in dataset.samples]
-    return [caption.id for caption in dataset.captions]
-
-
-def _places(vectors: Vectors, wanted: Sequence[str], modality: Modality) -> dict[str, int]:
-    """Return where each wanted id stands in the file. Paths match by their file name too."""
-    known = set(wanted)
-    place: dict[str, int] = {}
-    problems = []
-    for row, raw in enumerate(vectors.ids):
-        id_ = raw if raw in known else PurePosixPath(raw).name
-        if id_ in place and id_ in known:
-            problems.append(Problem(vectors.file, row + 1, f"{id_} came before, on line {place[id_] + 1}"))
-        place.setdefault(id_, row)
-    problems += [
-        Problem(vectors.file, 0, f"no vector for {modality} {id_}") for id_ in wanted if id_ not in place
-    ]
-    if problems:
-        raise InputError(
-            f"{modality} vectors do not fit the dataset", problems, "check the id list and the dataset"
-        )
-    return place
 
 
 def _one_vector_each(

@@ -29,6 +29,7 @@ from clipbench.store.embeddings import EmbeddingSet
 from clipbench.store.engine import Store
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.environment import command_line, environment
+from clipbench.study.galleries import gallery_words
 
 EVALUATE, ROBUSTNESS = "evaluate", "robustness"
 """The kinds of runs that rank a dataset itself, as it is and under a perturbation."""
@@ -70,7 +71,7 @@ class RunInputs:
 
     def spec(self, method: Mapping[str, Json] = PRODUCT) -> RunSpec:
         """Return the run's specification, which has its key."""
-        protocol = {**self.protocol.as_json(), **self.gallery}
+        protocol = {**self.protocol.as_json(), **gallery_words(self.dataset), **self.gallery}
         sets = (self.images.key, self.texts.key)
         return RunSpec(self.kind, self.dataset.key, *sets, protocol, method=method)
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
 from clipbench.study import hdf5_trial
+from clipbench.study.escapes import MARK, restored
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
 MAGIC_NPY = b"\x93NUMPY"
@@ -36,16 +37,23 @@ UNPACKED, RATIO = 64 << 20, 20
 """Bytes that a dataset of HDF5 may unpack to, and times more than its file has. Vectors hardly pack."""
 
 PREFIX = {"image": "img_emb", "text": "text_emb"}
-ID_COLUMNS = {"image": ("image_path", "key", "id"), "text": ("caption_id", "caption", "key", "id")}
+CAPTION = "caption"
+"""The column in which clip-retrieval keeps what a text says; its captions have no ids."""
+
+ID_COLUMNS = {"image": ("image_path", "key", "id"), "text": ("caption_id", "image_path", "key", "id")}
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Vectors as a file holds them: float32 (n, D), and the id of each row. `file` is for messages."""
+    """Vectors as a file holds them: float32 (n, D), and the id of each row. `file` is for messages.
+
+    captions: where the ids are images' and the vectors are texts', what each of them says; else None.
+    """
 
     file: str
     ids: tuple[str, ...]
     rows: npt.NDArray[np.float32]
+    captions: tuple[str, ...] | None = None
 
 
 def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
@@ -189,7 +197,8 @@ def _hdf5_ids(path: Path, ids: Any, rows: int) -> list[str]:
     if ids.shape != (rows,):
         _check_count(path, rows, ids.shape[0] if len(ids.shape) == 1 else 0)
     _check_size(path, ids)
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in ids[()]]
+    names = [value.decode() if isinstance(value, bytes) else str(value) for value in ids[()]]
+    return [restored(name) for name in names] if MARK in ids.attrs else names
 
 
 def _check_size(path: Path, dataset: Any) -> None:
@@ -221,9 +230,13 @@ def _clip_retrieval(folder: Path, modality: Modality) -> Vectors:
             "name the folder that holds img_emb/, text_emb/ and metadata/",
         )
     names: list[str] = []
+    captions: list[str] = []
     for table in tables:
-        names += _parquet_ids(table, modality)
-    return _matched(folder, names, np.concatenate([_npy(part) for part in parts]))
+        ids, said = _parquet_ids(table, modality)
+        names += ids
+        captions += said
+    vectors = _matched(folder, names, np.concatenate([_npy(part) for part in parts]))
+    return replace(vectors, captions=tuple(captions)) if len(captions) == len(names) else vectors
 
 
 def _part_number(path: Path) -> tuple[int, str]:
@@ -231,7 +244,8 @@ def _part_number(path: Path) -> tuple[int, str]:
     return (int(digits) if digits.isdecimal() else 0, path.name)
 
 
-def _parquet_ids(path: Path, modality: Modality) -> list[str]:
+def _parquet_ids(path: Path, modality: Modality) -> tuple[list[str], list[str]]:
+    """Return the id of each row and, where these are images' and texts are asked for, their captions."""
     try:
         from pyarrow import parquet
     except ImportError:
@@ -242,8 +256,11 @@ def _parquet_ids(path: Path, modality: Modality) -> list[str]:
     ):
         table = parquet.ParquetFile(file)
         columns = table.schema_arrow.names
-        for name in ID_COLUMNS[modality]:
-            if name in columns:
-                return [str(value) for value in table.read(columns=[name])[name].to_pylist()]
+        name = next((known for known in ID_COLUMNS[modality] if known in columns), None)
+        if name is not None:
+            asked = [name, CAPTION] if modality == "text" and CAPTION in columns else [name]
+            read = table.read(columns=asked)
+            captions = read[CAPTION].to_pylist() if CAPTION in asked and name != "caption_id" else []
+            return [str(value) for value in read[name].to_pylist()], [str(text or "") for text in captions]
     wanted = ", ".join(ID_COLUMNS[modality])
     raise DatasetError(f"{path} has the columns {', '.join(columns)}; one of {wanted} names the items")

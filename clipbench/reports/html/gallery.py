@@ -92,7 +92,7 @@ def _changed(
 def _first(one: ChangedQuery, found: TopResult, side: LoadedRun, label: str, album: Pictures) -> Markup:
     words = f"{'✓ ' if found.right else ''}first in {label}"
     if one.direction == "t2i" and found.top1 is not None:
-        return _shot(side.gallery.samples[found.top1], words, album)
+        return _shot(side.gallery.images[found.top1], words, album)
     text = found.top1_text if found.top1_text is not None else found.top1_id
     told = element("figcaption", {}, quoted(found.top1_id), element("br"), words)
     return element("figure", {}, element("div", {"class": "said"}, quoted(text)), told)

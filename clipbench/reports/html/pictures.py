@@ -10,11 +10,12 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from clipbench.datasets.images import ImageError, colours, decode
-from clipbench.datasets.photographs import within
+from clipbench.datasets.photographs import LEAVES
+from clipbench.errors import PhotographError
 from clipbench.foreign_files import inside
+from clipbench.photographs.opening import colours, photograph, telling
 from clipbench.records import Sample
 from clipbench.reports.html.elements import Markup, element, quoted
 
@@ -33,28 +34,26 @@ class Pictures:
         """Return an image element, or a box that says why there is none. `words` describe it to who cannot see."""
         try:
             source = self._uri(sample)
-        except ImageError as error:
+        except PhotographError as error:
             return element("div", {"class": "none"}, quoted(f"no photograph: {error.message}"))
         return element("img", {"src": source, "alt": f"{words}: {sample.id}"})
 
     def _uri(self, sample: Sample) -> str:
         if self.folder is None or sample.path is None or sample.problem is not None:
-            raise ImageError(sample.problem or "missing")
+            raise PhotographError(sample.problem or "missing")
         if sample.path not in self._made:
             if not inside(sample.path):
-                raise ImageError("the path leaves the images folder")
-            self._made[sample.path] = _shrunk(self.folder, sample.path)
+                raise PhotographError(LEAVES)
+            self._made[sample.path] = _shrunk(self.folder / sample.path, sample.digest)
         return self._made[sample.path]
 
 
-def _shrunk(folder: Path, path: str) -> str:
-    try:
-        within(folder.resolve(), folder / path)
-        with decode(folder / path) as raw:
-            image = colours(ImageOps.exif_transpose(raw))
-    except OSError as error:
-        raise ImageError(error.strerror or "missing") from error
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+def _shrunk(path: Path, digest: str | None) -> str:
     data = io.BytesIO()
-    image.save(data, "JPEG", quality=QUALITY, optimize=True)
+    with photograph(path, digest) as opened, telling("cannot be shown"):
+        image = colours(opened)
+        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        image.save(
+            data, "JPEG", quality=QUALITY, optimize=True, comment=b""
+        )  # Pillow would keep the file's comment
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -58,7 +58,7 @@ def data_table(sides: Sequence[LoadedRun]) -> Table:
     """Return what the runs are of: collections by fingerprint, with chance, which any score is seen against."""
     rows: dict[tuple[str, int], tuple[Cell, ...]] = {}
     for side in sides:
-        key = (side.run.fingerprint, len(side.gallery.samples))
+        key = (side.run.fingerprint, len(side.gallery.images))
         chance = side.metrics.get(("t2i", "chance-hit@1"))
         rows.setdefault(
             key,
@@ -66,7 +66,8 @@ def data_table(sides: Sequence[LoadedRun]) -> Table:
                 side.run.dataset_name,
                 side.dataset.split,
                 side.dataset.caption_policy,
-                len(side.gallery.samples),
+                len(side.gallery.images),
+                len(side.gallery.distractors),
                 len(side.gallery.captions),
                 len(side.gallery.left_out),
                 chance.value if chance else None,
@@ -78,6 +79,7 @@ def data_table(sides: Sequence[LoadedRun]) -> Table:
         Column("split"),
         Column("captions kept"),
         Column("images"),
+        Column("of them without captions"),
         Column("captions"),
         Column("left out"),
         Column("chance t2i R@1"),

@@ -25,6 +25,9 @@ AFTER: tuple[tuple[Name, str, int], ...] = (
     (("t2i", "hit@10"), "R@10", 4),
 )
 
+MOST_NAMED = 3
+"""Images that a note names with the reason why they were left out."""
+
 
 def effect_table(summary: SweepSummary) -> Table:
     """Return one row per operation and level for people: scores over seeds, the drop, what was changed."""
@@ -66,7 +69,7 @@ def _effect_row(
     def means(shown: Shown) -> list[Cell]:
         return [effect.values[name].mean if name in effect.values else None for name, _, _ in shown]
 
-    drop, bound = effect.drops[first]
+    drop, bound = effect.drops.get(first, (None, None))
     whole, score = score_of(summary.clean), effect.score
     return (
         effect.operation,
@@ -80,7 +83,7 @@ def _effect_row(
         *means(after),
         effect.kept.get(first),
         effect.gained.get(first),
-        score / whole if score is not None and whole else None,
+        score / whole if score is not None and whole and not effect.lacking else None,
     )
 
 
@@ -111,10 +114,24 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
         where = {"model_input": "what the model sees", "source": "the files' own pixels"}
         place = where.get(str(request.get("apply")), "")
         lines.append(f"dB: mean PSNR of the pictures as the model sees them; corruptions applied to {place}")
+    lines += _unlike(summary)
     idle = [f"{e.operation} {e.level:g}" for e in summary.effects if e.audit.get("changed") == 0]
     if idle:
         lines.append(f"found nothing to change in any caption: {', '.join(idle)}")
     return (*lines, *source_notes(request))
+
+
+def _unlike(summary: SweepSummary) -> list[str]:
+    """Return what is said of settings that ranked other images than the clean run."""
+    unlike = [effect for effect in summary.effects if effect.lacking]
+    if not unlike:
+        return []
+    named = ", ".join(f"{effect.operation} {effect.level:g}" for effect in unlike)
+    reasons = {id_: reason for effect in unlike for id_, reason in effect.lacking.items()}
+    shown = "; ".join(f"{id_}: {reason}" for id_, reason in list(reasons.items())[:MOST_NAMED])
+    more = f"; and {len(reasons) - MOST_NAMED:,} more" if len(reasons) > MOST_NAMED else ""
+    differ = "the clean run ranked other images, so the galleries differ and no drop is given"
+    return [f"{named}: {differ}; unusable in one of them: {len(reasons):,} ({shown}{more})"]
 
 
 def source_notes(request: Mapping[str, Json]) -> list[str]:

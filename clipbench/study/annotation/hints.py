@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from clipbench.datasets.images import ImageError, colours, decode
+from clipbench.errors import PhotographError
 from clipbench.failures.items import FailureSample
 from clipbench.failures.suggestions import (
     HASH_SIDE,
@@ -20,6 +20,7 @@ from clipbench.failures.suggestions import (
 )
 from clipbench.perturb.inflect import with_ing, with_s
 from clipbench.perturb.word_lists import COLOURS, COUNTS, NOUN_EXCEPTIONS, SPATIAL, VERBS
+from clipbench.photographs.opening import colours, photograph
 from clipbench.records import Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, load_vectors
@@ -123,9 +124,9 @@ def _hash(dataset: Dataset, place: int, known: dict[int, int | None]) -> int | N
         known[place] = None
         if dataset.image_folder is not None and sample.path is not None and sample.problem is None:
             try:
-                with colours(decode(dataset.image_folder / sample.path)) as image:
-                    small = image.convert("L").resize((HASH_SIDE + 1, HASH_SIDE))
+                with photograph(dataset.image_folder / sample.path, sample.digest) as image:
+                    small = colours(image).convert("L").resize((HASH_SIDE + 1, HASH_SIDE))
                     known[place] = difference_hash(np.asarray(small))
-            except ImageError:
+            except PhotographError:
                 known[place] = None  # a photograph that went away gives no hint; labelling goes on
     return known[place]

@@ -12,8 +12,9 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from clipbench.datasets.images import ImageError, colours, decode
+from clipbench.errors import PhotographError
 from clipbench.failures.items import Failure
+from clipbench.photographs import opening
 from clipbench.records import Dataset
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -22,6 +23,8 @@ SIDE = 480
 GAP = 16
 INK, PAPER, GREY, EMPTY = (20, 24, 32), (255, 255, 255), (96, 104, 116), (228, 231, 236)
 QUALITY = 88
+LONGEST = 1_000
+"""Letters of a caption that a sheet shows."""
 
 OWN, FOUND = "Ground truth", "Retrieved"
 BLIND = ("Picture 1", "Picture 2")
@@ -32,16 +35,20 @@ def photograph(dataset: Dataset, place: int, side: int) -> Image.Image:
 
     A panel of that size with a word on it where there is no photograph to show.
     """
-    from PIL import ImageOps
-
     sample = dataset.samples[place]
     if dataset.image_folder is None or sample.path is None or sample.problem is not None:
         return _panel(side, f"no photograph\n{sample.id}")
     try:
-        with decode(dataset.image_folder / sample.path) as raw:
-            image = colours(ImageOps.exif_transpose(raw))
-    except ImageError as error:
+        with (
+            opening.photograph(dataset.image_folder / sample.path, sample.digest) as image,
+            opening.telling("cannot be shown"),
+        ):
+            return _within(opening.colours(image), side)
+    except PhotographError as error:
         return _panel(side, f"cannot be shown\n{sample.id}\n{error.message}")
+
+
+def _within(image: Image.Image, side: int) -> Image.Image:
     scale = side / max(image.size)
     # Small pictures are enlarged: a drawn scene of 128 pixels would be a stamp.
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -53,7 +60,7 @@ def photograph(dataset: Dataset, place: int, side: int) -> Image.Image:
 def jpeg(image: Image.Image) -> bytes:
     """Return an image as JPEG bytes, without any metadata."""
     data = io.BytesIO()
-    image.save(data, "JPEG", quality=QUALITY, optimize=True)
+    image.save(data, "JPEG", quality=QUALITY, optimize=True, comment=b"")  # Pillow would keep the file's
     return data.getvalue()
 
 
@@ -75,7 +82,7 @@ def pair(
     pictures = [photograph(dataset, place, SIDE) for place in places]
     big, small = _font(24), _font(16)
     width = 2 * SIDE + 3 * GAP
-    lines = _wrapped(dataset.captions[failure.caption].text, big, width - 2 * GAP)
+    lines = _wrapped(_shown(dataset.captions[failure.caption].text), big, width - 2 * GAP)
     line = 32
     top = GAP + line * len(lines) + GAP // 2
     sheet = Image.new("RGB", (width, top + SIDE + 28 + GAP), PAPER)
@@ -100,6 +107,11 @@ def _panel(side: int, text: str) -> Image.Image:
 
 def _font(size: int) -> Font:
     return ImageFont.load_default(size)
+
+
+def _shown(text: str) -> str:
+    """Return a caption as a sheet has room for it; nobody reads more beside two pictures."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def _wrapped(text: str, font: Font, room: int) -> Sequence[str]:

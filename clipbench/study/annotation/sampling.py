@@ -168,7 +168,7 @@ def _failure(loaded: LoadedRun, ledger: Ledger, query: int, places: Mapping[str,
     gallery = loaded.gallery
     t2i, found = ledger.direction == "t2i", int(ledger.top1[query])
     caption, other = (query, found) if t2i else (found, query)
-    own, retrieved = gallery.samples[int(gallery.owners[caption])].id, gallery.samples[other].id
+    own, retrieved = gallery.samples[int(gallery.owners[caption])].id, gallery.images[other].id
     return Failure(
         fingerprint=loaded.dataset.fingerprint,
         direction=ledger.direction,

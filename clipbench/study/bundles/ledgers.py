@@ -21,7 +21,7 @@ NEAR = 1e-4
 
 def ledger_faults(ledger: Ledger, gallery: Gallery, protocol: Protocol) -> Iterator[str]:
     """Yield what cannot be true of a ledger that ranked this gallery under this protocol."""
-    items = len(gallery.samples) if ledger.direction == "t2i" else len(gallery.captions)
+    items = len(gallery.images) if ledger.direction == "t2i" else len(gallery.captions)
     queries = len(gallery.captions) if ledger.direction == "t2i" else len(gallery.samples)
     if ledger.queries != queries:
         yield f"has {ledger.queries:,} queries, the dataset {queries:,}"

@@ -235,4 +235,4 @@ def _protocol(run: BundledRun) -> Protocol:
 
 def _gallery(bundle: Bundle, run: BundledRun) -> Gallery:
     images = bundle.sets[run.spec.images][0]
-    return gallery_of(bundle.datasets[run.spec.dataset], images.unreadable)
+    return gallery_of(bundle.datasets[run.spec.dataset], images.unreadable, run.spec.protocol)

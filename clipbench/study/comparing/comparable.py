@@ -116,13 +116,20 @@ def _queries(baseline: LoadedRun, other: LoadedRun) -> list[Difference]:
         return []
     here, there = _ids(baseline), _ids(other)
     if here == there:
-        return []
+        return _distractors(baseline, other)
     in_here, in_there = set(here), set(there)
     lacking = [key for key in here if key not in in_there]
     added = [key for key in there if key not in in_here]
     if not lacking and not added:
         return [Difference("queries", f"{len(here):,} captions", "the same in another order")]
     return [Difference("queries", _counted(here, lacking), _counted(there, added))]
+
+
+def _distractors(baseline: LoadedRun, other: LoadedRun) -> list[Difference]:
+    here, there = ([sample.id for sample in loaded.gallery.distractors] for loaded in (baseline, other))
+    if here == there:
+        return []
+    return [Difference("distractors", *(f"{len(ids):,} images without captions" for ids in (here, there)))]
 
 
 def _ids(loaded: LoadedRun) -> list[tuple[str, str, str]]:

@@ -50,7 +50,7 @@ def worst_failures(store: Store, loaded: LoadedRun, count: int) -> tuple[WorstFa
         if len(found) == count or margin[row] >= 0:
             break
         own, first = int(ledger.cluster[row]), int(ledger.top1[row])
-        if (own, first) in seen or first >= len(loaded.gallery.samples):  # an added item has no picture
+        if (own, first) in seen or first >= len(loaded.gallery.images):  # an added item has no picture
             continue
         seen.add((own, first))
         gallery = loaded.gallery
@@ -59,7 +59,7 @@ def worst_failures(store: Store, loaded: LoadedRun, count: int) -> tuple[WorstFa
                 gallery.captions[row],
                 texts[row],
                 gallery.samples[own],
-                gallery.samples[first],
+                gallery.images[first],
                 float(ranks[row]),
                 float(ledger.positive_score[row]),
                 float(ledger.negative_score[row]),

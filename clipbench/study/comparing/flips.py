@@ -126,7 +126,7 @@ def _top_result(
     gallery, top1 = loaded.gallery, int(ledger.top1[row])
     positives = ledger.positive[ledger.offsets[row] : ledger.offsets[row + 1]]
     of_images = ledger.direction == "t2i"
-    items = gallery.samples if of_images else gallery.captions
+    items = gallery.images if of_images else gallery.captions
     added = top1 >= len(items)  # a gallery under stress holds more than the dataset
     return TopResult(
         rank=rank,

@@ -129,7 +129,7 @@ def _unfit(loaded: LoadedRun) -> str:
 
 
 def _sizes(loaded: LoadedRun, collection: Collection) -> str:
-    images, captions = len(loaded.gallery.samples), len(loaded.gallery.captions)
+    images, captions = len(loaded.gallery.images), len(loaded.gallery.captions)
     if images == collection.images and captions in collection.captions:
         return ""
     wanted = " or ".join(f"{count:,}" for count in collection.captions)

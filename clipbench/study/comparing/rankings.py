@@ -53,8 +53,9 @@ def rankings(store: Store, loaded: LoadedRun, direction: Direction, depth: int) 
     gallery = loaded.gallery
     photos = load_vectors(store, images)[gallery.image_rows].astype(np.float64)
     words = load_vectors(store, texts)[gallery.caption_rows].astype(np.float64)
-    image_ids, caption_ids = loaded.query_ids("i2t"), loaded.query_ids("t2i")
-    queries, items = (words, photos) if direction == "t2i" else (photos, words)
+    image_ids, caption_ids = [sample.id for sample in gallery.images], loaded.query_ids("t2i")
+    asking = photos[: len(gallery.samples)]  # distractors ask for nothing
+    queries, items = (words, photos) if direction == "t2i" else (asking, words)
     query_ids, item_ids = (caption_ids, image_ids) if direction == "t2i" else (image_ids, caption_ids)
     if ledger.gallery_size != len(items):
         raise StoreError(

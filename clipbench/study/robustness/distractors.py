@@ -81,7 +81,7 @@ def usable_samples(other: Dataset, images: EmbeddingSet) -> list[Sample]:
 
 def added_rows(usable: Sequence[Sample], gallery: Gallery) -> list[int]:
     """Return which of another dataset's usable images are added to a gallery: those that are not in it."""
-    own = {sample.digest for sample in gallery.samples if sample.digest}
+    own = {sample.digest for sample in gallery.images if sample.digest}
     return [row for row, sample in enumerate(usable) if sample.digest not in own]
 
 

@@ -6,14 +6,19 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from clipbench.perturb.operation import ImageOperation
 from clipbench.records import text_key
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import photographs
+from clipbench.study.encode import Transform
 from clipbench.study.models import VectorSource
 from clipbench.study.robustness.corruption import corruption
 from clipbench.study.robustness.sweep import Plan
+
+Pixels = npt.NDArray[np.uint8]
 
 PROBE_TEXTS = 128
 PROBE_IMAGES = 16
@@ -69,28 +74,35 @@ def _texts(planned: Plan, source: VectorSource) -> float:
 def _images(planned: Plan, source: VectorSource) -> float:
     if not planned.pictures:
         return 0.0
-    from clipbench.encoders.images import PhotoFile, read_photo
+    from clipbench.encoders.images import PhotoFile, decode_ahead
 
+    encoder = source.encoder
     probe = photographs(planned.dataset)[0][:PROBE_IMAGES]
-    first = read_photo(PhotoFile(probe[0].path, probe[0].digest))
-    source.encoder.encode_images(source.encoder.prepare(first)[None])  # a model's first batch is a slow one
-    began = time.monotonic()
-    images = [read_photo(PhotoFile(p.path, p.digest)) for p in probe]
-    pixels = [source.encoder.prepare(image) for image in images]
-    source.encoder.encode_images(np.stack(pixels))
-    plain = (time.monotonic() - began) / len(probe) * planned.pictures
+    files = [PhotoFile(p.path, p.digest) for p in probe]
+
+    def seconds(see: Transform, count: int) -> float:
+        """Return what opening and seeing one photograph takes; one that cannot be used takes its time too."""
+        began = time.monotonic()
+        ahead = decode_ahead(files[:count], lambda place, image: see(probe[place].id, image), workers=1)
+        pixels = [one.pixels for one in ahead if one.pixels is not None]
+        if pixels:
+            encoder.encode_images(np.stack(pixels))
+        return (time.monotonic() - began) / max(1, min(count, len(files)))
+
+    def plain(_: str, image: Image.Image) -> Pixels:
+        return encoder.prepare(image)
+
+    seconds(plain, 1)  # a model's first batch is a slow one
+    clean = seconds(plain, PROBE_IMAGES)
+    few = seconds(plain, PROBE_CORRUPTED)
     left = [run.setting for run in planned.runs if not run.stored]
     corrupted = [(s.operation, s.perturbation) for s in left if isinstance(s.operation, ImageOperation)]
-    seconds = 0.0
+    more = 0.0
     for name in dict.fromkeys(operation.name for operation, _ in corrupted):
         settings = [pair for pair in corrupted if pair[0].name == name]
-        see = corruption(source.encoder, *settings[len(settings) // 2])
-        few = list(zip(probe, images, strict=True))[:PROBE_CORRUPTED]
-        began = time.monotonic()
-        for picture, image in few:
-            see(picture.id, image)
-        seconds += (time.monotonic() - began) / len(few) * len(settings)
-    return plain + seconds * len(planned.dataset.samples)
+        see = corruption(encoder, *settings[len(settings) // 2])
+        more += max(0.0, seconds(see, PROBE_CORRUPTED) - few) * len(settings)
+    return clean * planned.pictures + more * len(planned.dataset.samples)
 
 
 def words(found: Estimate) -> str:

@@ -53,7 +53,7 @@ def size_run(base: Ground, sizes: Sequence[int]) -> StoredRun:
 
     Raises ClipbenchError for a size that the dataset does not have.
     """
-    chosen = checked_sizes(sizes, len(base.gallery.samples))
+    chosen = checked_sizes(sizes, len(base.gallery.images))
     inputs = base.stressed(KIND, base.protocol.directions, {"sizes": list(chosen)})
     stored = find_recorded(base.store, inputs)
     if stored is not None:

@@ -60,7 +60,7 @@ def stress_gallery(
     operations = controls(request.controls)
     others = [load_dataset(source.store, other) for other in request.distractors]
     base = ground(load_dataset(source.store, name), source, Protocol(), progress, allow_missing)
-    images = len(base.gallery.samples)
+    images = len(base.gallery.images)
     if images < 2:
         raise ClipbenchError(f"{name} has {images} image to rank; a gallery to stress has 2 or more")
     return StressRuns(

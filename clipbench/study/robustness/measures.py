@@ -7,7 +7,7 @@ seeds of each query's value; a drop resamples the clean and the perturbed value 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import numpy as np
@@ -45,6 +45,8 @@ class Effect:
     values: each metric over seeds. bounds: the interval of its mean. drops: clean less perturbed, with its
     interval. kept: the share of clean hits that stay hits, gained: of clean misses that become hits, means
     over seeds, by direction and hit@K. audit: what the operation did, as counted for the first seed.
+    lacking: images, with the reason, that only the clean run ranked, or only these; where there are any the
+    galleries differ, so that bounds, drops, kept and gained are empty.
     """
 
     operation: str
@@ -56,6 +58,7 @@ class Effect:
     kept: Mapping[Name, float | None]
     gained: Mapping[Name, float | None]
     audit: Mapping[str, Json]
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float | None:
@@ -117,14 +120,14 @@ def summarise(store: Store, sweep: StoredSweep) -> SweepSummary:
     bounds = {
         (m.direction, m.name): (m.low, m.high) for m in stored if m.low is not None and m.high is not None
     }
-    base = load_ledgers(store, clean_run.key)
+    base = _Base(clean, load_ledgers(store, clean_run.key), _unusable(store, clean_run))
     groups: dict[tuple[str, str, float], list[StoredRun]] = {}
     for run in runs:
         if run is not clean_run:
             setting = run.perturbation
             groups.setdefault((shown_operation(setting), setting.target, setting.level), []).append(run)
-    effects = tuple(_effect(store, name, group, clean, base) for (name, _, _), group in groups.items())
-    ran = [d for d in DIRECTIONS if d in base]
+    effects = tuple(_effect(store, name, group, base) for (name, _, _), group in groups.items())
+    ran = [d for d in DIRECTIONS if d in base.ledgers]
     words = "RSUM" if len(ran) == len(DIRECTIONS) else f"{ran[0]} R@1 + R@5 + R@10"
     return SweepSummary(sweep, clean_run, clean, bounds, effects, _operations(effects, clean), words)
 
@@ -147,12 +150,20 @@ def _run(store: Store, key: str) -> StoredRun:
     return run
 
 
+@dataclass(frozen=True)
+class _Base:
+    """What perturbed runs are seen against: the clean run's metrics, ledgers, and images it could not use."""
+
+    metrics: Mapping[Name, float]
+    ledgers: Ledgers
+    unusable: Mapping[str, str]
+
+
 def _effect(
     store: Store,
     operation: str,
     runs: Sequence[StoredRun],
-    clean: Mapping[Name, float],
-    base: Ledgers,
+    base: _Base,
 ) -> Effect:
     protocol = protocol_of(runs[0].spec.protocol)
     by_seed = {run.perturbation.seed: run for run in runs}
@@ -165,9 +176,18 @@ def _effect(
         name: over_seeds({seed: found[name] for seed, found in metrics.items()})
         for name in metrics[min(metrics)]
     }
-    drops = {name: (clean[name] - value.mean, None) for name, value in values.items() if name in clean}
-    bounds, paired = _resampled(base, ledgers, protocol)
-    kept, gained = _retained(base, ledgers)
+    lacking = _lacking(store, runs, base)
+    drops: dict[Name, float] = {}
+    kept: dict[Name, float | None] = {}
+    gained: dict[Name, float | None] = {}
+    bounds: dict[Name, Interval] = {}
+    paired: dict[Name, Interval] = {}
+    if not lacking:  # else the galleries differ, and neither queries nor scores belong together
+        drops = {
+            name: base.metrics[name] - value.mean for name, value in values.items() if name in base.metrics
+        }
+        bounds, paired = _resampled(base.ledgers, ledgers, protocol)
+        kept, gained = _retained(base.ledgers, ledgers)
     setting = runs[0].perturbation
     first = find_set(store, runs[0].spec.texts if setting.target == "text" else runs[0].spec.images)
     return Effect(
@@ -176,11 +196,27 @@ def _effect(
         level=setting.level,
         values=values,
         bounds={name: bound for name, bound in bounds.items() if name in values},
-        drops={name: (drop, paired.get(name)) for name, (drop, _) in drops.items()},
+        drops={name: (drop, paired.get(name)) for name, drop in drops.items()},
         kept=kept,
         gained=gained,
         audit=(first.audit if first else None) or {},
+        lacking=lacking,
     )
+
+
+def _lacking(store: Store, runs: Sequence[StoredRun], base: _Base) -> dict[str, str]:
+    """Return the images that only the clean run could use, or only some of these, and why not."""
+    found: dict[str, str] = {}
+    for run in runs:
+        unusable = _unusable(store, run)
+        both = {**base.unusable, **unusable}
+        found |= {id_: both[id_] for id_ in base.unusable.keys() ^ unusable.keys()}
+    return dict(sorted(found.items()))
+
+
+def _unusable(store: Store, run: StoredRun) -> dict[str, str]:
+    images = find_set(store, run.spec.images)
+    return dict(images.unreadable) if images else {}
 
 
 def _retained(
@@ -244,8 +280,10 @@ def _operations(effects: Sequence[Effect], clean: Mapping[Name, float]) -> tuple
         return ()
     found = []
     for name in dict.fromkeys(e.operation for e in effects):
-        levels = {e.level: e.score for e in effects if e.operation == name}
+        levels = {e.level: e.score for e in effects if e.operation == name and not e.lacking}
         scores = {level: score for level, score in levels.items() if score is not None}
+        if not scores:  # every level ranked other images than the clean run
+            continue
         mean = fmean(scores.values())
         worst = min(scores, key=lambda level: scores[level])
         found.append(OperationSummary(name, 1 - mean / whole, 1 - scores[worst] / whole, worst, mean / whole))

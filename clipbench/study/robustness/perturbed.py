@@ -68,10 +68,12 @@ def perturbed_pictures(
     see = _transform(setting, source)
     bar = progress.start("pictures", len(pictures))
     files = [PhotoFile(p.path, p.digest) for p in pictures]
-    ahead = decode_ahead(files, lambda position, image: see(pictures[position].id, image))
+    # Pictures of their own size are large: no more of them wait than one is written while one is made.
+    depth = 2 if setting.perturbation.parameters.get("apply") == "source" else None
+    ahead = decode_ahead(files, lambda position, image: see(pictures[position].id, image), depth=depth)
     for picture, decoded in zip(pictures, ahead, strict=True):
         if decoded.pixels is None:
-            unusable[picture.id] = decoded.problem.reason if decoded.problem else "unreadable"
+            unusable[picture.id] = decoded.problem.message if decoded.problem else "unreadable"
         else:
             yield PerturbedPicture(picture.id, decoded.pixels)
         progress.advance(bar)

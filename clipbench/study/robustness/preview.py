@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clipbench.errors import DatasetError, PhotographError
 from clipbench.keys import item_key
 from clipbench.perturb.operation import ImageOperation, TextOperation
 from clipbench.perturb.registry import Selection
+from clipbench.photographs.opening import colours, photograph, telling
+from clipbench.photographs.resizing import SLENDER, resized_window
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
@@ -95,20 +99,26 @@ def preview_photographs(dataset: Dataset, count: int, place: Place) -> Iterator[
     """Yield id and pixels, uint8 (H, W, 3), of up to `count` photographs, drawn by a hash of their ids.
 
     place: "source" for the file's own pixels, "model_input" for 224 × 224 cut from the middle, as most models
-    see them. Raises DatasetError for a dataset without photographs, Unreadable for a file that changed.
+    see them. Raises DatasetError for a dataset without photographs, and naming one that cannot be shown.
     """
-    from clipbench.encoders.images import PhotoFile, read_photo
-
     drawn = sorted(photographs(dataset)[0], key=lambda p: item_key(("preview", p.id)))[:count]
     for picture in drawn:
-        image = read_photo(PhotoFile(picture.path, picture.digest)).convert("RGB")
-        yield picture.id, np.asarray(image if place == "source" else middle(image))
+        try:
+            with photograph(picture.path, picture.digest) as image, telling("cannot be shown"):
+                rgb = colours(image)
+                pixels = np.asarray(rgb if place == "source" else middle(rgb))
+        except PhotographError as error:
+            message = f"photograph {picture.id} cannot be shown: {error.message}"
+            raise DatasetError(message, f"clipbench dataset lint {quote(dataset.name)}") from error
+        yield picture.id, pixels
 
 
 def middle(image: Image.Image) -> Image.Image:
     """Return the image with its shorter side resized to 224 pixels, cut to the square in the middle."""
     scale = SIDE / min(image.size)
     size = (max(SIDE, round(image.width * scale)), max(SIDE, round(image.height * scale)))
-    resized = image.resize(size, Image.Resampling.BICUBIC)
     left, top = (size[0] - SIDE) // 2, (size[1] - SIDE) // 2
-    return resized.crop((left, top, left + SIDE, top + SIDE))
+    window = (left, top, left + SIDE, top + SIDE)
+    if max(image.size) > SLENDER * min(image.size):
+        return resized_window(image, size, window, Image.Resampling.BICUBIC)
+    return image.resize(size, Image.Resampling.BICUBIC).crop(window)

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipbench.datasets.textfile import json_fault, read_text, split_lines
+from clipbench.datasets.textfile import json_fault, read_text
 from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.perturb.resources import Rewrites
 from clipbench.records import Dataset
 from clipbench.tabular.table import read_table
+from clipbench.tabular.text import split_lines
 
 ID, TEXT, ORIGINAL = "caption_id", "text", "original"
 TABLES = (".csv", ".tsv")

@@ -41,7 +41,7 @@ class Ground:
         return self.source.store
 
     def image_vectors(self) -> Vectors:
-        """Return the vectors of the ranked images; float32 (N, D)."""
+        """Return the vectors of the ranked images, distractors last; float32 (N, D)."""
         return load_vectors(self.store, self.images)[self.gallery.image_rows]
 
     def text_vectors(self) -> Vectors:
@@ -77,5 +77,5 @@ def ground(
     texts = embed_texts(store, dataset, source, progress).set
     inputs = RunInputs(EVALUATE, dataset, images, texts, protocol, device=source.device)
     run = evaluate_sets(store, inputs).run
-    gallery = gallery_of(dataset, images.unreadable)
+    gallery = gallery_of(dataset, images.unreadable, run.spec.protocol)
     return Ground(source, dataset, images, texts, gallery, run, load_ledgers(store, run.key), protocol)

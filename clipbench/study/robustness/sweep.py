@@ -21,6 +21,7 @@ from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
 from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
 from clipbench.study.evaluate import evaluate_sets
+from clipbench.study.galleries import gallery_words
 from clipbench.study.models import VectorSource
 from clipbench.study.progress import OneBar, Progress, Silent
 from clipbench.study.recording import EVALUATE, ROBUSTNESS, RunInputs
@@ -120,7 +121,8 @@ def _planned(
         return set_key(dataset.key, source.identity.key, setting.perturbation.side(modality).key, modality)
 
     kind = EVALUATE if setting.is_clean else ROBUSTNESS
-    spec = RunSpec(kind, dataset.key, side("image"), side("text"), protocol.as_json())
+    words = {**protocol.as_json(), **gallery_words(dataset)}
+    spec = RunSpec(kind, dataset.key, side("image"), side("text"), words)
     return Planned(setting, texts, spec, _is_stored(source.store, spec))
 
 

@@ -81,7 +81,7 @@ def _refuse_file(path: Path) -> NoReturn:
     if path.name.startswith("wn.db"):
         raise ClipbenchError(
             f"{path} is a database of the wn package, whose layout changes with its version; "
-            "clipbench reads the files of WordNet itself",
+            "the files of WordNet itself can be read",
             HINT,
         )
     raise ClipbenchError(f"{path} is no folder and no zip of WordNet", HINT)

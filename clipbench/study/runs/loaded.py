@@ -16,7 +16,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
-from clipbench.study.galleries import Gallery, gallery_of
+from clipbench.study.galleries import UNCAPTIONED, Gallery, gallery_of
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def load_runs(store: Store, runs: Sequence[StoredRun]) -> tuple[LoadedRun, ...]:
     loaded_runs = []
     for run in runs:
         dataset, images = datasets[run.spec.dataset], need_set(store, run, run.spec.images)
-        shared = (run.spec.dataset, tuple(images.unreadable))
+        shared = (run.spec.dataset, tuple(images.unreadable), run.spec.protocol.get(UNCAPTIONED))
         if shared not in galleries:
-            galleries[shared] = gallery_of(dataset, images.unreadable)
+            galleries[shared] = gallery_of(dataset, images.unreadable, run.spec.protocol)
         ledgers = load_ledgers(store, run.key)
         ordered = {d: ledgers[d] for d in DIRECTIONS if d in ledgers}
         metrics = {(m.direction, m.name): m for m in load_metrics(store, run.key)}

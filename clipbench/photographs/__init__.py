@@ -1,0 +1,1 @@
+"""Photographs: one way to open them for every use, within limits; and resizing that makes only what is kept."""
