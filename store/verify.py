@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, Table, select
 
+from clipbench.errors import ClipbenchError
 from clipbench.foreign_files import reason
 from clipbench.records import Direction, Ledger, Metric, text_key
 from clipbench.store import digests, tables, triggers, views
@@ -79,6 +80,8 @@ def _looked(what: str, findings: Iterable[str | None]) -> Iterator[str | None]:
     """Yield findings; where looking itself fails, that is the last one."""
     try:
         yield from findings
+    except ClipbenchError as error:
+        yield f"{what}: {error.message}"
     except Exception as error:
         yield f"{what} cannot be read ({reason(error)})"
 
