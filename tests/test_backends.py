@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from clipbench.demo import model_folder
-from clipbench.encoders.backends import BACKENDS, ModelRequest, backend_of, model_help
+from clipbench.encoders.backends import BACKENDS, backend_of, model_help
 from clipbench.encoders.protocol import Encoder
+from clipbench.encoders.request import ModelRequest
 from clipbench.errors import EncoderError
 
 MINE = """

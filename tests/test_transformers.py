@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from clipbench.encoders.backends import ModelRequest, backend_of
+from clipbench.encoders.backends import backend_of
+from clipbench.encoders.request import ModelRequest
 from clipbench.encoders.transformers_model import TransformersEncoder, load
 from clipbench.errors import EncoderError
 

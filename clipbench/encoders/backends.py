@@ -11,23 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from clipbench.encoders.protocol import Encoder
+from clipbench.encoders.request import ModelRequest
 from clipbench.errors import EncoderError
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
-    """What --model, --pretrained, --precision, --device and --quickgelu say, unparsed."""
-
-    model: str
-    pretrained: str | None = None
-    precision: str = "fp32"
-    device: str = "auto"
-    quickgelu: bool | None = None
-
-    @property
-    def rest(self) -> str:
-        """What follows the prefix, the whole of it where there is none."""
-        return self.model.partition(":")[2] or self.model
 
 
 @dataclass(frozen=True, slots=True)

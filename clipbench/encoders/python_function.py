@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from clipbench.encoders.backends import ModelRequest
 from clipbench.encoders.protocol import TextVectors
+from clipbench.encoders.request import ModelRequest
 from clipbench.errors import EncoderError
 from clipbench.keys import digest
 from clipbench.records import EncoderIdentity

@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from clipbench.encoders.backends import ModelRequest
 from clipbench.encoders.hub_cache import cached_revision
+from clipbench.encoders.request import ModelRequest
 from clipbench.errors import EncoderError
 from clipbench.keys import Json, digest
 

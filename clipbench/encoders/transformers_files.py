@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipbench.encoders.backends import ModelRequest
 from clipbench.encoders.hub_cache import cached_file, cached_revision, hub_folder, is_offline
 from clipbench.encoders.network import hub_address, reachable
+from clipbench.encoders.request import ModelRequest
 from clipbench.encoders.specification import (
     device_named,
     file_stamp,

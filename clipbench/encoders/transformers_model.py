@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clipbench.encoders.backends import ModelRequest
 from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH, length_sorted, unique_texts
 from clipbench.encoders.libraries import library_versions
 from clipbench.encoders.network import silent_libraries
 from clipbench.encoders.precision import exact_fp32, input_type, precision_notes, resolve_device
 from clipbench.encoders.protocol import TextVectors
+from clipbench.encoders.request import ModelRequest
 from clipbench.encoders.specification import Precision, device_named, precision_named
 from clipbench.encoders.text_trimming import TOLERANCE
 from clipbench.encoders.transformers_files import model_place, must_stay_offline

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from clipbench.encoders.backends import ModelRequest as ModelRequest  # noqa: PLC0414, commands take it from here
 from clipbench.encoders.backends import backend_of
+from clipbench.encoders.request import ModelRequest as ModelRequest  # noqa: PLC0414, commands take it from here
 from clipbench.errors import EncoderError
 from clipbench.records import CLEAN, EncoderIdentity, Perturbation
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder

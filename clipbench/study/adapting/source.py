@@ -43,10 +43,8 @@ class AdapterSource:
         """
         from clipbench.study.models import ModelRequest, open_source
 
-        told = dict(self.record.record["base"])  # type: ignore[call-overload, arg-type]  # a JSON object
         identity = load_encoder(self.store, self.record.base)
-        words = str(told["spec"])
-        model, _, pretrained = words.partition(" ")
+        model, _, pretrained = identity.spec.partition(" ")
         request = ModelRequest(model, pretrained or None, identity.precision, self.request.device)
         return open_source(self.store, request)
 
