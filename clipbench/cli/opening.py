@@ -33,7 +33,8 @@ def open_at(folder: Path | None, *, create: bool = False, to_read: bool = False)
 
 def model_source(store: Store, model: str, options: EncoderOptions) -> VectorSource:
     """Return a model of which nothing is loaded before a vector is lacking."""
-    from clipbench.study.models import ModelRequest, open_source
+    from clipbench.study.models import ModelRequest
+    from clipbench.study.sources import open_source
 
     return open_source(store, ModelRequest(model, options.pretrained, options.precision, options.device))
 

@@ -6,7 +6,7 @@ so a command whose vectors are all stored never loads torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -192,27 +192,8 @@ class ImportedSource(EncoderSource):
 ADAPTER = "adapter:"
 """`--model adapter:NAME` means an adapter that `adapt train` stored, on top of its own base."""
 
-
-def _adapter_source(store: Store, request: ModelRequest) -> VectorSource:
-    from clipbench.study.adapting.source import AdapterSource
-
-    return AdapterSource(store, request)
-
-
-SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
-    IMPORTED: ImportedSource,
-    ADAPTER: _adapter_source,
-}
-"""Sources that need the store, by the prefix of `--model`; every other request is an encoder of a backend."""
-
 USAGES: Mapping[str, str] = {
     IMPORTED: "imported:WORDS (vectors that embed import attached)",
     ADAPTER: "adapter:NAME (a head that adapt train stored)",
 }
 """How they are typed, for help and messages."""
-
-
-def open_source(store: Store, request: ModelRequest) -> VectorSource:
-    """Return where the vectors of a request come from; nothing is loaded yet."""
-    word, colon, _ = request.model.partition(":")
-    return SOURCES.get(word + colon, EncoderSource)(store, request)

@@ -13,12 +13,12 @@ from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
 from clipbench.study.encode import IMAGE_SHARD, TEXT_SHARD, Encoded, Picture, Transform, shards
+from clipbench.study.models import EncoderSource, ImportedSource, ModelRequest, VectorSource
 from clipbench.study.progress import Progress
 
 if TYPE_CHECKING:
     from clipbench.adapters.training import Adapter
     from clipbench.encoders.protocol import Encoder
-    from clipbench.study.models import ModelRequest, VectorSource
 
 PREFIX = "adapter:"
 
@@ -41,12 +41,14 @@ class AdapterSource:
 
         Raises EncoderError where what the base was called is another encoder today.
         """
-        from clipbench.study.models import ModelRequest, open_source
-
         identity = load_encoder(self.store, self.record.base)
-        model, _, pretrained = identity.spec.partition(" ")
+        # The words of an imported encoder may hold blanks; those of a backend are a model and its tag.
+        model, _, pretrained = (
+            (identity.label, "", "") if identity.kind == "imported" else identity.spec.partition(" ")
+        )
         request = ModelRequest(model, pretrained or None, identity.precision, self.request.device)
-        return open_source(self.store, request)
+        source = ImportedSource if identity.kind == "imported" else EncoderSource
+        return source(self.store, request)
 
     @cached_property
     def identity(self) -> EncoderIdentity:

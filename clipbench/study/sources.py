@@ -1,0 +1,28 @@
+"""Which source a `--model` means: an encoder of a backend, or one of those that need the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from clipbench.store.engine import Store
+from clipbench.study.adapting.source import AdapterSource
+from clipbench.study.models import (
+    ADAPTER,
+    IMPORTED,
+    EncoderSource,
+    ImportedSource,
+    ModelRequest,
+    VectorSource,
+)
+
+SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
+    IMPORTED: ImportedSource,
+    ADAPTER: AdapterSource,
+}
+"""Sources that need the store, by the prefix of `--model`; every other request is an encoder of a backend."""
+
+
+def open_source(store: Store, request: ModelRequest) -> VectorSource:
+    """Return where the vectors of a request come from; nothing is loaded yet."""
+    word, colon, _ = request.model.partition(":")
+    return SOURCES.get(word + colon, EncoderSource)(store, request)
