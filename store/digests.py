@@ -42,6 +42,7 @@ DIGESTED: Mapping[str, Digested] = MappingProxyType(
     {
         "dataset": Digested(children=("image", "caption")),
         "dataset_name": Digested(("name",)),
+        "adapter": Digested(),
         "encoder": Digested(),
         "encoder_signature": Digested(("signature",)),
         "perturbation": Digested(),

@@ -109,6 +109,8 @@ class OpenClipEncoder:
         self, texts: Sequence[str], counts: npt.NDArray[np.integer]
     ) -> Iterator[tuple[npt.NDArray[np.intp], Forward]]:
         """Yield which texts go through the tower together, and how."""
+        if not texts:
+            return
         if self.tower is not None and self.shared_prefixes:
             tower = self.tower
             yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids)
