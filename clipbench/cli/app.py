@@ -14,7 +14,19 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli import annotate, dataset, demo, doctor, embed, evaluate, report, robustness, runs, store
+from clipbench.cli import (
+    adapt,
+    annotate,
+    dataset,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    report,
+    robustness,
+    runs,
+    store,
+)
 from clipbench.cli.console import print_error
 from clipbench.cli.groups import InOrderOfWork
 from clipbench.cli.report_options import ReportCommand
@@ -39,6 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report", cls=ReportCommand)(report.report)
 app.add_typer(robustness.app, name="robustness")
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(adapt.app, name="adapt")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

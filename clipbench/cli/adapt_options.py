@@ -1,0 +1,96 @@
+"""How adapters are trained, as options: one record for `adapt train` and `adapt ablate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from clipbench.cli.expanding import option, switch
+from clipbench.errors import ClipbenchError
+
+if TYPE_CHECKING:
+    from clipbench.adapters.training import Recipe
+    from clipbench.study.adapting.training import Noise
+
+HeadName: TypeAlias = Literal[
+    "identity", "diagonal", "linear", "low-rank", "mlp", "residual", "clip-adapter", "two-tower"
+]
+LossName: TypeAlias = Literal[
+    "infonce",
+    "masked",
+    "multi-positive",
+    "multi-positive-in",
+    "sigmoid",
+    "margin",
+    "margin-hard",
+    "debiased",
+    "hardness",
+]
+SideName: TypeAlias = Literal["text", "image", "both"]
+OrderName: TypeAlias = Literal["shuffled", "grouped", "file"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Everything of a recipe but the head, the loss and what an ablation scans."""
+
+    side: SideName = option("Which vectors get a head: text, image, both.", default="both", metavar="SIDE")
+    epochs: int = option("Times that every caption is shown.", default=20, min=0, metavar="N")
+    batch: int = option("Captions of a batch.", default=256, min=2, metavar="N")
+    decay: float = option("Weight decay of AdamW.", default=0.01, min=0, metavar="X")
+    hidden: int | None = option("Width of the inner layer. [default: the dimension]", min=1, metavar="N")
+    rank: int = option("Rank of a low-rank head.", default=16, min=1, metavar="N")
+    learn_alpha: bool = switch("Learn the residual's share from where --alpha puts it.", "--learn-alpha")
+    fixed_temperature: bool = switch("Keep the temperature where it is.", "--fixed-temperature")
+    margin: float = option("Of the margin losses.", default=0.2, metavar="X")
+    order: OrderName = option(
+        "shuffled; grouped (an image's captions meet); file (as they stand).",
+        default="shuffled",
+        metavar="ORDER",
+    )
+    mine_every: int | None = option("Put hard negatives together every N epochs.", min=1, metavar="N")
+    patience: int | None = option("Stop after N epochs without a better RSUM.", min=1, metavar="N")
+    noise: str | None = option("Train under perturbed captions: word-dropout=0.2.", metavar="OPERATION=LEVEL")
+
+    def recipe(
+        self, head: str, loss: str, alpha: float, rate: float, temperature: float, seed: int
+    ) -> Recipe:
+        """Return the recipe of one training. Raises ClipbenchError for one that means nothing."""
+        from clipbench.adapters.heads import HeadOptions
+        from clipbench.adapters.losses import LossOptions
+        from clipbench.adapters.training import Recipe
+
+        return Recipe(
+            head=head,
+            side=self.side,
+            options=HeadOptions(alpha, self.learn_alpha, self.hidden, self.rank),
+            loss=loss,
+            loss_options=LossOptions(margin=self.margin),
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=rate,
+            decay=self.decay,
+            temperature=temperature,
+            learn_scale=not self.fixed_temperature,
+            order=self.order,
+            mine_every=self.mine_every,
+            patience=self.patience,
+            seed=seed,
+        )
+
+    def noise_of(self) -> Noise | None:
+        """Return the perturbation that --noise names. Raises ClipbenchError for one that is none of texts."""
+        if self.noise is None:
+            return None
+        from clipbench.perturb.operation import TextOperation
+        from clipbench.perturb.registry import operation
+        from clipbench.study.adapting.training import Noise
+
+        name, _, level = self.noise.partition("=")
+        chosen = operation(name)
+        if not isinstance(chosen, TextOperation):
+            raise ClipbenchError(f"{name} changes photographs; adapters are trained on perturbed captions")
+        try:
+            return Noise(chosen, float(level or 1))
+        except ValueError:
+            raise ClipbenchError(f"{level!r} is no level", "--noise word-dropout=0.2") from None

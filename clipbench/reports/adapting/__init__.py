@@ -1,0 +1,1 @@
+"""Tables of adapters: what is stored, and how one was trained."""

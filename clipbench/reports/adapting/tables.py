@@ -1,0 +1,138 @@
+"""Stored adapters as tables: all of them, and one with its training log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clipbench.keys import short
+from clipbench.reports.tables import Cell, Column, Table
+from clipbench.store.adapters import AdapterRecord, list_adapters
+from clipbench.store.engine import Store
+
+_LIST = (
+    Column("adapter"),
+    Column("base"),
+    Column("head"),
+    Column("side"),
+    Column("loss"),
+    Column("train"),
+    Column("validation"),
+    Column("best_epoch", "best epoch"),
+    Column("rsum_before", "RSUM before", digits=1),
+    Column("rsum", "RSUM", digits=1),
+    Column("parameters"),
+    Column("key"),
+)
+
+
+def adapter_list(store: Store) -> Table:
+    """Return every stored adapter with its validation RSUM before any training and at its best epoch."""
+    rows = tuple(_row(one) for one in list_adapters(store))
+    return Table(
+        "adapters",
+        _LIST,
+        rows,
+        (
+            "RSUM is of the validation set, which chose the epoch: evaluate on a test set for a number to report",
+        )
+        if rows
+        else (),
+        empty="no adapters yet: clipbench adapt train TRAIN --val VALIDATION --model MODEL",
+    )
+
+
+def _row(one: AdapterRecord) -> tuple[Cell, ...]:
+    recipe = _recipe(one)
+    best = int(_number(one.record.get("best_epoch")))
+    return (
+        one.name,
+        str(_part(one.record, "base").get("label")),
+        str(recipe.get("head")),
+        str(recipe.get("side")),
+        str(recipe.get("loss")),
+        str(_part(one.record, "train").get("name")),
+        str(_part(one.record, "validation").get("name")),
+        best,
+        _rsum(one, 0),
+        _rsum(one, best),
+        int(_number(one.record.get("parameters"))),
+        short(one.key),
+    )
+
+
+def adapter_tables(one: AdapterRecord) -> list[Table]:
+    """Return what an adapter is, and what every epoch of its training came to."""
+    facts: list[tuple[Cell, ...]] = [
+        ("key", one.key),
+        ("encoder", one.encoder),
+        ("base", f"{_part(one.record, 'base').get('label')} ({short(one.base)})"),
+        *((f"{which}", f"{_part(one.record, which).get('name')}") for which in ("train", "validation")),
+        *((name, str(value)) for name, value in _recipe(one).items()),
+    ]
+    if one.record.get("noise"):
+        noise = _part(one.record, "noise")
+        facts.append(("noise", f"{noise.get('operation')} {noise.get('level')}"))
+    best = int(_number(one.record.get("best_epoch")))
+    epochs: list[tuple[Cell, ...]] = []
+    for entry in one.log:
+        scores: Mapping[str, float] = entry["scores"]
+        epochs.append(
+            (
+                entry["epoch"],
+                entry["loss"],
+                1 / entry["scale"],
+                scores["t2i hit@1"],
+                scores["i2t hit@1"],
+                scores["rsum"],
+                "best" if entry["epoch"] == best else None,
+            )
+        )
+    columns = (
+        Column("epoch"),
+        Column("loss"),
+        Column("temperature"),
+        Column("t2i_r1", "t2i R@1"),
+        Column("i2t_r1", "i2t R@1"),
+        Column("rsum", "RSUM", digits=1),
+        Column("best", " "),
+    )
+    note = "R@1 and RSUM are of the validation set; epoch 0 is before any training"
+    return [
+        Table(f"adapter {one.name}", (Column("what"), Column("value")), tuple(facts)),
+        Table("training", columns, tuple(epochs), (note,)),
+    ]
+
+
+def _recipe(one: AdapterRecord) -> Mapping[str, Any]:
+    """Return the recipe with its defaults, which are not stored."""
+    from clipbench.adapters.training import Recipe
+    from clipbench.adapters.weights import recipe_of
+
+    recipe = recipe_of(_part(one.record, "recipe"))
+    options = recipe.options
+    shown = {
+        "head": recipe.head,
+        "side": recipe.side,
+        "alpha": options.alpha if recipe.head in {"residual", "clip-adapter"} else None,
+        "loss": recipe.loss,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "rate": recipe.rate,
+        "seed": recipe.seed,
+        "order": recipe.order if recipe.order != Recipe().order else None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = record.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _rsum(one: AdapterRecord, epoch: int) -> float | None:
+    return next((float(e["scores"]["rsum"]) for e in one.log if e["epoch"] == epoch), None)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
