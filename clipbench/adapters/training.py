@@ -77,6 +77,19 @@ class Recipe:
             raise ClipbenchError("rate, temperature and clamp are above 0, and the decay is not below 0")
 
 
+STEPS = 400
+"""Steps that training takes at least where nobody says how many epochs: a small set needs more of them."""
+
+
+def enough_epochs(captions: int, batch: int) -> int:
+    """Return 20 epochs, or as many as make `STEPS` steps of so many captions.
+
+    >>> enough_epochs(28_315, 256), enough_epochs(1_392, 256)
+    (20, 67)
+    """
+    return max(20, math.ceil(STEPS / math.ceil(captions / batch)))
+
+
 class Adapter(nn.Module):
     """A head for texts and one for images; what they give has norm 1."""
 

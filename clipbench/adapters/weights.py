@@ -56,7 +56,8 @@ def adapter_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Json]) -> 
     """
     from safetensors.torch import save
 
-    ordered = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    # Copies, since safetensors refuses tensors that share memory, as the best and the last state may.
+    ordered = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     return bytes(save(ordered, {"format": FORMAT, "adapter": json.dumps(header, sort_keys=True)}))
 
 

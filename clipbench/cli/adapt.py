@@ -63,7 +63,9 @@ def train(
     from clipbench.study.adapting.training import TrainRequest, train_adapter
 
     recipe = training.recipe(head, loss, alpha, rate, temperature, seed)
-    request = TrainRequest(dataset, val, recipe, training.noise_of(), name, allow_missing)
+    request = TrainRequest(
+        dataset, val, recipe, training.noise_of(), name, allow_missing, training.epochs is None
+    )
     with at_work(open_at(store), model, encoder, quiet) as (source, bars):
         done = train_adapter(source, request, bars)
     if not quiet:

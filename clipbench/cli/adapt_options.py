@@ -35,7 +35,11 @@ class TrainingOptions:
     """Everything of a recipe but the head, the loss and what an ablation scans."""
 
     side: SideName = option("Which vectors get a head: text, image, both.", default="both", metavar="SIDE")
-    epochs: int = option("Times that every caption is shown.", default=20, min=0, metavar="N")
+    epochs: int | None = option(
+        "Times that every caption is shown. [default: 20, more where that makes few steps]",
+        min=0,
+        metavar="N",
+    )
     batch: int = option("Captions of a batch.", default=256, min=2, metavar="N")
     decay: float = option("Weight decay of AdamW.", default=0.01, min=0, metavar="X")
     hidden: int | None = option("Width of the inner layer. [default: the dimension]", min=1, metavar="N")
@@ -66,7 +70,7 @@ class TrainingOptions:
             options=HeadOptions(alpha, self.learn_alpha, self.hidden, self.rank),
             loss=loss,
             loss_options=LossOptions(margin=self.margin),
-            epochs=self.epochs,
+            epochs=Recipe().epochs if self.epochs is None else self.epochs,
             batch=self.batch,
             rate=rate,
             decay=self.decay,

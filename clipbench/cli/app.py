@@ -22,6 +22,7 @@ from clipbench.cli import (
     doctor,
     embed,
     evaluate,
+    improve,
     report,
     robustness,
     runs,
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report", cls=ReportCommand)(report.report)
 app.add_typer(robustness.app, name="robustness")
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")

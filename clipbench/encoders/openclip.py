@@ -61,6 +61,12 @@ class OpenClipEncoder:
         """Whether texts are encoded at their own length instead of padded to the limit."""
         return self.tower is not None
 
+    @property
+    def logit_scale(self) -> float | None:
+        """What the model multiplies cosines with, None where it does not say."""
+        scale = getattr(self.model, "logit_scale", None)
+        return None if scale is None else float(scale.exp())
+
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return each text's token count with start and end, before truncation; shape (n,)."""
         return self.tokenizing.count(texts)

@@ -152,6 +152,12 @@ class TransformersEncoder:
         """Whether texts are padded to a batch's longest instead of to the limit."""
         return self.texts.trimmed
 
+    @property
+    def logit_scale(self) -> float | None:
+        """What the model multiplies cosines with, None where it does not say (ALIGN divides by a temperature)."""
+        scale = getattr(self.model, "logit_scale", None)
+        return None if scale is None else float(scale.exp())
+
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return each text's token count, special tokens included, before truncation; shape (n,)."""
         return self.texts.count(texts)

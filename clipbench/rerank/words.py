@@ -37,6 +37,9 @@ class WordRanker(Protocol):
     def scores(self, queries: Sequence[str]) -> Scores:
         """Return the score of every text for each query; float32 (len(queries), texts)."""
 
+    def score(self, query: str, text: str) -> float:
+        """Return the score of a query with any text, under the words' weights of the texts it was built from."""
+
 
 @dataclass(frozen=True)
 class _Counts:
@@ -84,6 +87,11 @@ class TfIdf:
         product = self._weighted(self._counts.of(queries)) @ self._texts.T
         return np.asarray(product.toarray(), dtype=np.float32)
 
+    def score(self, query: str, text: str) -> float:
+        """Return the cosine of a query and any text."""
+        left, right = (self._weighted(self._counts.of([one])) for one in (query, text))
+        return float((left @ right.T).toarray()[0, 0])
+
     def _weighted(self, counts: Any) -> Any:
         weighted = counts @ sparse.diags(self._idf)
         norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
@@ -104,11 +112,22 @@ class Bm25:
         idf = np.log(1 + (len(texts) - document + 0.5) / (document + 0.5))
         lengths = np.asarray(counts.sum(axis=1)).ravel()
         mean = lengths.mean() if len(lengths) and lengths.any() else 1.0
-        saturation = k1 * (1 - b + b * lengths / mean)
-        counts.data /= counts.data + np.repeat(saturation, np.diff(counts.indptr))
-        self._texts = counts @ sparse.diags(idf)
+        self._k1, self._b, self._mean, self._idf = k1, b, mean, idf
+        self._texts = self._saturated(counts, lengths)
 
     def scores(self, queries: Sequence[str]) -> Scores:
         """Return the score of every text for each query; float32 (len(queries), texts)."""
         product = self._counts.of(queries) @ self._texts.T
         return np.asarray(product.toarray(), dtype=np.float32)
+
+    def score(self, query: str, text: str) -> float:
+        """Return the score of a query with any text, its length counted over all its words."""
+        counts = self._counts.of([text]).tocsr(copy=True)
+        weighted = self._saturated(counts, np.array([float(len(words_of(text)))]))
+        return float((self._counts.of([query]) @ weighted.T).toarray()[0, 0])
+
+    def _saturated(self, counts: Any, lengths: npt.NDArray[np.float64]) -> Any:
+        """Return idf · tf / (tf + k1 (1 − b + b · length/mean length)) in place of every count tf."""
+        saturation = self._k1 * (1 - self._b + self._b * lengths / self._mean)
+        counts.data /= counts.data + np.repeat(saturation, np.diff(counts.indptr))
+        return counts @ sparse.diags(self._idf)

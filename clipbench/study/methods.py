@@ -13,7 +13,20 @@ from clipbench.keys import Json, canonical
 
 Describer = Callable[[Mapping[str, Json]], str]
 
-DESCRIBERS: Mapping[str, Describer] = MappingProxyType({})
+
+def _prompts(method: Mapping[str, Json]) -> str:
+    from clipbench.study.improving.prompting import prompt_words
+
+    return prompt_words(method)
+
+
+def _rerank(method: Mapping[str, Json]) -> str:
+    from clipbench.study.improving.reranking import rerank_words
+
+    return rerank_words(method)
+
+
+DESCRIBERS: Mapping[str, Describer] = MappingProxyType({"prompts": _prompts, "rerank": _rerank})
 """Words for the parameters of a method, by the method's name."""
 
 

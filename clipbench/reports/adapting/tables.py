@@ -9,6 +9,7 @@ from clipbench.keys import short
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.adapters import AdapterRecord, list_adapters
 from clipbench.store.engine import Store
+from clipbench.study.adapting.facts import recipe_facts
 
 _LIST = (
     Column("adapter"),
@@ -43,7 +44,7 @@ def adapter_list(store: Store) -> Table:
 
 
 def _row(one: AdapterRecord) -> tuple[Cell, ...]:
-    recipe = _recipe(one)
+    recipe = recipe_facts(one)
     best = int(_number(one.record.get("best_epoch")))
     return (
         one.name,
@@ -68,7 +69,7 @@ def adapter_tables(one: AdapterRecord) -> list[Table]:
         ("encoder", one.encoder),
         ("base", f"{_part(one.record, 'base').get('label')} ({short(one.base)})"),
         *((f"{which}", f"{_part(one.record, which).get('name')}") for which in ("train", "validation")),
-        *((name, str(value)) for name, value in _recipe(one).items()),
+        *((name, str(value)) for name, value in recipe_facts(one).items()),
     ]
     if one.record.get("noise"):
         noise = _part(one.record, "noise")
@@ -102,27 +103,6 @@ def adapter_tables(one: AdapterRecord) -> list[Table]:
         Table(f"adapter {one.name}", (Column("what"), Column("value")), tuple(facts)),
         Table("training", columns, tuple(epochs), (note,)),
     ]
-
-
-def _recipe(one: AdapterRecord) -> Mapping[str, Any]:
-    """Return the recipe with its defaults, which are not stored."""
-    from clipbench.adapters.training import Recipe
-    from clipbench.adapters.weights import recipe_of
-
-    recipe = recipe_of(_part(one.record, "recipe"))
-    options = recipe.options
-    shown = {
-        "head": recipe.head,
-        "side": recipe.side,
-        "alpha": options.alpha if recipe.head in {"residual", "clip-adapter"} else None,
-        "loss": recipe.loss,
-        "epochs": recipe.epochs,
-        "batch": recipe.batch,
-        "rate": recipe.rate,
-        "seed": recipe.seed,
-        "order": recipe.order if recipe.order != Recipe().order else None,
-    }
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,12 +7,21 @@ weights as well. The test set is no business of training and is not seen here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from clipbench.adapters.training import Adapter, Epoch, Recipe, State, TrainingVectors, best_adapter, train
+from clipbench.adapters.training import (
+    Adapter,
+    Epoch,
+    Recipe,
+    State,
+    TrainingVectors,
+    best_adapter,
+    enough_epochs,
+    train,
+)
 from clipbench.adapters.weights import adapter_bytes, log_json, recipe_json, state_bytes, state_of
 from clipbench.encoders.weights import weights_digest
 from clipbench.errors import ClipbenchError, StoppedError
@@ -58,7 +67,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train: names of the stored datasets, the recipe, noise or None, and the adapter's name or None."""
+    """What to train: names of the stored datasets, the recipe, noise or None, and the adapter's name or None.
+
+    enough: whether the epochs are counted by the training set's size, in place of the recipe's.
+    """
 
     train: str
     validation: str
@@ -66,6 +78,7 @@ class TrainRequest:
     noise: Noise | None = None
     name: str | None = None
     allow_missing: float = 0.0
+    enough: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,9 @@ def train_adapter(
         for name in (request.train, request.validation)
     )
     refuse_shared(training.dataset, validation.dataset)
+    if request.enough:
+        epochs = enough_epochs(len(training.texts), request.recipe.batch)
+        request = replace(request, recipe=replace(request.recipe, epochs=epochs))
     key = request_key(source.identity, training, validation, request)
     notes = _notes(training, validation)
     known = find_by_request(source.store, key)

@@ -1,0 +1,1 @@
+"""Improvements without training: other rankings of the same vectors, each a stored run beside the plain one."""
