@@ -282,6 +282,6 @@ def test_the_distribution_is_drawn(store: Store, tmp_path: Path) -> None:
 
     labels(store, "A", "obobam")
     labels(store, "B", "obspam")
-    png, svg = save_distribution(summarise(scope(store), "majority"), tmp_path)
+    png, svg, _ = save_distribution(summarise(scope(store), "majority"), tmp_path)
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert "Spatial Relation" in svg.read_text()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from clipbench.reports.figures.files import safe_name
 from clipbench.reports.figures.heat import readable_on
+from clipbench.reports.figures.lines import apart
 from clipbench.reports.figures.records import Point, Series
 from clipbench.reports.figures.style import stroke
-from clipbench.reports.figures.text import apart, log_ticks, printable, roomy, shortened, width_of, wrapped
+from clipbench.reports.figures.text import printable, shortened, width_of, wrapped
 
 mpl = pytest.importorskip("matplotlib")
 
@@ -98,11 +99,3 @@ def test_a_shortened_label_keeps_both_ends_and_fits() -> None:
     assert width_of(short, 7.0) <= 100
     assert short.startswith("start")
     assert short.endswith("of it")
-
-
-def test_crowded_ticks_keep_both_ends_and_log_ticks_stay_few() -> None:
-    kept = roomy([n / 20 for n in range(21)], ["0.123"] * 21, 1.0, 7.0)
-    assert kept[0]
-    assert kept[-1]
-    assert sum(kept) == 3  # a label is about a third of an inch wide with its margins
-    assert log_ticks(0.9, 5000) == [1.0, 10.0, 100.0, 1000.0]

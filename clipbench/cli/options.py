@@ -59,7 +59,7 @@ QuietOption = Annotated[bool, flag("--quiet", "-q", says="No progress bars and n
 YesOption = Annotated[bool, flag("--yes", "-y", says="Do not ask.")]
 ForceOption = Annotated[bool, flag("--force", says="Overwrite what is there.")]
 FiguresOption = Annotated[
-    Path | None, Option("--figures", metavar="FOLDER", help="Write the figures there, as PNG and SVG.")
+    Path | None, Option("--figures", metavar="FOLDER", help="Write the figures there, as PNG, SVG and PDF.")
 ]
 ConfidenceOption = Annotated[
     float, Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")

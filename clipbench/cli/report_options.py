@@ -83,7 +83,7 @@ PageFiguresOption = Annotated[
     Option(
         metavar="FOLDER",
         rich_help_panel=OTHER,
-        help="With --sweep or --html: write the figures, PNG and SVG.",
+        help="With --sweep or --html: write the figures: PNG, SVG, PDF.",
     ),
 ]
 

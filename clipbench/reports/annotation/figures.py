@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clipbench.failures.taxonomy import NAMES
 from clipbench.reports.annotation.tables import LONG
 from clipbench.reports.figures.files import save
-from clipbench.reports.figures.page import lay_out, new_figure, set_page
+from clipbench.reports.figures.page import finish, new_figure
 from clipbench.reports.figures.style import PALE, WIDTHS, drawing, stroke
 from clipbench.study.annotation.summary import Summary
 
@@ -24,8 +24,8 @@ MOST_ANNOTATORS = 4
 """With more annotators than these the figure shows only all of them together."""
 
 
-def save_distribution(summary: Summary, folder: Path) -> tuple[Path, Path]:
-    """Draw the distribution as PNG and SVG into a folder and return both paths. Raises ClipbenchError."""
+def save_distribution(summary: Summary, folder: Path) -> tuple[Path, ...]:
+    """Draw the distribution into a folder and return its files. Raises ClipbenchError."""
     return save(distribution_figure(summary), folder, f"failure-categories-{summary.policy}")
 
 
@@ -54,17 +54,12 @@ def distribution_figure(summary: Summary) -> Figure:
         axes.set_xlabel("share of labels")
         axes.grid(axis="x", color=PALE, linewidth=0.5)
         axes.tick_params(axis="y", length=0)
-        page = set_page(
-            figure,
-            ROW * len(NAMES) + 0.45,
-            title=f"Failure categories of {summary.what}",
-            handles=handles,
-            note=(
-                f"{summary.counted} labels, merge policy {summary.policy}; bars: "
-                f"{summary.confidence * 100:g}% Wilson intervals"
-            ),
+        note = (
+            f"{summary.counted} labels, merge policy {summary.policy}; bars: "
+            f"{summary.confidence * 100:g}% Wilson intervals"
         )
-        lay_out(figure, page)
+        title = f"Failure categories of {summary.what}"
+        finish(figure, title, tall=ROW * len(NAMES), handles=handles, note=note)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Figures to files: PNG and SVG of the same bytes for the same data, whole or not at all.
+"""Figures to files: PNG, SVG and PDF of the same bytes for the same data, whole or not at all.
 
 Same bytes means: with the same versions of matplotlib and FreeType. No date, no program name and no
 random ids are written.
@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST_NAME = 100
+UNSIGNED: Mapping[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""The formats, and what matplotlib would write into each of itself and of the day."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
@@ -40,39 +47,31 @@ def safe_name(name: str) -> str:
     return f"figure-{safe}" if RESERVED.fullmatch(safe) else safe
 
 
-def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a figure as PNG (200 dpi) and SVG (text as text) into a folder; return both paths.
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, ...]:
+    """Write a figure as PNG (200 dpi), SVG (text as text) and PDF into a folder; return the three paths.
 
     Each file appears whole under its final name, or the old one stays. Raises ClipbenchError where the
     folder cannot be written.
     """
-    paths = (folder / f"{safe_name(name)}.png", folder / f"{safe_name(name)}.svg")
-    images = (_png(figure), _svg(figure))
+    written = {folder / f"{safe_name(name)}.{kind}": _drawn(figure, kind) for kind in UNSIGNED}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, data in zip(paths, images, strict=True):
+        for path, data in written.items():
             _write(path, data)
     except OSError as error:
         raise ClipbenchError(
             f"cannot write the figure to {folder}: {error.strerror or error}",
             "name a folder you can write to",
         ) from error
-    return paths
+    return tuple(written)
 
 
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    with drawing():
-        figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
-    return data.getvalue()
-
-
-def _svg(figure: Figure) -> bytes:
+def _drawn(figure: Figure, kind: str) -> bytes:
     data = io.BytesIO()
     title = str(figure.get_label())
-    metadata = {"Date": None, "Creator": None} | ({"Title": title} if title else {})
+    metadata = UNSIGNED[kind] | ({"Title": title} if title and kind != "png" else {})
     with drawing():
-        figure.savefig(data, format="svg", metadata=metadata)
+        figure.savefig(data, format=kind, dpi=DPI, metadata=metadata)
     return data.getvalue()
 
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clipbench.errors import ClipbenchError
-from clipbench.reports.figures.heat_plan import HeatPlan, plan_heat_map
-from clipbench.reports.figures.page import PAD, new_figure, set_page
+from clipbench.reports.figures.page import PAD, as_lines, finish, new_figure
 from clipbench.reports.figures.records import Column
-from clipbench.reports.figures.style import GREY, LABEL, WIDTHS, drawing
-from clipbench.reports.figures.text import LINE, printable
+from clipbench.reports.figures.style import GREY, LABEL, TICK, WIDTHS, drawing
+from clipbench.reports.figures.text import LINE, printable, shortened, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +21,15 @@ if TYPE_CHECKING:
 Cells = Sequence[Sequence[float | None]]
 
 NO_RUN = "no run"
+
+LARGEST, SMALLEST = 7.0, 5.0
+"""Sizes in points of the numbers; where even the smallest is too large, the figure becomes wider."""
+
+LONGEST_SLANTED = 1.5
+"""Length in inches of a slanted column label; longer ones lose their middle."""
+
+BAR = 0.6
+"""Inches that the colour bar takes, about."""
 
 
 def heat_map(  # noqa: PLR0913 - its words are its parameters
@@ -40,27 +48,38 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
 
     value_format is a format specification (".1%", "+.3f"). None is a run that does not exist: its cell
     is hatched, and named beneath. diverging: zero is the middle of the colours, for differences; else
-    cividis, which is perceptually uniform and the same to colour-blind readers. Wider than `column` only
-    where numbers of 5 points would not fit. Raises ClipbenchError without cells, ValueError for rows of
-    unequal length or a number that is not finite.
+    cividis, which is perceptually uniform and the same to colour-blind readers, from 0 to 1 where all
+    numbers are shares, so that figures compare. Wider than `column` only where numbers of 5 points would
+    not fit. Raises ClipbenchError without cells, ValueError for rows of unequal length or a number that is
+    not finite.
     """
     _check(rows, columns, values)
     with drawing():
         printed = [["" if v is None else _printed(v, value_format) for v in row] for row in values]
-        plan = plan_heat_map(rows, columns, printed, WIDTHS[column], named=bool(x_label))
-        figure = new_figure(plan.width)
+        width = WIDTHS[column]
+        names = [as_lines(name, width * 0.36, TICK) for name in rows]
+        left = max(width_of(line, TICK) for name in names for line in name.split("\n")) / 72 + 0.1
+        number = max(width_of(text, LARGEST) for row in printed for text in row) / 72 + 0.05
+        width = max(width, left + BAR + 2 * PAD + len(columns) * number * SMALLEST / LARGEST)
+        figure = new_figure(width)
+        axes = figure.add_subplot()
+        colours, scale = _draw_cells(axes, values, diverging=diverging)
+        axes.set_yticks([y + 0.5 for y in range(len(rows))], names, parse_math=False, linespacing=LINE)
+        _name_columns(axes, columns, (width - left - BAR) / len(columns))
+        axes.set_xlabel(printable(x_label), size=LABEL)
         missing = any(value is None for row in values for value in row)
-        body = PAD + plan.row * len(rows) + plan.below
-        page = set_page(figure, body, title=title, handles=[_hatched(NO_RUN)] if missing else [], note=note)
-        box = (
-            plan.left / page.width,
-            (page.foot + plan.below) / page.height,
-            plan.cell * len(columns) / page.width,
-            plan.row * len(rows) / page.height,
-        )
-        axes = figure.add_axes(box)
-        _cells(axes, values, printed, plan, diverging=diverging)
-        _labels(axes, plan, x_label)
+        row_height = max(0.19, max(name.count("\n") + 1 for name in names) * TICK * LINE / 72 + 0.04)
+        handles = [_hatched(NO_RUN)] if missing else []
+        finish(figure, title, tall=row_height * len(rows), handles=handles, note=note)
+        cell = axes.get_position().width * width / len(columns)
+        size = max(SMALLEST, LARGEST * min(1.0, cell / number))
+        for y, row in enumerate(values):
+            for x, value in enumerate(row):
+                if value is not None:
+                    ink = readable_on(colours(float(scale(value))))
+                    axes.text(
+                        x + 0.5, y + 0.52, printed[y][x], size=size, color=ink, ha="center", va="center"
+                    )
     return figure
 
 
@@ -86,58 +105,42 @@ def _printed(value: float, value_format: str) -> str:
     return text.replace("-", "\u2212")
 
 
-def _cells(
-    axes: Axes, values: Cells, printed: Sequence[Sequence[str]], plan: HeatPlan, *, diverging: bool
-) -> None:
+def _draw_cells(axes: Axes, values: Cells, *, diverging: bool) -> tuple[Colormap, Normalize]:
+    """Draw cells and colour bar, no bar where nothing was run, and return the colours of the numbers."""
     import numpy as np
 
     known = [value for row in values for value in row if value is not None]
     colours, scale = _colours(known, diverging=diverging)
     grid = np.ma.masked_invalid([[math.nan if v is None else v for v in row] for row in values])
-    axes.pcolormesh(grid, cmap=colours, norm=scale, edgecolors="white", linewidth=0.8)
+    mesh = axes.pcolormesh(grid, cmap=colours, norm=scale, edgecolors="white", linewidth=0.8)
     axes.set(xlim=(0, len(values[0])), ylim=(len(values), 0))
-    for y, row in enumerate(values):
-        for x, value in enumerate(row):
-            if value is None:
-                patch = _hatched()
-                patch.set_bounds(x + 0.04, y + 0.06, 0.92, 0.88)
-                axes.add_patch(patch)
-                continue
-            ink = readable_on(colours(float(scale(value))))
-            axes.text(
-                x + 0.5, y + 0.52, printed[y][x], size=plan.number_size, color=ink, ha="center", va="center"
-            )
-
-
-def _labels(axes: Axes, plan: HeatPlan, x_label: str) -> None:
-    columns = [x + 0.5 for x in range(len(plan.column_labels))]
-    axes.set_xticks(columns)
-    if plan.slanted:
-        axes.set_xticklabels(
-            plan.column_labels,
-            parse_math=False,
-            rotation=45,
-            ha="right",
-            rotation_mode="anchor",
-            linespacing=LINE,
-        )
-    else:
-        axes.set_xticklabels(plan.column_labels, parse_math=False, linespacing=LINE)
-    axes.set_yticks([y + 0.5 for y in range(len(plan.row_labels))])
-    axes.set_yticklabels(plan.row_labels, parse_math=False, linespacing=LINE)
-    axes.tick_params(length=0, pad=3)
     axes.spines[:].set_visible(False)
-    if x_label:
-        inches = len(plan.row_labels) * plan.row
-        axes.text(
-            0.5,
-            -(plan.below - PAD) / inches,
-            printable(x_label),
-            transform=axes.transAxes,
-            size=LABEL,
-            ha="center",
-            va="bottom",
-        )
+    for y, row in enumerate(values):
+        for x in (x for x, value in enumerate(row) if value is None):
+            patch = _hatched()
+            patch.set_bounds(x + 0.04, y + 0.06, 0.92, 0.88)
+            axes.add_patch(patch)
+    if known and axes.figure is not None:
+        # A bar as high as two rows has room for its ends only.
+        ticks = [scale.vmin, scale.vmax] if len(values) < 5 else None
+        bar = axes.figure.colorbar(mesh, ax=axes, ticks=ticks, aspect=max(4, 3 * len(values)), pad=0.02)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=TICK, length=2, width=0.6)
+    return colours, scale
+
+
+def _name_columns(axes: Axes, columns: Sequence[str], cell: float) -> None:
+    """Label the columns: upright where all fit side by side (`cell` inches), else slanted."""
+    ticks = [x + 0.5 for x in range(len(columns))]
+    upright = [as_lines(name, cell - 0.06, TICK) for name in columns]
+    words = [word for name in columns for word in printable(name).split()]
+    whole = all(width_of(word, TICK) / 72 < cell - 0.06 for word in words)
+    if whole and max(lines.count("\n") for lines in upright) < 3:
+        axes.set_xticks(ticks, upright, parse_math=False, linespacing=LINE)
+    else:
+        short = [shortened(printable(name), LONGEST_SLANTED * 72, TICK) for name in columns]
+        axes.set_xticks(ticks, short, parse_math=False, rotation=45, ha="right", rotation_mode="anchor")
+    axes.tick_params(length=0, pad=3)
 
 
 def _colours(known: Sequence[float], *, diverging: bool) -> tuple[Colormap, Normalize]:
@@ -148,9 +151,9 @@ def _colours(known: Sequence[float], *, diverging: bool) -> tuple[Colormap, Norm
     if diverging:
         reach = max(abs(low), abs(high)) or 1.0
         return mpl.colormaps["PuOr_r"], Normalize(-reach, reach)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return mpl.colormaps["cividis"], Normalize(low, high)
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    return mpl.colormaps["cividis"], Normalize(low, high if high > low else low + 1)
 
 
 def _hatched(label: str = "") -> Rectangle:

@@ -1,51 +1,46 @@
-"""Lines in one pair of axes: the value against the level, with interval, seeds or sd, and chance.
+"""Lines in one pair of axes: the value against the level, with interval, seeds or sd, chance and names.
 
-Knows nothing of what stands around the axes (`figure_page`). Call inside `figure_style.drawing()`.
+Knows nothing of what stands around the axes (`page`). Call inside `style.drawing()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from clipbench.reports.figures.records import Chance, Point, Scale, Series
-from clipbench.reports.figures.style import GREY, PALE, TICK, Stroke
-from clipbench.reports.figures.text import log_ticks, number, roomy, share
+from clipbench.reports.figures.records import Chance, Scale, Series
+from clipbench.reports.figures.style import GREY, INK, PALE, TICK, Stroke
+from clipbench.reports.figures.text import LINE, number, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-EDGE = 6.0
-"""Points between the outermost levels and the ends of the axis."""
-
 CHANCE_DASHES = (0.0, (1.0, 1.5))
+
+ASIDE = 18.0
+"""Points from a line's last point to its name."""
 
 
 def draw_lines(axes: Axes, series: Sequence[Series], strokes: Mapping[str, Stroke], *, small: bool) -> None:
-    """Draw every series in its stroke: band, dots or bars, and the line on top. `small`: for small multiples."""
+    """Draw every series in its stroke: band, seeds or bars, and the line on top. `small`: for small multiples."""
     size, weight = (2.8, 0.9) if small else (4.0, 1.3)
     for line in series:
         look = strokes[line.label]
-        for part in _stretches(line.points):
-            _interval(axes, part, look, faint=len(series) > 3)
-        _seeds(axes, line.points, look, size)
-        barred = [point for point in line.points if point.bar is not None]
+        _bands(axes, line, look, alpha=0.12 if len(series) > 3 else 0.2)
+        # Wider than the mean's marker, which would hide a dot that lies on its own level.
+        dashes = [(point.level, value) for point in line.points for value in point.dots]
+        if dashes:
+            levels, values = zip(*dashes, strict=True)
+            axes.plot(levels, values, "_", color=look.colour, markersize=size * 2, markeredgewidth=0.6)
+        barred = [(p.level, p.mean, p.bar) for p in line.points if p.bar is not None]
         if barred:
-            axes.errorbar(
-                [point.level for point in barred],
-                [point.mean for point in barred],
-                yerr=[point.bar or 0.0 for point in barred],
-                fmt="none",
-                ecolor=look.colour,
-                elinewidth=0.7,
-                capsize=1.8,
-                capthick=0.7,
-                zorder=2,
-            )
-        drawn = axes.plot([p.level for p in line.points], [p.mean for p in line.points], zorder=3)
-        dress(drawn[0], look, size, weight)
+            levels, means, bars = zip(*barred, strict=True)
+            axes.errorbar(levels, means, bars, fmt="none", ecolor=look.colour, elinewidth=0.7, capsize=1.8)
+        [drawn] = axes.plot([p.level for p in line.points], [p.mean for p in line.points], zorder=3)
+        dress(drawn, look, size, weight)
 
 
 def dress(line: Line2D, look: Stroke, size: float = 4.0, weight: float = 1.3) -> None:
@@ -90,52 +85,53 @@ def side_by_side(series: Sequence[Series], scale: Scale) -> Sequence[Series]:
     return moved
 
 
-def set_levels(
-    axes: Axes, series: Sequence[Series], scale: Scale, inches: float, clean: str = "clean"
-) -> None:
-    """Set the horizontal axis: a tick at every level, a label at as many as fit in `inches`.
-
-    Level 0, the clean run, is labelled `clean`.
-    """
+def set_levels(axes: Axes, series: Sequence[Series], scale: Scale, clean: str) -> None:
+    """Set the horizontal axis: a labelled tick at every level. Level 0, the clean run, is labelled `clean`."""
     levels = sorted({point.level for line in series for point in line.points})
     low, high = levels[0], levels[-1]
-    margin = EDGE / (inches * 72)
     if scale == "log":
-        pad = (high / low) ** margin if high > low else 2.0
-        low, high = low / pad, high * pad
+        edge = (high / low) ** 0.03 if high > low else 2.0
         axes.set_xscale("log")
-        labels = [number(level) for level in levels]
+        axes.set_xlim(low / edge, high * edge)
     else:
-        pad = (high - low) * margin or 0.5
-        low, high = low - pad, high + pad
-        labels = [number(level) if level else clean for level in levels]
-    axes.set_xlim(low, high)
-    shown = roomy([share(level, low, high, scale) for level in levels], labels, inches, TICK)
-    pairs = list(zip(levels, labels, shown, strict=True))
-    axes.set_xticks([level for level, _, keep in pairs if keep])
-    axes.set_xticklabels([label for _, label, keep in pairs if keep], parse_math=False)
-    axes.set_xticks([level for level, _, keep in pairs if not keep], minor=True)
-    axes.tick_params(axis="x", which="minor", labelbottom=False)
+        edge = (high - low) * 0.03 or 0.5
+        axes.set_xlim(low - edge, high + edge)
+    labels = [number(level) if level or scale == "log" else clean for level in levels]
+    axes.set_xticks(levels, labels, parse_math=False)
+    axes.set_xticks([], minor=True)
 
 
-def set_values(axes: Axes, limits: tuple[float, float], scale: Scale) -> None:
-    """Set the vertical axis and its ticks, with quiet grid lines."""
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+def drop_crowded_labels(axes: Axes) -> None:
+    """Blank the labels of levels that would touch their neighbours; both ends stay. Call once laid out."""
+    labels = axes.get_xticklabels()
+    boxes = [label.get_window_extent() for label in labels]
+    gap = axes.figure.dpi * 3 / 72
+    kept, edge = [0], boxes[0].x1 + gap
+    for place, box in enumerate(boxes[1:], start=1):
+        last = place == len(boxes) - 1
+        if box.x0 > edge and (last or box.x1 + gap < boxes[-1].x0):
+            kept.append(place)
+            edge = box.x1 + gap
+    shown = [label.get_text() if place in kept else "" for place, label in enumerate(labels)]
+    axes.set_xticks(axes.get_xticks(), shown, parse_math=False)
+
+
+def set_values(axes: Axes, limits: tuple[float, float], scale: Scale, most: int) -> None:
+    """Set the vertical axis: `most` ticks where it is linear, numbers and not powers where it is logarithmic."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     axes.grid(axis="y", color=PALE, linewidth=0.5)
+    axes.set_yscale(scale)
+    locator: LogLocator | MaxNLocator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
     if scale == "log":
-        axes.set_yscale("log")
-        shown = log_ticks(*limits)
-        axes.set_yticks(shown)
-        axes.set_yticklabels([number(tick) for tick in shown])
-        axes.set_yticks([], minor=True)
-    else:
-        most = 7 if axes.get_position().height > 0.5 else 4
-        ticks = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(*limits)
-        axes.set_yticks([float(tick) for tick in ticks if limits[0] <= tick <= limits[1]])
-        formatter = ScalarFormatter(useOffset=False)
-        formatter.set_scientific(False)
-        axes.yaxis.set_major_formatter(formatter)
+        span = limits[1] / limits[0]
+        steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if span < 12 else (1.0, 2.0, 5.0) if span < 300 else (1.0,)
+        locator = LogLocator(subs=steps, numticks=20)
+    ticks = [float(t) for t in locator.tick_values(*limits) if limits[0] <= t <= limits[1]]
+    axes.set_yticks(ticks, [number(tick) for tick in ticks] if scale == "log" else None)
+    axes.set_yticks([], minor=True)
+    if scale == "linear":
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_ylim(*limits)
 
 
@@ -166,60 +162,77 @@ def value_limits(series: Sequence[Series], chance: Chance, scale: Scale) -> tupl
 
 
 def marks_note(series: Sequence[Series], interval: str) -> str:
-    """Say in words what the band, the dots and the bars are, as far as there are any."""
+    """Say in words what the band, the dashes and the bars are, as far as there are any."""
     points = [point for line in series for point in line.points]
-    parts = []
-    if any(point.low is not None for point in points):
-        parts.append(f"Band: {interval}.")
-    if any(point.dots for point in points):
-        parts.append("Dots: single seeds.")
-    if any(point.bar is not None for point in points):
-        parts.append("Bars: ± 1 sd over seeds.")
-    return " ".join(parts)
+    words = {
+        f"Band: {interval}.": any(point.low is not None for point in points),
+        "Dashes: single seeds.": any(point.dots for point in points),
+        "Bars: ± 1 sd over seeds.": any(point.bar is not None for point in points),
+    }
+    return " ".join(text for text, there in words.items() if there)
 
 
-def _stretches(points: Sequence[Point]) -> list[list[Point]]:
-    """Return the runs of neighbouring points that have an interval."""
-    parts: list[list[Point]] = []
-    open_part = False
-    for point in points:
-        if point.low is None:
-            open_part = False
-        elif open_part:
-            parts[-1].append(point)
+def write_names(
+    axes: Axes, series: Sequence[Series], strokes: Mapping[str, Stroke], chance: Chance, tall: float
+) -> None:
+    """Write every line's name beside its end, moved up or down where names would collide.
+
+    A thin lead joins the two: a copy of the marker would look like one more point. tall: inches of the axes.
+    """
+    ends = [(s.label, s.points[-1].level, s.points[-1].mean, strokes[s.label]) for s in series]
+    if chance is not None:
+        grey = Stroke(GREY, "", CHANCE_DASHES, GREY)
+        value = chance.points[-1].mean if isinstance(chance, Series) else chance
+        ends.append((chance_label(chance), series[0].points[-1].level, value, grey))
+    to_axes = axes.transScale + axes.transLimits
+    wanted = [to_axes.transform((level, value))[1] * tall * 72 for _, level, value, _ in ends]
+    for (label, level, value, look), own, moved in zip(
+        ends, wanted, apart(wanted, TICK * LINE, 0.0, tall * 72), strict=True
+    ):
+        lead = {"arrowstyle": "-", "color": look.colour, "linestyle": look.dashes, "linewidth": 0.6}
+        axes.annotate(
+            printable(label),
+            xy=(level, value),
+            xytext=(ASIDE, moved - own),
+            textcoords="offset points",
+            va="center",
+            size=TICK,
+            color=INK if look.marker else GREY,
+            annotation_clip=False,
+            arrowprops={**lead, "relpos": (0.0, 0.5), "shrinkA": 1, "shrinkB": 4},
+        )
+
+
+def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return positions at least `gap` apart, in the order wanted, as near to `wanted` as can be, within low..high.
+
+    Least squares: positions that collide move together and share the way (isotonic regression). Where they
+    cannot all fit, the gap shrinks.
+
+    >>> apart([5, 5, 9], 2, 0, 10)
+    [4.0, 6.0, 9.0]
+    """
+    import numpy as np
+    from scipy.optimize import isotonic_regression
+
+    count = len(wanted)
+    steps = np.arange(count) * min(gap, (high - low) / max(1, count - 1))
+    order = np.argsort(wanted, kind="stable")
+    lowest = isotonic_regression(np.asarray(wanted, dtype=np.float64)[order] - steps).x
+    placed = np.empty(count)
+    placed[order] = np.clip(lowest, low, high - steps[-1]) + steps
+    return [float(place) for place in placed]
+
+
+def _bands(axes: Axes, line: Series, look: Stroke, alpha: float) -> None:
+    """Draw the interval, interrupted where a point has none."""
+    for known, group in groupby(line.points, lambda point: point.low is not None):
+        points = list(group)
+        if not known:
+            continue
+        levels = [point.level for point in points]
+        lows, highs = [point.low or 0.0 for point in points], [point.high or 0.0 for point in points]
+        if len(points) == 1:  # a band of no width would not be seen
+            axes.vlines(levels, lows, highs, colors=look.colour, linewidth=7, alpha=alpha, zorder=1)
         else:
-            parts.append([point])
-            open_part = True
-    return parts
-
-
-def _seeds(axes: Axes, points: Sequence[Point], look: Stroke, size: float) -> None:
-    """Draw the seeds' values just right of their mean's marker, which would hide them."""
-    from matplotlib.transforms import ScaledTranslation
-
-    dots = [(point.level, value) for point in points for value in point.dots]
-    if not dots:
-        return
-    aside = ScaledTranslation((size / 2 + 1.6) / 72, 0, axes.figure.dpi_scale_trans)
-    axes.plot(
-        [level for level, _ in dots],
-        [value for _, value in dots],
-        linestyle="none",
-        marker="o",
-        markersize=size * 0.38,
-        color=look.colour,
-        markeredgewidth=0,
-        zorder=2.5,
-        transform=axes.transData + aside,
-    )
-
-
-def _interval(axes: Axes, part: Sequence[Point], look: Stroke, *, faint: bool) -> None:
-    alpha = 0.12 if faint else 0.2
-    levels = [point.level for point in part]
-    lows = [point.mean if point.low is None else point.low for point in part]
-    highs = [point.mean if point.high is None else point.high for point in part]
-    if len(part) == 1:  # a band of no width would not be seen
-        axes.vlines(levels, lows, highs, colors=look.colour, linewidth=7, alpha=alpha, zorder=1)
-    else:
-        axes.fill_between(levels, lows, highs, color=look.colour, alpha=alpha, linewidth=0, zorder=1)
+            axes.fill_between(levels, lows, highs, color=look.colour, alpha=alpha, linewidth=0, zorder=1)

@@ -86,6 +86,16 @@ Chance: TypeAlias = float | Series | None
 """The score of random vectors: one number for all levels, or a line of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class FigureText:
+    """The words of a figure. interval: what its bands are."""
+
+    title: str
+    x_label: str
+    y_label: str
+    interval: str = "95% interval"
+
+
 def check_series(series: Sequence[Series]) -> None:
     """Raise ClipbenchError where there is nothing to draw, ValueError where two lines have one name."""
     if not series:

@@ -72,6 +72,7 @@ STYLE: Mapping[Any, object] = {
     "figure.facecolor": "white",
     "figure.dpi": DPI,
     "savefig.facecolor": "white",
+    "pdf.fonttype": 42,  # whole letters, which programs for drawings can edit, not their outlines
     "svg.fonttype": "none",  # text stays text: searchable, selectable, set in the reader's fonts
     "svg.hashsalt": "clipbench",  # else the ids of clip paths and markers are random
 }

@@ -74,7 +74,7 @@ class PageRequest:
 def write_page(
     store: Store, request: PageRequest, out: Path, figures: Path | None = None, *, force: bool = False
 ) -> tuple[Path, ...]:
-    """Write the page to `out`, and the curves of its sweeps as PNG and SVG to `figures`; return the files.
+    """Write the page to `out`, and the curves of its sweeps to `figures`; return the files.
 
     Raises ClipbenchError where no run is meant, `out` exists and `force` is False, something cannot be
     written, or figures are asked for and no sweep holds a run of the page; CompareError where runs that were

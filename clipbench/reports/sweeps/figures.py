@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.errors import ClipbenchError
-from clipbench.reports.figures.drawing import (
-    Point,
-    Series,
-    curve_grid,
-    heat_map,
-    level_curves,
-    median_rank_curve,
-    save,
-)
+from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, curve_grid, heat_map, save
+from clipbench.reports.figures.records import Scale
 from clipbench.reports.runs import shown_name
 from clipbench.reports.sweeps.tables import model_labels
 from clipbench.study.robustness.measures import Effect, Name, SweepSummary
@@ -106,7 +99,7 @@ def _point(effect: Effect, name: Name) -> Point:
 
 
 def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path, ...]:
-    """Write PNG and SVG of every figure into a folder and return the files.
+    """Write every figure into a folder and return the files.
 
     Per target (captions, photographs): a curve of each metric against level with seeds and interval, one
     panel per operation where there are several; and per sweep a heat map operation × level. Raises
@@ -135,32 +128,19 @@ def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path
 def _curves(drawing: _Drawing, panels: Mapping[str, Sequence[Series]]) -> Callable[[], Figure]:
     where, level = TARGETS[drawing.target]
     title = _title(drawing.summaries, drawing.metric, where)
-    interval = "95% interval over images"
     several = len(drawing.summaries) > 1
+    scale: Scale = "log" if drawing.is_rank else "linear"
 
     def draw() -> Figure:
+        text = FigureText(title, level, drawing.y_label, "95% interval over images")
         if len(panels) > (1 if several else LINES):
-            return curve_grid(
-                panels,
-                title=title,
-                x_label=level,
-                y_label=drawing.y_label,
-                chance=drawing.chance,
-                interval=interval,
-                y_scale="log" if drawing.is_rank else "linear",
-            )
-        # One model: a line for each operation. Several: a line for each, of the one operation there is.
-        lines = [Series(name, line.points) for name, [line] in panels.items()] if not several else None
-        [operation, *_] = panels
-        plot = median_rank_curve if drawing.is_rank else level_curves
-        return plot(
-            lines or panels[operation],
-            title=title if lines else f"{title}, {operation}",
-            x_label=level,
-            y_label=drawing.y_label,
-            chance=drawing.chance,
-            interval=interval,
-        )
+            return curve_grid(panels, text, chance=drawing.chance, y_scale=scale)
+        if several:  # a line for each model, of the one operation there is
+            [(operation, lines)] = panels.items()
+            text = replace(text, title=f"{title}, {operation}")
+        else:  # a line for each operation
+            lines = [Series(name, line.points) for name, [line] in panels.items()]
+        return curve(lines, text, chance=drawing.chance, y_scale=scale)
 
     return draw
 

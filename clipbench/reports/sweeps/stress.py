@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipbench.keys import short
 from clipbench.records import DIRECTIONS, Metric
-from clipbench.reports.figures.drawing import Point, Series, gallery_curve, save
+from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, save
 from clipbench.reports.runs import shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
@@ -161,7 +161,7 @@ def hard_negatives_table(store: Store, runs: StressRuns) -> Table:
 
 
 def stress_figures(store: Store, runs: StressRuns, folder: Path) -> tuple[Path, ...]:
-    """Write R@K against gallery size, a figure for each direction, as PNG and SVG; return the files.
+    """Write R@K against gallery size, a figure for each direction; return the files.
 
     Distractors go on where the dataset's own images end.
     """
@@ -183,14 +183,13 @@ def _curve(store: Store, runs: StressRuns, direction: str) -> Figure:
         series.append(Series(line.label, beyond))
     chance = _series("chance R@1", numbers, direction, "chance-hit@1", runs)
     run = runs.sizes
-    return gallery_curve(
-        series,
-        title=f"{run.dataset_name}, {run.model}: {direction} against gallery size",
-        x_label=f"{items} in the gallery (log scale)",
-        y_label="R@K",
-        chance=chance,
-        interval="95% interval over images",
+    text = FigureText(
+        f"{run.dataset_name}, {run.model}: {direction} against gallery size",
+        f"{items} in the gallery (log scale)",
+        "R@K",
+        "95% interval over images",
     )
+    return curve(series, text, chance=chance, x_scale="log")
 
 
 def _series(label: str, numbers: Numbers, direction: str, metric: str, runs: StressRuns) -> Series:
