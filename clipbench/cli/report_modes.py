@@ -25,7 +25,7 @@ from clipbench.cli.report_options import (
 from clipbench.errors import CompareError
 
 if TYPE_CHECKING:
-    from clipbench.reports.html.report import PageRequest
+    from clipbench.study.comparing.page_content import PageRequest
 
 
 def report_runs(
@@ -69,7 +69,7 @@ def report_page(
     filters: FilterOptions, file: PageFileOptions, runs: RunsArgument = None, store: StoreOption = None
 ) -> None:
     """Write one page about the runs."""
-    from clipbench.reports.html.report import PageRequest
+    from clipbench.study.comparing.page_content import PageRequest
 
     _write(store, PageRequest(tuple(runs or ()), filters.where_unnamed(runs)), file)
 
@@ -82,7 +82,7 @@ def report_comparison_page(
     store: StoreOption = None,
 ) -> None:
     """Write one page about the runs with a comparison of them."""
-    from clipbench.reports.html.report import PageRequest
+    from clipbench.study.comparing.page_content import PageRequest
 
     if file.force and not comparison.allow_unlike:
         note("note: --force replaces the page; what compares unlike runs is called --allow-unlike now")

@@ -3,121 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from clipbench.records import Sample
-from clipbench.reports.html.elements import Child, Markup, element, joined, quoted
-from clipbench.reports.html.pictures import Pictures
+from clipbench.reports.html.pictures import Pictures, Shot
+from clipbench.reports.html.rendering import shown_rank
 from clipbench.study.comparing.failures import WorstFailure
 from clipbench.study.comparing.flips import ChangedQuery, TopResult
 from clipbench.study.runs.loaded import LoadedRun
 
 
-def failure_cards(failures: Sequence[WorstFailure], pictures: Pictures) -> Markup:
-    """Return a card per failure: the caption, its own image, and the image found first."""
-    return element("div", {"class": "cards"}, *(_failure(one, pictures) for one in failures))
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A caption; `words` say what it is where it is not the query's own."""
+
+    text: str
+    words: str = ""
 
 
-def _failure(one: WorstFailure, pictures: Pictures) -> Markup:
-    shots = element(
-        "div",
-        {"class": "shots"},
-        _shot(one.own, f"own image, rank {_rank(one.rank)}, score {one.own_score:.3f}", pictures),
-        _shot(one.found, f"found first, score {one.found_score:.3f}", pictures),
-    )
-    return element(
-        "article", {"class": "card"}, *_captions(one.caption.text, (("encoded as", one.text),)), shots
-    )
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One query. first: the images found first, best first. kind, change: of a query that changed, else empty."""
+
+    quotes: tuple[Quote, ...]
+    shots: tuple[Shot, ...]
+    first: tuple[Shot, ...] = ()
+    kind: str = ""
+    change: str = ""
 
 
-def _captions(caption: str | None, others: Sequence[tuple[str, str | None]]) -> list[Child]:
-    """Return the caption, and what the runs encoded where that was something else."""
-    parts: list[Child] = []
-    if caption is not None:
-        parts.append(element("blockquote", {"dir": "auto", "class": "foreign"}, caption))
-    for words, text in others:
-        if text is not None and text != caption:
-            parts.append(element("p", {"class": "note"}, f"{words}: "))
-            parts.append(element("blockquote", {"dir": "auto", "class": "foreign second"}, text))
-    return parts
+def failure_card(one: WorstFailure, pictures: Pictures) -> Card:
+    """Return a failure: the caption, its own image, and the images found first, or the one where no more is known."""
+    words = f"own image, rank {shown_rank(one.rank)}, score {one.own_score:.3f}"
+    shots = [pictures.shot(one.own, words)]
+    if not one.first:
+        shots.append(pictures.shot(one.found, f"found first, score {one.found_score:.3f}"))
+    first = [
+        pictures.shot(found.sample, f"score {found.score:.3f}", right=found.right) for found in one.first
+    ]
+    return Card(_quotes(one.caption.text, [("encoded as", one.text)]), tuple(shots), tuple(first))
 
 
-def _shot(sample: Sample, words: str, pictures: Pictures) -> Markup:
-    told = element("figcaption", {}, quoted(sample.id), element("br"), words)
-    return element("figure", {}, pictures.markup(sample, words), told)
-
-
-def changed_cards(
-    changed: Sequence[ChangedQuery],
-    sides: tuple[LoadedRun, LoadedRun],
-    labels: tuple[str, str],
-    pictures: Sequence[Pictures],
-) -> Markup:
-    """Return a card per query that changed; sides, labels and pictures are those of baseline and run."""
-    cards = [_changed(one, sides, labels, pictures) for one in changed]
-    if not cards:
-        return element("p", {"class": "note"}, "no query changed its rank")
-    return element("div", {"class": "cards"}, *cards)
-
-
-def _changed(
+def changed_card(
     one: ChangedQuery,
-    sides: tuple[LoadedRun, LoadedRun],
+    pair: tuple[LoadedRun, LoadedRun],
     labels: tuple[str, str],
     pictures: Sequence[Pictures],
-) -> Markup:
-    own = sides[0].gallery.samples[one.image]
-    kind = element(
-        "p",
-        {"class": "note"},
-        element("span", {"class": f"tag {one.kind}"}, one.kind),
-        f" {one.direction}, rank {_rank(one.before.rank)} → {_rank(one.after.rank)}",
-    )
-    both = ((one.before, sides[0], labels[0], pictures[0]), (one.after, sides[1], labels[1], pictures[1]))
-    texts = [(f"in {label}", found.text) for found, _, label, _ in both]
-    # A run that found the own image first needs no picture of its own.
-    shown = [told for told in both if not (one.direction == "t2i" and told[0].right)]
-    right = [label for found, _, label, _ in both if one.direction == "t2i" and found.right]
-    words = "query" if one.direction == "i2t" else "own image"
+) -> Card:
+    """Return a query that changed; pair, labels and pictures are those of baseline and run."""
+    of_images = one.direction == "t2i"
+    sides = list(zip((one.before, one.after), pair, labels, pictures, strict=True))
+    right = [label for result, _, label, _ in sides if of_images and result.right]
+    words = "own image" if of_images else "query"
     words += f", ✓ first in {' and '.join(right)}" if right else ""
-    shots = [_shot(own, words, pictures[0]), *(_first(one, *told) for told in shown)]
-    return element(
-        "article",
-        {"class": "card"},
-        kind,
-        *(_captions(one.caption, texts) if one.direction == "t2i" else []),
-        element("div", {"class": "shots"}, *shots),
-    )
+    shots = [pictures[0].shot(pair[0].gallery.samples[one.image], words)]
+    # A run that found the own image first needs no picture of its own.
+    shots += [_first(one, *side) for side in sides if not (of_images and side[0].right)]
+    texts = [(f"in {label}", result.text) for result, _, label, _ in sides]
+    change = f"{one.direction}, rank {shown_rank(one.before.rank)} → {shown_rank(one.after.rank)}"
+    quotes = _quotes(one.caption, texts) if of_images else ()
+    return Card(quotes, tuple(shots), kind=one.kind, change=change)
 
 
-def _first(one: ChangedQuery, found: TopResult, side: LoadedRun, label: str, album: Pictures) -> Markup:
+def _first(one: ChangedQuery, found: TopResult, loaded: LoadedRun, label: str, pictures: Pictures) -> Shot:
     words = f"{'✓ ' if found.right else ''}first in {label}"
     if one.direction == "t2i" and found.top1 is not None:
-        return _shot(side.gallery.images[found.top1], words, album)
-    text = found.top1_text if found.top1_text is not None else found.top1_id
-    told = element("figcaption", {}, quoted(found.top1_id), element("br"), words)
-    return element("figure", {}, element("div", {"class": "said"}, quoted(text)), told)
+        return pictures.shot(loaded.gallery.images[found.top1], words)
+    return Shot(found.top1_id, words, said=found.top1_text if found.top1_text is not None else found.top1_id)
 
 
-def _rank(rank: float) -> str:
-    """Return a rank, which is no whole number where it is expected over ties.
-
-    >>> _rank(3.0), _rank(2.5), _rank(1204.0)
-    ('3', '2.5', '1,204')
-    """
-    return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"
-
-
-def notes(failures: Sequence[WorstFailure]) -> Markup:
-    """Return what the cards of failures show."""
-    return joined(
-        [
-            element(
-                "p",
-                {"class": "note"},
-                f"The {len(failures)} captions whose own image scores farthest below the image found first; "
-                "of several captions for which one image stands in another's place, the worst. Scores are "
-                "cosine similarities. Photographs are shown as they are in the folder, also where a run saw "
-                "them corrupted.",
-            )
-        ]
-    )
+def _quotes(caption: str | None, others: Sequence[tuple[str, str | None]]) -> tuple[Quote, ...]:
+    """Return the caption, and what the runs encoded where that was something else."""
+    own = () if caption is None else (Quote(caption),)
+    return (*own, *(Quote(text, words) for words, text in others if text is not None and text != caption))

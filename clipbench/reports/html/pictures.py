@@ -17,10 +17,24 @@ from clipbench.errors import PhotographError
 from clipbench.foreign_files import inside
 from clipbench.photographs.opening import colours, photograph, telling
 from clipbench.records import Sample
-from clipbench.reports.html.elements import Markup, element, quoted
 
 SIDE = 240
 QUALITY = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One item beside a query: a picture as a data URI, a text that was found, or why there is no picture.
+
+    words: what it is. right: whether it is a right one among several.
+    """
+
+    id: str
+    words: str
+    right: bool = False
+    source: str | None = None
+    said: str | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,12 @@ class Pictures:
     folder: Path | None
     _made: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def markup(self, sample: Sample, words: str) -> Markup:
-        """Return an image element, or a box that says why there is none. `words` describe it to who cannot see."""
+    def shot(self, sample: Sample, words: str, *, right: bool = False) -> Shot:
+        """Return a photograph, or the reason why there is none. `words` describe it to who cannot see, too."""
         try:
-            source = self._uri(sample)
+            return Shot(sample.id, words, right, source=self._uri(sample))
         except PhotographError as error:
-            return element("div", {"class": "none"}, quoted(f"no photograph: {error.message}"))
-        return element("img", {"src": source, "alt": f"{words}: {sample.id}"})
+            return Shot(sample.id, words, right, problem=error.message)
 
     def _uri(self, sample: Sample) -> str:
         if self.folder is None or sample.path is None or sample.problem is not None:

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from clipbench import __version__
-from clipbench.reports.html.elements import Child, Markup, element, joined, quoted
-from clipbench.reports.html.tables import table_markup
 from clipbench.reports.runs import run_facts
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.runs import StoredRun
 
 
-def provenance(runs: Sequence[StoredRun], command: str) -> Markup:
-    """Return the footer: the command of this page, then every run with its keys and its command."""
-    parts: list[Child] = [
-        element("h2", {}, "Where this comes from"),
-        element(
-            "p", {}, f"clipbench {__version__} wrote this page from its store; nothing was measured anew:"
-        ),
-        _command(command),
-        element("p", {}, "The commands that made the runs, each once:"),
-    ]
-    parts += [_command(one) for one in dict.fromkeys(run.command for run in runs)]
-    parts.append(
-        element("p", {}, "A run is what its key says: data, model down to the weights, setting, protocol.")
-    )
-    parts.append(table_markup(_keys(runs), heading="Keys"))
-    parts.append(table_markup(_versions(runs), heading="Versions"))
-    return joined(parts)
+@dataclass(frozen=True)
+class Provenance:
+    """The command of a page, and of its runs each command once, the keys and the versions."""
+
+    command: str
+    commands: tuple[str, ...]
+    keys: Table
+    versions: Table
+    version: str = __version__
 
 
-def _command(text: str) -> Markup:
-    return element("code", {"class": "command"}, quoted(text))
+def provenance(runs: Sequence[StoredRun], command: str) -> Provenance:
+    """Return where a page about runs comes from."""
+    commands = tuple(dict.fromkeys(run.command for run in runs))
+    return Provenance(command, commands, _keys(runs), _versions(runs))
 
 
 def _keys(runs: Sequence[StoredRun]) -> Table:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
-from clipbench.reports.comparing.words import HEADLINE, digits, metric_label
+from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, run_labels
 from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
+from clipbench.study.comparing.page_content import PageContent
 from clipbench.study.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun
 
@@ -86,3 +87,19 @@ def data_table(sides: Sequence[LoadedRun]) -> Table:
         Column("fingerprint"),
     )
     return Table("", columns, tuple(rows.values()), ("runs compare where their fingerprints are equal",))
+
+
+def left_out(content: PageContent) -> list[str]:
+    """Return in words which runs the comparison of a page leaves out, and why."""
+    chosen = content.chosen
+    if chosen.baseline is None:
+        return []
+    runs = [loaded.run for loaded in content.runs]
+    labels = dict(zip((run.key for run in runs), run_labels(runs), strict=True))
+    base = labels[chosen.baseline.key]
+    words = [
+        f"{labels[run.key]}, which differs from {base} in {', '.join(one.what for one in reasons)}"
+        for run, reasons in chosen.unlike
+    ]
+    older = f"the oldest {chosen.older} of {chosen.alike} runs like {base}"
+    return [*words, older] if chosen.older else words

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.errors import ClipbenchError
-from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, curve_grid, heat_map, save
+from clipbench.reports.figures.drawing import FigureText, Series, curve, curve_grid, heat_map, save
 from clipbench.reports.figures.records import Scale
 from clipbench.reports.runs import shown_name
+from clipbench.reports.sweeps.lines import sweep_lines
 from clipbench.reports.sweeps.tables import model_labels
-from clipbench.study.robustness.measures import Effect, Name, SweepSummary
+from clipbench.study.robustness.measures import Name, SweepSummary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,16 +33,12 @@ LINES = 4
 WIDE = 6
 """Levels above which a heat map takes the whole width of a page."""
 
-SHOWN_LEVELS = 2
-"""Levels from which on an operation is a curve; one alone is a row of the heat map only."""
-
 
 @dataclass(frozen=True)
 class _Drawing:
     """One metric of several sweeps: everything a curve needs."""
 
     summaries: Sequence[SweepSummary]
-    labels: Sequence[str]
     name: Name
     target: str
 
@@ -63,40 +60,6 @@ class _Drawing:
         found = self.summaries[0].clean.get((self.name[0], f"chance-{self.name[1]}"))
         return None if found is None else float(f"{found:.2g}")  # its label is to be read at a glance
 
-    def panels(self) -> dict[str, list[Series]]:
-        """Return for every graded operation of the target its lines, one for each sweep that has it."""
-        operations = dict.fromkeys(
-            e.operation for one in self.summaries for e in one.effects if e.target == self.target
-        )
-        found: dict[str, list[Series]] = {}
-        for operation in operations:
-            lines = [self._line(one, i, operation) for i, one in enumerate(self.summaries)]
-            drawn = [line for line in lines if line is not None and len(line.points) > SHOWN_LEVELS]
-            if drawn:
-                found[operation] = drawn
-        return found
-
-    def _line(self, one: SweepSummary, number: int, operation: str) -> Series | None:
-        effects = [e for e in one.effects if e.operation == operation and self.name in e.values]
-        if not effects or self.name not in one.clean:
-            return None
-        low, high = one.clean_bounds.get(self.name, (None, None))
-        if (
-            self.is_rank
-        ):  # no interval of a median's mean over seeds is stored, so none of the clean one is drawn
-            low = high = None
-        points = [Point(0.0, one.clean[self.name], None, low, high)]
-        points += [_point(e, self.name) for e in sorted(effects, key=lambda e: e.level)]
-        return Series(self.labels[number], tuple(points))
-
-
-def _point(effect: Effect, name: Name) -> Point:
-    value, bound = effect.values[name], effect.bounds.get(name)
-    seeds = tuple(number for _, number in value.values)
-    return Point(
-        effect.level, value.mean, value.sd, bound.low if bound else None, bound.high if bound else None, seeds
-    )
-
 
 def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path, ...]:
     """Write every figure into a folder and return the files.
@@ -109,8 +72,8 @@ def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path
     figures: dict[str, Callable[[], Figure]] = {}
     for target in TARGETS:
         for name in DRAWN:
-            drawing = _Drawing(summaries, labels, name, target)
-            if panels := drawing.panels():
+            drawing = _Drawing(summaries, name, target)
+            if panels := sweep_lines(summaries, name, target):
                 stem = f"{name[0]}-{shown_name(name[1]).replace('@', '')}-{TARGETS[target][0]}"
                 figures[stem] = _curves(drawing, panels)
         for number, one in enumerate(summaries):

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from clipbench.errors import StoreError
 from clipbench.metrics.measures import best_ranks
-from clipbench.records import Caption, Sample
+from clipbench.records import Caption, Ledger, Sample
 from clipbench.store.engine import Store
+from clipbench.study.comparing.rankings import Shortlisted, first_items
 from clipbench.study.comparing.texts import queried_texts
 from clipbench.study.runs.loaded import LoadedRun
+
+FIRST = 10
+"""How many of the images found for a caption are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """One image found for a caption, with its score. right: whether it is one of the caption's own."""
+
+    sample: Sample
+    score: float
+    right: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WorstFailure:
     """One caption. text: as the run encoded it, None where that is not known. margin: below zero.
 
-    own, found: the caption's image and the image found first, with their cosine similarities.
+    own, found: the caption's image and the image found first, with their cosine similarities. first: the
+    images found first, best first; empty where the run's ranking is not at hand.
     """
 
     caption: Caption
@@ -27,6 +43,7 @@ class WorstFailure:
     rank: float
     own_score: float
     found_score: float
+    first: tuple[Retrieved, ...]
 
     @property
     def margin(self) -> float:
@@ -42,27 +59,44 @@ def worst_failures(store: Store, loaded: LoadedRun, count: int) -> tuple[WorstFa
     ledger = loaded.ledgers.get("t2i")
     if ledger is None:
         return ()
+    samples, images = loaded.gallery.samples, loaded.gallery.images
     margin = ledger.positive_score.astype(np.float64) - ledger.negative_score
-    ranks, texts = best_ranks(ledger, loaded.ties), queried_texts(store, loaded)
-    found: list[WorstFailure] = []
+    rows: list[int] = []
     seen: set[tuple[int, int]] = set()
     for row in np.argsort(margin, kind="stable").tolist():
-        if len(found) == count or margin[row] >= 0:
+        if len(rows) == count or margin[row] >= 0:
             break
-        own, first = int(ledger.cluster[row]), int(ledger.top1[row])
-        if (own, first) in seen or first >= len(loaded.gallery.images):  # an added item has no picture
-            continue
-        seen.add((own, first))
-        gallery = loaded.gallery
-        found.append(
-            WorstFailure(
-                gallery.captions[row],
-                texts[row],
-                gallery.samples[own],
-                gallery.images[first],
-                float(ranks[row]),
-                float(ledger.positive_score[row]),
-                float(ledger.negative_score[row]),
-            )
+        pair = (int(ledger.cluster[row]), int(ledger.top1[row]))
+        if pair not in seen and pair[1] < len(images):  # an added item has no picture
+            seen.add(pair)
+            rows.append(row)
+    ranks, texts = best_ranks(ledger, loaded.ties), queried_texts(store, loaded)
+    return tuple(
+        WorstFailure(
+            loaded.gallery.captions[row],
+            texts[row],
+            samples[int(ledger.cluster[row])],
+            images[int(ledger.top1[row])],
+            float(ranks[row]),
+            float(ledger.positive_score[row]),
+            float(ledger.negative_score[row]),
+            _retrieved(loaded, ledger, row, first),
         )
-    return tuple(found)
+        for row, first in zip(rows, _first(store, loaded, rows), strict=True)
+    )
+
+
+def _first(store: Store, loaded: LoadedRun, rows: list[int]) -> Sequence[Shortlisted]:
+    """Return the images found first for some captions, none where they are neither stored nor in the vectors."""
+    try:
+        return tuple(first_items(store, loaded, "t2i", FIRST)(rows))
+    except StoreError:  # of folds, say, or of vectors that stayed where the run was made: one image is known
+        return ((),) * len(rows)
+
+
+def _retrieved(loaded: LoadedRun, ledger: Ledger, row: int, first: Shortlisted) -> tuple[Retrieved, ...]:
+    right = set(ledger.positive[ledger.offsets[row] : ledger.offsets[row + 1]].tolist())
+    images = loaded.gallery.images
+    return tuple(
+        Retrieved(images[place], score, place in right) for place, score in first if place < len(images)
+    )

@@ -6,8 +6,9 @@ as float64 products, equal scores by gallery order; a run whose method gives oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from clipbench.store.engine import Store
 from clipbench.store.shortlists import load_shortlists
 from clipbench.study.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, need_set
+
+Shortlisted: TypeAlias = tuple[tuple[int, float], ...]
+"""The first items of one query, best first: their positions in the gallery and their scores."""
+
+FirstItems: TypeAlias = Callable[[Sequence[int]], Iterator[Shortlisted]]
+"""The first items of queries, by their numbers."""
 
 BLOCK = 256
 """Queries that are ranked at a time."""
@@ -38,10 +45,30 @@ def rankings(store: Store, loaded: LoadedRun, direction: Direction, depth: int) 
     Raises CompareError for a run without this direction, StoreError for one over folds, or whose vectors (or stored
     first items) are not in the store.
     """
-    ledger = loaded.ledger(direction)
+    ledger, first = loaded.ledger(direction), first_items(store, loaded, direction, depth)
+    image_ids, caption_ids = [sample.id for sample in loaded.gallery.images], loaded.query_ids("t2i")
+    item_ids = image_ids if direction == "t2i" else caption_ids
+    query_ids = loaded.query_ids(direction)
+    for start in range(0, len(query_ids), BLOCK):
+        numbers = range(start, min(start + BLOCK, len(query_ids)))
+        for number, found in zip(numbers, first(numbers), strict=True):
+            positives = ledger.positive[ledger.offsets[number] : ledger.offsets[number + 1]]
+            yield Ranking(
+                query_ids[number],
+                tuple((item_ids[place], score) for place, score in found),
+                tuple(item_ids[place] for place in positives.tolist()),
+            )
+
+
+def first_items(store: Store, loaded: LoadedRun, direction: Direction, depth: int) -> FirstItems:
+    """Return what gives the first `depth` items of queries, by position: as stored for a run with a method, else
+    made again from vectors.
+
+    Raises as `rankings`, before any query is asked.
+    """
     if loaded.run.spec.method:
-        yield from _stored(store, loaded, direction, depth)
-        return
+        return _stored(store, loaded, direction, depth)
+    ledger = loaded.ledger(direction)
     if loaded.fold is not None:
         raise StoreError(
             f"run {loaded.run.key} ranked folds of {loaded.fold:,} images, so it has no one ranking",
@@ -53,48 +80,35 @@ def rankings(store: Store, loaded: LoadedRun, direction: Direction, depth: int) 
     gallery = loaded.gallery
     photos = load_vectors(store, images)[gallery.image_rows].astype(np.float64)
     words = load_vectors(store, texts)[gallery.caption_rows].astype(np.float64)
-    image_ids, caption_ids = [sample.id for sample in gallery.images], loaded.query_ids("t2i")
     asking = photos[: len(gallery.samples)]  # distractors ask for nothing
     queries, items = (words, photos) if direction == "t2i" else (asking, words)
-    query_ids, item_ids = (caption_ids, image_ids) if direction == "t2i" else (image_ids, caption_ids)
     if ledger.gallery_size != len(items):
         raise StoreError(
             f"run {loaded.run.key} ranked {ledger.gallery_size:,} items, its dataset has {len(items):,}",
             "export an evaluation of the dataset itself",
         )
-    for start in range(0, len(queries), BLOCK):
-        scores = queries[start : start + BLOCK] @ items.T
+
+    def ranked(numbers: Sequence[int]) -> Iterator[Shortlisted]:
+        scores = queries[np.asarray(numbers, dtype=np.int64)] @ items.T
         order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-        for row, (own, positions) in enumerate(zip(scores, order, strict=True)):
-            number = start + row
-            positives = ledger.positive[ledger.offsets[number] : ledger.offsets[number + 1]]
-            yield Ranking(
-                query_ids[number],
-                tuple((item_ids[place], float(own[place])) for place in positions.tolist()),
-                tuple(item_ids[place] for place in positives.tolist()),
-            )
+        for own, places in zip(scores, order, strict=True):
+            yield tuple((place, float(own[place])) for place in places.tolist())
+
+    return ranked
 
 
-def _stored(store: Store, loaded: LoadedRun, direction: Direction, depth: int) -> Iterator[Ranking]:
-    """Yield what a run with a method stored of its first items."""
-    listed = load_shortlists(store, loaded.run.key).get(direction)
-    if listed is None:
+def _stored(store: Store, loaded: LoadedRun, direction: Direction, depth: int) -> FirstItems:
+    shortlist = load_shortlists(store, loaded.run.key).get(direction)
+    if shortlist is None:
         raise StoreError(
             f"run {loaded.run.key} ranked by {method_words(loaded.run.spec.method)}, and its first items were not stored",
             "clipbench runs export RUN, which writes every query's rank",
         )
-    ledger = loaded.ledger(direction)
-    query_ids = loaded.query_ids(direction)
-    item_ids = loaded.query_ids("i2t" if direction == "t2i" else "t2i")
-    for number, (items, scores) in enumerate(zip(listed.items, listed.scores, strict=True)):
-        positives = ledger.positive[ledger.offsets[number] : ledger.offsets[number + 1]]
-        named = [
-            (i, s)
-            for i, s in zip(items[:depth].tolist(), scores[:depth].tolist(), strict=True)
-            if i != UNKNOWN
-        ]
-        yield Ranking(
-            query_ids[number],
-            tuple((item_ids[item], score) for item, score in named),
-            tuple(item_ids[item] for item in positives.tolist()),
-        )
+
+    def listed(numbers: Sequence[int]) -> Iterator[Shortlisted]:
+        for number in numbers:
+            items, scores = shortlist.items[number, :depth], shortlist.scores[number, :depth]
+            pairs = zip(items.tolist(), scores.tolist(), strict=True)
+            yield tuple((item, score) for item, score in pairs if item != UNKNOWN)
+
+    return listed

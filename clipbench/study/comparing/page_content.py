@@ -1,0 +1,172 @@
+"""What a written report is about: its runs, their comparison, sweeps, failures and published numbers.
+
+Knows what belongs on a page and how to get it from the store; nothing of how a page looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clipbench.errors import ClipbenchError
+from clipbench.store.engine import Store
+from clipbench.store.queries import RunFilter, list_runs
+from clipbench.store.runs import StoredRun, find_run
+from clipbench.store.sweeps import list_sweeps
+from clipbench.study.comparing.comparable import Difference, differences
+from clipbench.study.comparing.compare import compare, compare_named
+from clipbench.study.comparing.comparison import CompareRequest, Comparison
+from clipbench.study.comparing.failures import WorstFailure, worst_failures
+from clipbench.study.comparing.flips import ChangedQuery, changed_most
+from clipbench.study.comparing.published import PublishedComparison, compare_with_published
+from clipbench.study.comparing.references import resolve_runs
+from clipbench.study.robustness.measures import SweepSummary, summarise
+from clipbench.study.run_kinds import is_plain
+from clipbench.study.runs.loaded import LoadedRun, load_runs
+
+NEWEST = 24
+"""Runs on a page where none are named."""
+
+SWEEPS = 6
+"""Sweeps on a page, the newest."""
+
+COMPARED = 12
+"""Runs that are compared where nobody says which."""
+
+FAILURES = 12
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What goes on a page.
+
+    references: the runs; () for the newest that pass `filters`. compare: how to compare them; None
+    compares those that are like the newest clean run. baseline: a reference. flips: how many queries
+    that changed most to show for each run.
+    """
+
+    references: tuple[str, ...] = ()
+    filters: RunFilter = field(default_factory=RunFilter)
+    compare: CompareRequest | None = None
+    baseline: str | None = None
+    flips: int | None = None
+    failures: int = FAILURES
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A comparison, None where there is nothing to compare, and what it leaves out.
+
+    unlike: runs that may not be compared with `baseline`, each with the reasons. older: how many runs like
+    it are left out for their age, of `alike`.
+    """
+
+    comparison: Comparison | None
+    baseline: StoredRun | None = None
+    unlike: tuple[tuple[StoredRun, tuple[Difference, ...]], ...] = ()
+    older: int = 0
+    alike: int = 0
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """Everything that a page shows.
+
+    compared: the runs of the comparison, in its order. changed: by their place there, what changed most
+    against the baseline. sweeps: those of one dataset together. failing: the run whose failures are shown.
+    """
+
+    runs: tuple[LoadedRun, ...]
+    chosen: Chosen
+    compared: tuple[LoadedRun, ...]
+    changed: Mapping[int, tuple[ChangedQuery, ...]]
+    published: tuple[PublishedComparison, ...]
+    sweeps: tuple[tuple[SweepSummary, ...], ...]
+    failing: LoadedRun | None
+    failures: tuple[WorstFailure, ...]
+
+
+def gather(store: Store, request: PageRequest, headline: Sequence[str]) -> PageContent:
+    """Return what a page shows. headline: the metrics compared where nobody says which.
+
+    Raises ClipbenchError where no run is meant, CompareError where runs that were to be compared do not.
+    """
+    runs = _runs(store, request)
+    if request.compare is not None:
+        references = request.references or tuple(run.key for run in runs)
+        chosen = Chosen(compare_named(store, references, request.compare, request.baseline))
+    else:
+        chosen = _alike(store, runs, headline)
+    comparison = chosen.comparison
+    if comparison is not None:  # the baseline may not have been among the runs
+        runs = (*(run for run in comparison.runs if run.key not in {r.key for r in runs}), *runs)
+    loaded_runs = load_runs(store, runs)
+    by_key = {loaded.run.key: loaded for loaded in loaded_runs}
+    compared = tuple(by_key[run.key] for run in comparison.runs) if comparison else ()
+    base = comparison.baseline if comparison else 0
+    failing = _failing(loaded_runs, compared[base] if compared else None)
+    return PageContent(
+        runs=loaded_runs,
+        chosen=chosen,
+        compared=compared,
+        changed={
+            number: changed_most(store, compared[base], other, request.flips)
+            for number, other in enumerate(compared)
+            if request.flips and number != base
+        },
+        published=tuple(one for one in compare_with_published(store, runs) if one.published is not None),
+        sweeps=_sweeps(store, runs),
+        failing=failing,
+        failures=worst_failures(store, failing, request.failures) if failing else (),
+    )
+
+
+def _runs(store: Store, request: PageRequest) -> tuple[StoredRun, ...]:
+    if request.references:
+        return resolve_runs(store, request.references)
+    summaries = list_runs(store, request.filters)
+    if not summaries:
+        raise ClipbenchError("no run is stored that a report could be about", "clipbench evaluate DATASET")
+    newest = summaries[: request.filters.limit or NEWEST]
+    runs = [find_run(store, summary.key) for summary in reversed(newest)]
+    return tuple(run for run in runs if run is not None)
+
+
+def _alike(store: Store, runs: Sequence[StoredRun], headline: Sequence[str]) -> Chosen:
+    """Compare what is like the newest clean run with it."""
+    clean = [run for run in runs if is_plain(run)]
+    base = (clean or list(runs))[-1]
+    loaded_runs = load_runs(store, runs)
+    [baseline] = [loaded for loaded in loaded_runs if loaded.run.key == base.key]
+    others = [loaded for loaded in loaded_runs if loaded is not baseline]
+    reasons = {other.run.key: differences(baseline, other) for other in others}
+    unlike = tuple((other.run, reasons[other.run.key]) for other in others if reasons[other.run.key])
+    alike = [other.run for other in others if not reasons[other.run.key]]
+    if not alike:
+        return Chosen(None, base, unlike)
+    # The headline only: a page that was not asked for more should not correct for more.
+    shared = set.intersection(*({name for _, name in loaded.metrics} for loaded in loaded_runs))
+    names = tuple(name for name in dict.fromkeys(headline) if name in shared)
+    comparison = compare(store, [base, *alike[-COMPARED:]], CompareRequest(metrics=names))
+    return Chosen(comparison, base, unlike, max(0, len(alike) - COMPARED), len(alike))
+
+
+def _sweeps(store: Store, runs: Sequence[StoredRun]) -> tuple[tuple[SweepSummary, ...], ...]:
+    """Return the newest sweeps that hold a run of the page, those of one dataset together."""
+    keys = {run.key for run in runs}
+    chosen = [one for one in list_sweeps(store) if keys & set(one.runs)][:SWEEPS]
+    groups: dict[str, list[SweepSummary]] = {}
+    for sweep in reversed(chosen):
+        if all(find_run(store, key) is not None for key in sweep.runs):
+            summary = summarise(store, sweep)
+            groups.setdefault(summary.clean_run.fingerprint, []).append(summary)
+    return tuple(map(tuple, groups.values()))
+
+
+def _failing(runs: Sequence[LoadedRun], baseline: LoadedRun | None) -> LoadedRun | None:
+    """Return the run whose failures are shown: the baseline, else the newest clean one, else the newest."""
+    if baseline is not None and "t2i" in baseline.ledgers:
+        return baseline
+    able = [loaded for loaded in runs if "t2i" in loaded.ledgers]
+    clean = [loaded for loaded in able if is_plain(loaded.run)]
+    return (clean or able)[-1] if able else None
