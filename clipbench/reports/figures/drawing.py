@@ -36,7 +36,6 @@ from clipbench.reports.figures.records import (
     Point,
     Scale,
     Series,
-    check_positive,
     check_series,
 )
 from clipbench.reports.figures.style import GREY, LABEL, TICK, WIDTHS, Stroke, drawing, stroke
@@ -67,8 +66,7 @@ def curve(
     says which of them are there. Median ranks are drawn on a logarithmic y, gallery sizes on a logarithmic x.
     Raises ClipbenchError for no series, ValueError for zero or less on a logarithmic axis.
     """
-    check_series(series)
-    _check_scales([*series, *([chance] if isinstance(chance, Series) else [])], x_scale, y_scale)
+    check_series(series, x_scale, y_scale)
     strokes, tall = _strokes(series), HEIGHTS[column]
     with drawing():
         figure = new_figure(WIDTHS[column])
@@ -106,9 +104,8 @@ def curve_grid(
     if not panels:
         raise ClipbenchError("there are 0 panels to draw", "clipbench runs list")
     for series in panels.values():
-        check_series(series)
+        check_series(series, "linear", y_scale)
     everything = [line for series in panels.values() for line in series]
-    _check_scales(everything, "linear", y_scale)
     strokes, limits = _strokes(everything), value_limits(everything, chance, y_scale)
     # As square a grid as the width allows, at least two side by side.
     wanted = int(sqrt(len(panels) * (1.6 if column == "double" else 1.0)))
@@ -136,13 +133,6 @@ def curve_grid(
         for axes in figure.axes:
             drop_crowded_labels(axes)
     return figure
-
-
-def _check_scales(series: Sequence[Series], x_scale: Scale, y_scale: Scale) -> None:
-    if x_scale == "log":
-        check_positive(series, "levels")
-    if y_scale == "log":
-        check_positive(series, "values")
 
 
 def _names_width(series: Sequence[Series], chance: Chance, column: Column) -> float | None:

@@ -41,7 +41,6 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
     value_format: str = ".3f",
     diverging: bool = False,
     x_label: str = "",
-    note: str = "",
     column: Column = "single",
 ) -> Figure:
     """Return a heat map of `values[row][column]`, operation × level say, with each number in its cell.
@@ -70,7 +69,7 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
         missing = any(value is None for row in values for value in row)
         row_height = max(0.19, max(name.count("\n") + 1 for name in names) * TICK * LINE / 72 + 0.04)
         handles = [_hatched(NO_RUN)] if missing else []
-        finish(figure, title, tall=row_height * len(rows), handles=handles, note=note)
+        finish(figure, title, tall=row_height * len(rows), handles=handles)
         cell = axes.get_position().width * width / len(columns)
         size = max(SMALLEST, LARGEST * min(1.0, cell / number))
         for y, row in enumerate(values):
@@ -99,10 +98,8 @@ def _check(rows: Sequence[str], columns: Sequence[str], values: Cells) -> None:
 
 def _printed(value: float, value_format: str) -> str:
     """Return a number as its cell shows it, with the minus sign of the axes and no negative zero."""
-    text = format(value, value_format)
-    if text.startswith("-") and not any(digit in text for digit in "123456789"):
-        text = ("+" if value_format.startswith("+") else "") + text[1:]
-    return text.replace("-", "\u2212")
+    sign = "+" if value_format.startswith("+") else ""
+    return format(value, f"{sign}z{value_format.removeprefix('+')}").replace("-", "\u2212")
 
 
 def _draw_cells(axes: Axes, values: Cells, *, diverging: bool) -> tuple[Colormap, Normalize]:

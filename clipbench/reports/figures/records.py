@@ -96,20 +96,19 @@ class FigureText:
     interval: str = "95% interval"
 
 
-def check_series(series: Sequence[Series]) -> None:
-    """Raise ClipbenchError where there is nothing to draw, ValueError where two lines have one name."""
+def check_series(series: Sequence[Series], x_scale: Scale = "linear", y_scale: Scale = "linear") -> None:
+    """Raise ClipbenchError where there is nothing to draw, ValueError for a name of two lines.
+
+    And ValueError where a logarithmic axis would meet zero or less.
+    """
     if not series:
         raise ClipbenchError("there are 0 runs to draw", "clipbench runs list")
     labels = [line.label for line in series]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise ValueError(f"{len(series)} lines, but {len(set(labels))} labels; more than once: {twice}")
-
-
-def check_positive(series: Sequence[Series], axis: Literal["levels", "values"]) -> None:
-    """Raise ValueError where a logarithmic axis would meet zero or less."""
     for line in series:
         for point in line.points:
-            value = point.level if axis == "levels" else point.mean
-            if value <= 0:
-                raise ValueError(f"{line.label!r} has {value:g} among the {axis} of a logarithmic axis")
+            for value, axis, scale in ((point.level, "levels", x_scale), (point.mean, "values", y_scale)):
+                if scale == "log" and value <= 0:
+                    raise ValueError(f"{line.label!r} has {value:g} among the {axis} of a logarithmic axis")

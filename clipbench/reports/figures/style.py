@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from importlib.resources import as_file, files
+from typing import TypeAlias
 
 from clipbench.errors import ClipbenchError
 from clipbench.reports.figures.records import Column
@@ -38,44 +39,6 @@ DASHES: tuple[Dashes, ...] = (
     (0.0, (6.0, 1.5, 1.2, 1.5)),
     (0.0, (3.0, 1.2)),
 )
-
-STYLE: Mapping[Any, object] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],  # the first one comes with matplotlib
-    "font.size": TICK,
-    "text.color": INK,
-    "text.parse_math": False,  # a label is text, also where it holds a $
-    "text.usetex": False,
-    "text.hinting": "none",  # else letters widen with the resolution and lines cease to fit
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.labelsize": LABEL,
-    "axes.titlesize": LABEL,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.labelsize": TICK,
-    "ytick.labelsize": TICK,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.width": 0.4,
-    "xtick.major.size": 2.5,
-    "xtick.minor.size": 1.5,
-    "ytick.major.size": 2.5,
-    "legend.fontsize": TICK,
-    "hatch.linewidth": 0.5,
-    "figure.facecolor": "white",
-    "figure.dpi": DPI,
-    "savefig.facecolor": "white",
-    "pdf.fonttype": 42,  # whole letters, which programs for drawings can edit, not their outlines
-    "svg.fonttype": "none",  # text stays text: searchable, selectable, set in the reader's fonts
-    "svg.hashsalt": "clipbench",  # else the ids of clip paths and markers are random
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +79,7 @@ def drawing() -> Iterator[None]:
     require_matplotlib()
     import matplotlib as mpl
 
-    with mpl.rc_context():
+    with as_file(files(__package__) / "clipbench.mplstyle") as style, mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(mpl.rc_params_from_file(style, use_default_template=False))
         yield

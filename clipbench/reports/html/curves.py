@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from clipbench.reports.figures.records import Point, Series
 from clipbench.reports.figures.text import number
 
-WIDE, TALL = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 290, 24, 156
-"""Edges of the plot within the panel."""
+"""Edges of the plot within a panel of 300 by 190; the template draws its frame."""
 
 Dots = tuple[tuple[float, float], ...]
 
@@ -39,11 +38,6 @@ class Panel:
     values: tuple[tuple[float, str], ...]
     levels: tuple[tuple[float, str], ...]
     lines: tuple[DrawnLine, ...]
-    wide: int = WIDE
-    tall: int = TALL
-    left: int = LEFT
-    right: int = RIGHT
-    bottom: int = BOTTOM
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,19 +29,18 @@ def provenance(runs: Sequence[StoredRun], command: str) -> Provenance:
 
 
 def _keys(runs: Sequence[StoredRun]) -> Table:
-    columns = ("run", "dataset fingerprint", "encoder", "perturbation", "metric version", "stored")
     rows = [
-        (
-            run.key,
-            run.fingerprint,
-            run.encoder,
-            run.perturbation.key,
-            str(run.spec.metric_version),
-            f"{run.created_at:%Y-%m-%d %H:%M} UTC",
-        )
+        {
+            "run": run.key,
+            "dataset fingerprint": run.fingerprint,
+            "encoder": run.encoder,
+            "perturbation": run.perturbation.key,
+            "metric version": str(run.spec.metric_version),
+            "stored": f"{run.created_at:%Y-%m-%d %H:%M} UTC",
+        }
         for run in runs
     ]
-    return Table("", tuple(Column(name) for name in columns), tuple(rows))
+    return Table("", tuple(map(Column, rows[0])), tuple(tuple(row.values()) for row in rows))
 
 
 VERSIONS = ("clipbench", "python", "platform", "machine", "libraries", "git", "device")

@@ -19,7 +19,10 @@ def runs_table(sides: Sequence[LoadedRun]) -> Table:
         "run": [short(side.run.key, 8) for side in sides],
         "dataset": [side.run.dataset_name for side in sides],
         "model": [side.run.model for side in sides],
-        "perturbation": [_setting(side) for side in sides],
+        "perturbation": [
+            perturbation_name(setting.operation, setting.level, setting.seed)
+            for setting in (side.run.perturbation for side in sides)
+        ],
         "method": [method_words(side.run.spec.method) for side in sides],
         "tags": [" ".join(side.run.tags) for side in sides],
     }
@@ -37,56 +40,36 @@ def runs_table(sides: Sequence[LoadedRun]) -> Table:
     return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides)))
 
 
-def _setting(side: LoadedRun) -> str:
-    setting = side.run.perturbation
-    return perturbation_name(setting.operation, setting.level, setting.seed)
-
-
 def _protocols(sides: Sequence[LoadedRun]) -> list[str]:
-    told = {
-        "; ".join(
-            (
-                POSITIVES.get(str(side.protocol["positives"]), "positives unknown"),
-                TIES.get(str(side.protocol["ties"]), "ties unknown"),
-            )
-        ): None
-        for side in sides
-    }
-    return list(told)
+    pairs = dict.fromkeys((str(side.protocol["positives"]), str(side.protocol["ties"])) for side in sides)
+    return [
+        f"{POSITIVES.get(positives, 'positives unknown')}; {TIES.get(ties, 'ties unknown')}"
+        for positives, ties in pairs
+    ]
 
 
 def data_table(sides: Sequence[LoadedRun]) -> Table:
     """Return what the runs are of: collections by fingerprint, with chance, which any score is seen against."""
-    rows: dict[tuple[str, int], tuple[Cell, ...]] = {}
+    collections: dict[tuple[str, int], dict[str, Cell]] = {}
     for side in sides:
-        key = (side.run.fingerprint, len(side.gallery.images))
-        chance = side.metrics.get(("t2i", "chance-hit@1"))
-        rows.setdefault(
-            key,
-            (
-                side.run.dataset_name,
-                side.dataset.split,
-                side.dataset.caption_policy,
-                len(side.gallery.images),
-                len(side.gallery.distractors),
-                len(side.gallery.captions),
-                len(side.gallery.left_out),
-                chance.value if chance else None,
-                short(side.run.fingerprint),
-            ),
+        gallery, chance = side.gallery, side.metrics.get(("t2i", "chance-hit@1"))
+        collections.setdefault(
+            (side.run.fingerprint, len(gallery.images)),
+            {
+                "dataset": side.run.dataset_name,
+                "split": side.dataset.split,
+                "captions kept": side.dataset.caption_policy,
+                "images": len(gallery.images),
+                "of them without captions": len(gallery.distractors),
+                "captions": len(gallery.captions),
+                "left out": len(gallery.left_out),
+                "chance t2i R@1": chance.value if chance else None,
+                "fingerprint": short(side.run.fingerprint),
+            },
         )
-    columns = (
-        Column("dataset"),
-        Column("split"),
-        Column("captions kept"),
-        Column("images"),
-        Column("of them without captions"),
-        Column("captions"),
-        Column("left out"),
-        Column("chance t2i R@1"),
-        Column("fingerprint"),
-    )
-    return Table("", columns, tuple(rows.values()), ("runs compare where their fingerprints are equal",))
+    columns = tuple(map(Column, dict.fromkeys(name for cells in collections.values() for name in cells)))
+    rows = tuple(tuple(cells.values()) for cells in collections.values())
+    return Table("", columns, rows, ("runs compare where their fingerprints are equal",))
 
 
 def left_out(content: PageContent) -> list[str]:

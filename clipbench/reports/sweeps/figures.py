@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,33 +34,6 @@ WIDE = 6
 """Levels above which a heat map takes the whole width of a page."""
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    """One metric of several sweeps: everything a curve needs."""
-
-    summaries: Sequence[SweepSummary]
-    name: Name
-    target: str
-
-    @property
-    def metric(self) -> str:
-        return f"{self.name[0]} {shown_name(self.name[1])}"
-
-    @property
-    def is_rank(self) -> bool:
-        return self.name[1] == "MedR"
-
-    @property
-    def y_label(self) -> str:
-        return f"{self.metric} (log, lower is better)" if self.is_rank else self.metric
-
-    @property
-    def chance(self) -> float | None:
-        """The score of a random order, where it is one number for all."""
-        found = self.summaries[0].clean.get((self.name[0], f"chance-{self.name[1]}"))
-        return None if found is None else float(f"{found:.2g}")  # its label is to be read at a glance
-
-
 def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path, ...]:
     """Write every figure into a folder and return the files.
 
@@ -68,44 +41,49 @@ def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path
     panel per operation where there are several; and per sweep a heat map operation × level. Raises
     ClipbenchError where nothing can be drawn, matplotlib is not installed, or the folder cannot be written.
     """
-    labels = model_labels(summaries)
-    figures: dict[str, Callable[[], Figure]] = {}
-    for target in TARGETS:
-        for name in DRAWN:
-            drawing = _Drawing(summaries, name, target)
-            if panels := sweep_lines(summaries, name, target):
-                stem = f"{name[0]}-{shown_name(name[1]).replace('@', '')}-{TARGETS[target][0]}"
-                figures[stem] = _curves(drawing, panels)
-        for number, one in enumerate(summaries):
-            if any(effect.target == target for effect in one.effects):
-                suffix = f"-{number + 1}" if len(summaries) > 1 else ""
-                figures[f"heat-map-{TARGETS[target][0]}{suffix}"] = _heat_map(one, labels[number], target)
-    if not figures:
-        raise ClipbenchError("the sweep holds nothing to draw: it has no perturbed run")
     written: list[Path] = []
-    for stem, draw in figures.items():
-        written += save(draw(), folder, stem)
+    for stem, figure in _figures(summaries):
+        written += save(figure, folder, stem)
+    if not written:
+        raise ClipbenchError("the sweep holds nothing to draw: it has no perturbed run")
     return tuple(written)
 
 
-def _curves(drawing: _Drawing, panels: Mapping[str, Sequence[Series]]) -> Callable[[], Figure]:
-    where, level = TARGETS[drawing.target]
-    title = _title(drawing.summaries, drawing.metric, where)
-    several = len(drawing.summaries) > 1
-    scale: Scale = "log" if drawing.is_rank else "linear"
+def _figures(summaries: Sequence[SweepSummary]) -> Iterator[tuple[str, Figure]]:
+    """Yield every figure with the name of its files."""
+    labels = model_labels(summaries)
+    for target, (where, _) in TARGETS.items():
+        for name in DRAWN:
+            if panels := sweep_lines(summaries, name, target):
+                stem = f"{name[0]}-{shown_name(name[1]).replace('@', '')}-{where}"
+                yield stem, _curves(summaries, name, target, panels)
+        for number, one in enumerate(summaries):
+            if any(effect.target == target for effect in one.effects):
+                suffix = f"-{number + 1}" if len(summaries) > 1 else ""
+                yield f"heat-map-{where}{suffix}", _heat_map(one, labels[number], target)
 
-    def draw() -> Figure:
-        text = FigureText(title, level, drawing.y_label, "95% interval over images")
-        if len(panels) > (1 if several else LINES):
-            return curve_grid(panels, text, chance=drawing.chance, y_scale=scale)
-        if several:  # a line for each model, of the one operation there is
-            [(operation, lines)] = panels.items()
-            text = replace(text, title=f"{title}, {operation}")
-        else:  # a line for each operation
-            lines = [Series(name, line.points) for name, [line] in panels.items()]
-        return curve(lines, text, chance=drawing.chance, y_scale=scale)
 
-    return draw
+def _curves(
+    summaries: Sequence[SweepSummary], name: Name, target: str, panels: Mapping[str, Sequence[Series]]
+) -> Figure:
+    where, level = TARGETS[target]
+    direction, measure = name
+    metric = f"{direction} {shown_name(measure)}"
+    scale: Scale = "log" if measure == "MedR" else "linear"
+    y_label = f"{metric} (log, lower is better)" if scale == "log" else metric
+    text = FigureText(_title(summaries, metric, where), level, y_label, "95% interval over images")
+    chance = summaries[0].clean.get((direction, f"chance-{measure}"))
+    if chance is not None:
+        chance = float(f"{chance:.2g}")  # its label is to be read at a glance
+    several = len(summaries) > 1
+    if len(panels) > (1 if several else LINES):
+        return curve_grid(panels, text, chance=chance, y_scale=scale)
+    if several:  # a line for each model, of the one operation there is
+        [(operation, lines)] = panels.items()
+        text = replace(text, title=f"{text.title}, {operation}")
+    else:  # a line for each operation
+        lines = [Series(operation, line.points) for operation, [line] in panels.items()]
+    return curve(lines, text, chance=chance, y_scale=scale)
 
 
 def _title(summaries: Sequence[SweepSummary], metric: str, where: str) -> str:
@@ -114,7 +92,7 @@ def _title(summaries: Sequence[SweepSummary], metric: str, where: str) -> str:
     return f"{run.dataset_name}{models}: {metric} with perturbed {where}"
 
 
-def _heat_map(summary: SweepSummary, label: str, target: str) -> Callable[[], Figure]:
+def _heat_map(summary: SweepSummary, label: str, target: str) -> Figure:
     where, words = TARGETS[target]
     name: Name = ("t2i", "hit@1") if ("t2i", "hit@1") in summary.clean else ("i2t", "hit@1")
     metric = f"{name[0]} {shown_name(name[1])}"
@@ -123,7 +101,7 @@ def _heat_map(summary: SweepSummary, label: str, target: str) -> Callable[[], Fi
     levels = sorted({level for _, level in effects})
     clean = summary.clean[name]
     values = [[clean, *(effects.get((row, level)) for level in levels)] for row in rows]
-    return lambda: heat_map(
+    return heat_map(
         rows,
         ["clean", *(f"{level:g}" for level in levels)],
         values,
