@@ -1,6 +1,7 @@
 """What changed most: ordered by definition, with the words each run encoded and what it found first."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,28 @@ def test_the_worst_failures_have_the_lowest_margins(made: Bench) -> None:
     assert all(margin < 0 for margin in margins)
     pairs = [(one.own.id, one.found.id) for one in found]
     assert len(set(pairs)) == len(pairs)
+
+
+def test_a_failure_shows_the_ten_images_found_first_with_the_right_ones_marked(made: Bench) -> None:
+    dataset = collection()
+    run = made.run(dataset, 1.5)
+    [loaded] = load_runs(made.store, [run])
+    captions = [caption.id for caption in dataset.captions]
+    for one in worst_failures(made.store, loaded, 5):
+        scores = made.scores[run.key][:, captions.index(one.caption.id)]
+        best = np.argsort(-scores, kind="stable")[:10]
+        assert [image.sample.id for image in one.first] == [dataset.samples[place].id for place in best]
+        assert [image.score for image in one.first] == pytest.approx(scores[best].tolist(), abs=1e-6)
+        assert [image.right for image in one.first] == [image.sample == one.own for image in one.first]
+        assert one.first[0].sample == one.found
+
+
+def test_a_failure_of_a_run_without_one_ranking_shows_the_image_found_first_alone(made: Bench) -> None:
+    [loaded] = load_runs(made.store, [made.run(collection(), 1.5)])
+    stored = replace(loaded.run, spec=replace(loaded.run.spec, method={"name": "unheard-of"}))
+    shown = worst_failures(made.store, replace(loaded, run=stored), 3)
+    assert shown
+    assert all(one.first == () for one in shown)
 
 
 def test_a_ranking_made_again_is_the_one_of_the_ledger(made: Bench) -> None:

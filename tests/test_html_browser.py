@@ -152,3 +152,19 @@ def test_captions_are_shown_whole(chrome: Any, page: Path) -> None:
             ).map(e => e.className)
         """)
         assert cut == []
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_picture_enlarges_within_the_window_and_without_a_script(
+    chrome: Any, page: Path, width: int
+) -> None:
+    opened(chrome, page, width)
+    small, large, window = chrome.execute_script("""
+        const picture = document.querySelector('#failures .row img');
+        const sides = () => { const box = picture.getBoundingClientRect(); return [box.width, box.left, box.right]; };
+        const small = sides(); picture.focus({preventScroll: true});
+        return [small, sides(), document.documentElement.clientWidth];
+    """)
+    assert large[0] > 3 * small[0]
+    assert large[1] >= 0
+    assert large[2] <= window

@@ -6,8 +6,10 @@ import io
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -364,6 +366,15 @@ def test_every_line_lies_within_its_panel(line: Series) -> None:
     numbers = [float(n) for n in re.findall(r'(?:cx|cy|x1|y1)="(-?[\d.]+)"', html)]
     assert all(0 <= n <= 300 for n in numbers)
     parsed(html)
+
+
+def test_templates_and_styles_are_in_every_installation() -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]
+    for name in ("clipbench.reports.html", "clipbench.reports.figures"):
+        folder = Path(str(resources.files(name)))
+        beside = {path for path in folder.rglob("*.*") if path.suffix not in {".py", ".pyc"}}
+        assert beside == {path for pattern in patterns[name] for path in folder.glob(pattern)}
 
 
 def test_a_value_that_a_template_misses_is_an_error() -> None:

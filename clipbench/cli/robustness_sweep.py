@@ -59,9 +59,10 @@ def sweep(
     Unique strings and pictures are encoded once. Killed at any time, the same command goes on where it stopped.
     """
     from clipbench.records import Protocol
-    from clipbench.reports.sweeps.report import related_sweeps, sweep_tables
+    from clipbench.reports.sweeps.report import sweep_tables
     from clipbench.study.protocol import directions_of
     from clipbench.study.robustness.estimate import estimate, words
+    from clipbench.study.robustness.named_sweeps import related_sweeps
     from clipbench.study.robustness.sweep import sweep as run_sweep
 
     at, protocol = open_at(store), Protocol(directions=directions_of(directions))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipbench.errors import CompareError
 from clipbench.reports.sweeps.figures import sweep_figures
 from clipbench.reports.sweeps.records import effect_records, setting_records
 from clipbench.reports.sweeps.tables import (
@@ -17,10 +16,10 @@ from clipbench.reports.sweeps.tables import (
 )
 from clipbench.reports.tables import Table
 from clipbench.store.engine import Store
-from clipbench.store.sweeps import find_sweep, list_sweeps
+from clipbench.store.sweeps import list_sweeps
 from clipbench.study.robustness.corruption_error import FIRST, corruption_errors
-from clipbench.study.robustness.effective import check_baselines, effective_robustness
-from clipbench.study.robustness.measures import SweepSummary, summarise
+from clipbench.study.robustness.effective import effective_robustness
+from clipbench.study.robustness.named_sweeps import read_sweep, read_sweeps
 
 
 def sweep_tables(
@@ -38,8 +37,8 @@ def sweep_tables(
     sweeps do not compare.
     """
     summaries = read_sweeps(store, names)
-    related = _summary(store, reference) if reference else None
-    fitted = [_summary(store, name) for name in baselines]
+    related = read_sweep(store, reference) if reference else None
+    fitted = [read_sweep(store, name) for name in baselines]
     found: list[Table] = []
     for one in summaries:
         errors = corruption_errors(one, related) if related else ()
@@ -52,21 +51,6 @@ def sweep_tables(
     return tuple(found)
 
 
-def related_sweeps(
-    store: Store, reference: str | None, baselines: Sequence[str]
-) -> tuple[str | None, tuple[str, ...]]:
-    """Return the names of the reference and the baselines as they are now, before a sweep is run.
-
-    "latest" is then the sweep before, and what cannot be is told before hours of work. Raises StoreError for
-    an unknown name, CompareError for fewer than eight baseline models.
-    """
-    found = find_sweep(store, reference).name if reference else None
-    fitted = [_summary(store, name) for name in baselines]
-    if fitted:
-        check_baselines(fitted)
-    return found, tuple(one.sweep.name for one in fitted)
-
-
 def write_sweep_figures(store: Store, names: str | Sequence[str], folder: Path) -> tuple[Path, ...]:
     """Write the figures of one sweep, or of several with a line for each model; return the files.
 
@@ -76,25 +60,6 @@ def write_sweep_figures(store: Store, names: str | Sequence[str], folder: Path) 
     return sweep_figures(read_sweeps(store, names), folder)
 
 
-def read_sweeps(store: Store, names: str | Sequence[str]) -> tuple[SweepSummary, ...]:
-    """Return the summaries of sweeps by name, each once. Raises CompareError for sweeps of different data."""
-    asked = [names] if isinstance(names, str) else list(names)
-    sweeps = {one.key: one for one in (find_sweep(store, name) for name in asked)}
-    found = tuple(summarise(store, one) for one in sweeps.values())
-    for one in found[1:]:
-        if one.clean_run.fingerprint != found[0].clean_run.fingerprint:
-            raise CompareError(
-                f"{found[0].sweep.name} is of {found[0].clean_run.dataset_name}, {one.sweep.name} of "
-                f"{one.clean_run.dataset_name}: their fingerprints differ",
-                "give sweeps of one dataset",
-            )
-    return found
-
-
 def stored_sweeps(store: Store) -> Table:
     """Return the list of stored sweeps."""
     return sweep_list(list_sweeps(store))
-
-
-def _summary(store: Store, name: str) -> SweepSummary:
-    return summarise(store, find_sweep(store, name))
