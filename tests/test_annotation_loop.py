@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from store_toys import new_store, toy_dataset, toy_run
 from clipbench.cli.opening import open_at
 from clipbench.errors import ClipbenchError, CompareError, StoreError
 from clipbench.failures.taxonomy import NAMES, choices
-from clipbench.reports.annotation.gallery import write_gallery
+from clipbench.reports.annotation.gallery import gallery_data, write_gallery
 from clipbench.statistics.intervals import wilson
 from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import save_dataset
@@ -235,6 +236,17 @@ def test_the_gallery_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
     assert not re.search(r"(src|href)=", text)
     assert text.count("data:image/jpeg;base64,") == 6  # each picture once
     assert "default-src 'none'" in text
+
+
+def test_the_gallery_shows_what_was_found_first_with_the_own_picture_marked(store: Store) -> None:
+    stored = find_sample(store, "latest")
+    data: Any = gallery_data(store, stored, Silent(), 64)
+    shown = set()
+    for item, sampled in zip(data["items"], stored.sample.failures, strict=True):
+        assert 0 < len(item["first"]) <= 10
+        assert all(right == (place == sampled.failure.image) for place, right in item["first"])
+        shown |= {str(place) for place, _ in item["first"]}
+    assert data["thumbnails"].keys() == shown
 
 
 @pytest.mark.slow

@@ -11,11 +11,17 @@ from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample
+from clipbench.store.runs import find_run
 from clipbench.study.annotation.labels import by_failure
 from clipbench.study.annotation.pictures import FOUND, OWN, jpeg, photograph
+from clipbench.study.comparing.failures import Retrieved, first_images
 from clipbench.study.progress import Progress
+from clipbench.study.runs.loaded import load_run
 from clipbench.study.single_page import data_address, single_page
 from clipbench.study.whole_files import whole_file
+
+THUMBNAIL = 96
+"""Pixels of the pictures found first, of which there are ten for each failure."""
 
 
 def write_gallery(
@@ -43,13 +49,18 @@ def gallery_data(store: Store, stored: StoredSample, progress: Progress, side: i
     bar = progress.start("pictures", len(sample.failures))
     pictures: list[Json] = []
     numbers: dict[int, int] = {}
+    thumbnails: dict[int, str] = {}
     items: list[Json] = []
-    for item in sample.failures:
+    places = {image.id: place for place, image in enumerate(dataset.samples)}
+    for item, first in zip(sample.failures, _first(store, stored), strict=True):
         failure = item.failure
         for place in (failure.image, failure.retrieved):
             if place not in numbers:
                 numbers[place] = len(pictures)
                 pictures.append(data_address(jpeg(photograph(dataset, place, side))))
+        row: list[Json] = [[places[image.sample.id], image.right] for image in first]
+        for place in {places[image.sample.id] for image in first} - thumbnails.keys():
+            thumbnails[place] = data_address(jpeg(photograph(dataset, place, THUMBNAIL)))
         given: list[Json] = [
             {"annotator": x.annotator, "category": x.category, "subtype": x.subtype, "note": x.note}
             for x in labels.get(failure.key, ())
@@ -60,6 +71,7 @@ def gallery_data(store: Store, stored: StoredSample, progress: Progress, side: i
                 "id": failure.caption_id,
                 "images": [failure.image_id, failure.retrieved_id],
                 "pictures": [numbers[failure.image], numbers[failure.retrieved]],
+                "first": row,
                 "rank": round(item.rank, 1),
                 "margin": round(item.margin, 4),
                 "labels": given,
@@ -72,5 +84,17 @@ def gallery_data(store: Store, stored: StoredSample, progress: Progress, side: i
         "categories": list(NAMES),
         "sides": [OWN, FOUND],
         "pictures": pictures,
+        "thumbnails": {str(place): address for place, address in sorted(thumbnails.items())},
         "items": items,
     }
+
+
+def _first(store: Store, stored: StoredSample) -> tuple[tuple[Retrieved, ...], ...]:
+    """Return the images found first for every failure, none where the run is gone or ranked the other way."""
+    failures = stored.sample.failures
+    run = find_run(store, stored.sample.run)
+    if run is None or stored.sample.direction != "t2i":
+        return ((),) * len(failures)
+    loaded = load_run(store, run)
+    rows = {caption: row for row, caption in enumerate(loaded.query_ids("t2i"))}
+    return first_images(store, loaded, [rows[item.failure.caption_id] for item in failures])

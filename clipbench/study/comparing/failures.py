@@ -9,9 +9,9 @@ import numpy as np
 
 from clipbench.errors import StoreError
 from clipbench.metrics.measures import best_ranks
-from clipbench.records import Caption, Ledger, Sample
+from clipbench.records import Caption, Sample
 from clipbench.store.engine import Store
-from clipbench.study.comparing.rankings import Shortlisted, first_items
+from clipbench.study.comparing.rankings import first_items
 from clipbench.study.comparing.texts import queried_texts
 from clipbench.study.runs.loaded import LoadedRun
 
@@ -80,23 +80,27 @@ def worst_failures(store: Store, loaded: LoadedRun, count: int) -> tuple[WorstFa
             float(ranks[row]),
             float(ledger.positive_score[row]),
             float(ledger.negative_score[row]),
-            _retrieved(loaded, ledger, row, first),
+            first,
         )
-        for row, first in zip(rows, _first(store, loaded, rows), strict=True)
+        for row, first in zip(rows, first_images(store, loaded, rows), strict=True)
     )
 
 
-def _first(store: Store, loaded: LoadedRun, rows: list[int]) -> Sequence[Shortlisted]:
-    """Return the images found first for some captions, none where they are neither stored nor in the vectors."""
+def first_images(store: Store, loaded: LoadedRun, rows: Sequence[int]) -> tuple[tuple[Retrieved, ...], ...]:
+    """Return the images found first for captions of a run, by row; none where they are neither stored nor in vectors.
+
+    Raises CompareError where the run has no t2i.
+    """
+    ledger, images = loaded.ledger("t2i"), loaded.gallery.images
     try:
-        return tuple(first_items(store, loaded, "t2i", FIRST)(rows))
+        listed = tuple(first_items(store, loaded, "t2i", FIRST)(rows))
     except StoreError:  # of folds, say, or of vectors that stayed where the run was made: one image is known
         return ((),) * len(rows)
-
-
-def _retrieved(loaded: LoadedRun, ledger: Ledger, row: int, first: Shortlisted) -> tuple[Retrieved, ...]:
-    right = set(ledger.positive[ledger.offsets[row] : ledger.offsets[row + 1]].tolist())
-    images = loaded.gallery.images
-    return tuple(
-        Retrieved(images[place], score, place in right) for place, score in first if place < len(images)
-    )
+    retrieved = []
+    for row, first in zip(rows, listed, strict=True):
+        right = set(ledger.positive[ledger.offsets[row] : ledger.offsets[row + 1]].tolist())
+        known = [
+            (place, score) for place, score in first if place < len(images)
+        ]  # an added item has no picture
+        retrieved.append(tuple(Retrieved(images[place], score, place in right) for place, score in known))
+    return tuple(retrieved)

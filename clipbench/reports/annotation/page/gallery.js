@@ -35,6 +35,16 @@
       figure.append(image, element("figcaption", data.sides[side] + " · " + item.images[side]));
       pair.append(figure);
     });
+    const first = element("ol", undefined, "first");
+    item.first.forEach(([place, right], number) => {
+      const entry = element("li", undefined, right ? "right" : "");
+      const image = element("img");
+      image.loading = "lazy";
+      image.src = data.thumbnails[place];
+      image.alt = (right ? "own picture, " : "") + "found " + (number + 1);
+      entry.append(image, element("span", (right ? "✓ " : "") + (number + 1)));
+      first.append(entry);
+    });
     const labels = element("ul", undefined, "labels");
     for (const label of item.labels) {
       const words = label.annotator + ": " + label.category + (label.subtype ? " (" + label.subtype + ")" : "");
@@ -44,7 +54,7 @@
     }
     if (!item.labels.length) labels.append(element("li", "no label", "none"));
     const facts = "rank " + item.rank + " · margin " + item.margin.toFixed(4) + " · caption " + item.id;
-    made.append(element("h2", item.caption), pair, labels, element("p", facts, "facts"));
+    made.append(element("h2", item.caption), pair, ...(item.first.length ? [first] : []), labels, element("p", facts, "facts"));
     return made;
   }
 
