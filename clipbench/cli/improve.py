@@ -78,7 +78,7 @@ class RerankOptions:
         metavar="METHOD",
     )
     bank: str | None = option("Another split, whose captions are the bank of queries.", metavar="DATASET")
-    k: int = option("Neighbours.", default=10, min=1, metavar="N")
+    k: int | None = option("Neighbours. [default: 10; expansions 2, k-reciprocal 20]", min=1, metavar="N")
     tau: float = option("Temperature of the softmax methods.", default=0.02, metavar="X")
     alpha: float = option("Power of the weights of an expansion.", default=3.0, metavar="X")
     weight: str = option(

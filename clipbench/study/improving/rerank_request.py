@@ -31,7 +31,7 @@ class TypedRerank:
 
     method: str
     bank: str | None
-    numbers: tuple[int, float, float]
+    numbers: tuple[int | None, float, float]
     weight: str
     fusion: str
     depth: int | None

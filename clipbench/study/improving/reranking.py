@@ -8,7 +8,7 @@ queries in words; both directions where it is of scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +36,7 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RerankRequest:
-    """One re-ranker with its parameters. bank: another split's vectors, None for the test queries themselves.
+    """One re-ranker with its parameters; k None for what suits the method. bank: another split's vectors, None for the test queries themselves.
 
     k: neighbours (CSLS, α query expansion, k-reciprocal). tau: of the softmax methods. alpha: of the expansions.
     weight: of the second ranker in a fusion, 0..1. fusion: "linear" or "rrf". depth: first items that are touched.
@@ -44,7 +44,7 @@ class RerankRequest:
 
     method: str
     bank: Bank | None = None
-    k: int = 10
+    k: int | None = None
     tau: float = 0.02
     alpha: float = 3.0
     weight: float = 0.1
@@ -71,6 +71,7 @@ def rerank_variant(base: Ground, request: RerankRequest) -> Variant:
             f"there is no re-ranker {request.method!r}; there are {', '.join(METHODS)}", "--method csls"
         )
     method = METHODS[request.method]
+    request = replace(request, k=request.k or NEIGHBOURS.get(request.method, 10))
     if method.words and request.texts is None:
         raise ClipbenchError(
             f"{request.method} needs a text of each photograph",
@@ -178,7 +179,7 @@ def _gate(base: Ground, request: RerankRequest, direction: Direction) -> npt.NDA
 
 
 def _csls(gallery: Vectors, bank: Vectors, request: RerankRequest) -> npt.NDArray[np.float64]:
-    return csls_bias(gallery, bank, min(request.k, len(bank)))
+    return csls_bias(gallery, bank, min(_k(request), len(bank)))
 
 
 def _softmax(gallery: Vectors, bank: Vectors, request: RerankRequest) -> npt.NDArray[np.float64]:
@@ -192,8 +193,8 @@ def _dual(gallery: Vectors, bank: Vectors, request: RerankRequest) -> npt.NDArra
 def _expanded(base: Ground, request: RerankRequest) -> Ranking:
     images, texts = base.image_vectors(), base.text_vectors()
     scorers: dict[Direction, Scorer] = {
-        "t2i": Product(images, expanded_queries(texts, images, request.k, request.alpha)),
-        "i2t": Product(expanded_queries(images, texts, request.k, request.alpha), texts),
+        "t2i": Product(images, expanded_queries(texts, images, _k(request), request.alpha)),
+        "i2t": Product(expanded_queries(images, texts, _k(request), request.alpha), texts),
     }
     return pair_ranking(base, {d: scorers[d] for d in base.protocol.directions})
 
@@ -201,15 +202,15 @@ def _expanded(base: Ground, request: RerankRequest) -> Ranking:
 def _augmented(base: Ground, request: RerankRequest) -> Ranking:
     images, texts = base.image_vectors(), base.text_vectors()
     scorers: dict[Direction, Scorer] = {
-        "t2i": Product(augmented_gallery(images, request.k, request.alpha), texts),
-        "i2t": Product(images, augmented_gallery(texts, request.k, request.alpha)),
+        "t2i": Product(augmented_gallery(images, _k(request), request.alpha), texts),
+        "i2t": Product(images, augmented_gallery(texts, _k(request), request.alpha)),
     }
     return pair_ranking(base, {d: scorers[d] for d in base.protocol.directions})
 
 
 def _reciprocal_rows(base: Ground, request: RerankRequest) -> dict[Direction, Rows]:
     images, texts = base.image_vectors(), base.text_vectors()
-    ranker = Reciprocal(images, min(request.k, len(images)))
+    ranker = Reciprocal(images, min(_k(request), len(images)))
     return {
         "t2i": lambda part: ranker.scores(texts[part] @ images.T, texts[part], request.weight),
     }
@@ -239,6 +240,14 @@ def _word_rows(base: Ground, request: RerankRequest) -> dict[Direction, Rows]:
 def _alone(ranker: WordRanker, query: str, text: str) -> float:
     """Return the score of a query with a text that is not one of the ranker's, by the ranker's own weights."""
     return float(ranker.score(query, text))
+
+
+NEIGHBOURS: Mapping[str, int] = {"csls": 10, "aqe": 2, "dba": 2, "k-reciprocal": 20}
+"""Neighbours by method. Expansions take few: a caption moved towards ten photographs is no caption any more."""
+
+
+def _k(request: RerankRequest) -> int:
+    return request.k or NEIGHBOURS[request.method]
 
 
 ROWS: Mapping[str, Callable[[Ground, RerankRequest], Mapping[Direction, Rows]]] = {
