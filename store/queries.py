@@ -32,7 +32,8 @@ class RunFilter:
     """Which runs to list; None takes all. Newest first, at most `limit`.
 
     dataset: a name, or the beginning of a key (4 or more characters). model: part of a label or of
-    what --model said, whatever the case. The others are equal or not; `since` is inclusive.
+    what --model said, whatever the case. method: the name of one ("prompts", "rerank", "csls"), "" for the
+    plain product. The others are equal or not; `since` is inclusive.
     """
 
     dataset: str | None = None
@@ -42,6 +43,7 @@ class RunFilter:
     operation: str | None = None
     level: float | None = None
     seed: int | None = None
+    method: str | None = None
     since: datetime | None = None
     limit: int | None = None
 
@@ -201,6 +203,8 @@ _CONDITIONS: Mapping[str, str] = {
     "operation": "operation = :operation",
     "level": "abs(level - :level) < 0.00005",
     "seed": "seed = :seed",
+    "method": "(method = '' AND :method = '' OR :method <> '' AND json_valid(method) "
+    "AND :method IN (json_extract(method, '$.name'), json_extract(method, '$.method'), json_extract(method, '$.set')))",
     "since": "created_at >= :since",
 }
 

@@ -58,7 +58,8 @@ def adapter_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Json]) -> 
 
     # Copies, since safetensors refuses tensors that share memory, as the best and the last state may.
     ordered = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
-    return bytes(save(ordered, {"format": FORMAT, "adapter": json.dumps(header, sort_keys=True)}))
+    # One entry of metadata: safetensors writes several in an order of its own each time.
+    return bytes(save(ordered, {"adapter": json.dumps({"format": FORMAT, **header}, sort_keys=True)}))
 
 
 def read_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -80,7 +81,7 @@ def read_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ClipbenchError(
             f"this is no file of an adapter: {str(error)[:120]}", "clipbench adapt export"
         ) from error
-    if metadata.get("format") != FORMAT or not isinstance(header, dict):
+    if not isinstance(header, dict) or header.pop("format", None) != FORMAT:
         raise ClipbenchError(
             "these tensors are not an adapter that clipbench wrote", "clipbench adapt export"
         )

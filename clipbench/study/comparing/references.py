@@ -3,7 +3,8 @@
 A query names what a run is of: `model=ViT-B-32,dataset=f8k,perturb=word-dropout=0.3,seed=0`, with commas or
 spaces between. `latest:QUERY` is the newest run that fits, `all:QUERY` every one of them, and a query by
 itself must fit one run only. After the colon an operation may stand first by itself: `latest:clean`,
-`latest:word-dropout=0.3`. A clean run is a plain evaluation unless `kind=` says otherwise. Compares nothing.
+`latest:word-dropout=0.3`. A clean run is a plain evaluation by the product of vectors unless `kind=` or `method=`
+says otherwise. Compares nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_ru
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.run_kinds import KINDS
 
-QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag")
+QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")
 """What a query can ask for."""
 
 CLEAN_KIND = next(kind.name for kind in KINDS.values() if kind.plain)
 """The kind of a clean run where a query names none."""
+
+PLAIN = "plain"
+"""`method=plain` means the product of vectors, which has no name of its own."""
 
 NEWEST, EVERY = "latest:", "all:"
 SHOWN_CANDIDATES = 8
@@ -116,6 +120,8 @@ def _filter(asked: dict[str, str], text: str) -> RunFilter:
         raise CompareError(f"{asked['seed']!r} in {text!r} is no seed", "seed=0")
     # Runs with a gallery under stress are clean too, and not what people mean by a clean run.
     kind = asked.get("kind", CLEAN_KIND if operation.strip() == CLEAN.operation else None)
+    # Nor is a ranking by prompts, a re-ranker or an index, unless it is asked for.
+    method = asked.get("method", "" if operation.strip() == CLEAN.operation else None)
     return RunFilter(
         dataset=asked.get("dataset"),
         model=asked.get("model"),
@@ -124,6 +130,7 @@ def _filter(asked: dict[str, str], text: str) -> RunFilter:
         operation=operation.strip() or None,
         level=_number(level, text) if level else None,
         seed=None if seed is None else int(seed),
+        method="" if method == PLAIN else method,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError
+from clipbench.errors import ClipbenchError, InputError
 from clipbench.keys import Json, digest
 from clipbench.metrics.positives import folded
 from clipbench.rerank.expansion import nearest
@@ -83,6 +83,8 @@ def from_file(gallery: Gallery, file: Path, *, allow_leak: bool) -> ItemTexts:
             f"{file} has the columns {', '.join(table.header)}: an id and a text are wanted",
             "columns: image,text",
         )
+    if table.problems:
+        raise InputError(f"texts of {file}", table.problems, "mend these rows")
     told: dict[str, list[str]] = {}
     for row in table.rows:
         told.setdefault(row.cells[columns[0]], []).append(row.cells[columns[1]])
