@@ -237,3 +237,34 @@ def test_matched_successes_are_like_the_failures() -> None:
 def test_a_ranking_is_wholly_like_itself(toys: str) -> None:
     ledger = grounded().ledgers["t2i"]
     assert alike(ledger, ledger) == Alike(1.0, 1.0)
+
+
+def test_the_studys_own_table_stands_above_the_honest_one(toys: str) -> None:
+    told = good("improve", "prompts", *TOY, "--source-study", "--json").json
+    assert told[0]["title"] == "as the study reports it"
+    assert {row["before_1"] for row in told[0]["rows"]} == {0}
+    assert told[1]["title"].endswith("all queries")
+
+
+@pytest.mark.parametrize(
+    ("queries", "fixed", "delta", "low", "high", "p"),
+    [
+        (24, 5, 5 / 24, 2 / 24, 9 / 24, 0.0625),  # published: 21.04 [8.23, 37.50], the overlap counted twice
+        (22, 4, 4 / 22, 1 / 22, 8 / 22, 0.125),  # without it: 18.46 [4.55, 36.36]
+    ],
+)
+def test_the_published_change_on_action_failures_is_the_arithmetic_of_its_counts(
+    queries: int, fixed: int, delta: float, low: float, high: float, p: float
+) -> None:
+    from clipbench.statistics.flips import mcnemar
+    from clipbench.statistics.paired import paired_difference
+
+    before = np.zeros(queries)
+    after = np.arange(queries) < fixed
+    (change,) = paired_difference(before, after.astype(float), np.arange(queries), 2000, 0)
+    assert change.delta == pytest.approx(delta)
+    # A bound is a whole number of rows; the published draws may fall one row beside ours.
+    assert change.percentile.low == pytest.approx(low, abs=1.05 / queries)
+    assert change.percentile.high == pytest.approx(high, abs=1.05 / queries)
+    flips = mcnemar(before, after)
+    assert (flips.fixed, flips.broken, flips.p) == (fixed, 0, p)

@@ -174,8 +174,9 @@ def rerank(
 
 
 def _show(done: Improved, dataset: str, direction: str, output: OutputOptions, quiet: bool) -> None:
-    from clipbench.reports.improving.tables import honest_tables
+    from clipbench.reports.improving.tables import honest_tables, study_table
 
-    emit(honest_tables(dataset, done.table, done.family, direction=direction), output.chosen)
+    published = [study_table(done.study)] if done.study else []
+    emit([*published, *honest_tables(dataset, done.table, done.family, direction=direction)], output.chosen)
     if not quiet:
         note(f"note: {done.choice}")

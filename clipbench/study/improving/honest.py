@@ -127,6 +127,45 @@ def honest(
     return Honest(told, balance, tuple(notes), _temperatures(family, ledgers))
 
 
+@dataclass(frozen=True)
+class StudyLine:
+    """What a published study of prompt ensembles prints of one variant: hits on chosen failures alone.
+
+    subset: which failures. before, after: hits at 1, 5 and 10.
+    """
+
+    variant: str
+    subset: str
+    queries: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+def as_the_study(
+    base: Ground, family: Sequence[Produced], labels: Mapping[str, str] | None, ks: Sequence[int] = (1, 5, 10)
+) -> tuple[StudyLine, ...]:
+    """Return the table of that study: each set on the failures labelled with its own categories, else on all failures.
+
+    Nothing in it can get worse at 1, and the label of the very failure chose the template.
+    """
+    plain = base.ledgers["t2i"]
+    missed = ~_hits(plain, 1)
+    told = np.array([(labels or {}).get(caption.id, "").casefold() for caption in base.gallery.captions])
+    lines = []
+    for one in family:
+        name = str(one.variant.method.get("set", ""))
+        if one.variant.placebo or not one.variant.method:
+            continue
+        chosen = missed & np.isin(told, name.split("+")) if labels else missed
+        if not chosen.any():
+            continue
+        after = load_ledger(base.store, one.run.key, "t2i")
+        counts = [tuple(int(_hits(ledger, k)[chosen].sum()) for k in ks) for ledger in (plain, after)]
+        subset = f"{name} failures" if labels else "all failures"
+        lines.append(StudyLine(one.variant.label, subset, int(chosen.sum()), counts[0], counts[1]))
+    return tuple(lines)
+
+
 def _temperatures(
     family: Sequence[Produced], ledgers: Mapping[str, Ledger]
 ) -> tuple[tuple[str, Alike, Alike], ...]:

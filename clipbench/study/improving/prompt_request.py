@@ -15,6 +15,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.annotation.categories import categorised
 from clipbench.study.annotation.labels import scope
+from clipbench.study.improving.honest import as_the_study
 from clipbench.study.improving.prompting import PromptPlan, poolings_of, prompt_variants
 from clipbench.study.improving.running import Improved, improve
 from clipbench.study.improving.variants import Variant
@@ -140,6 +141,8 @@ def prompt_families(
         chosen_on=chosen_on,
         direction=direction,
     )
+    if typed.study:
+        done = replace(done, study=as_the_study(base, done.family, typed.labels))
     return PromptFamilies(plain, done)
 
 

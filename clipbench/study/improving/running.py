@@ -9,7 +9,7 @@ from clipbench.errors import StoppedError
 from clipbench.metrics.measures import measure
 from clipbench.records import Direction
 from clipbench.store.runs import load_ledger
-from clipbench.study.improving.honest import Honest, honest
+from clipbench.study.improving.honest import Honest, StudyLine, honest
 from clipbench.study.improving.variants import Produced, Variant, produce
 from clipbench.study.progress import Progress
 from clipbench.study.robustness.stress import Ground
@@ -24,6 +24,7 @@ class Improved:
     family: tuple[Produced, ...]
     table: Honest
     choice: str
+    study: tuple[StudyLine, ...] = ()
 
 
 def produce_all(base: Ground, variants: Sequence[Variant], progress: Progress) -> tuple[Produced, ...]:
