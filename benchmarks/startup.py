@@ -38,7 +38,7 @@ from clipbench.store.engine import open_store
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
 from clipbench.store.vectors import Pool
-from clipbench.study.protocol import metrics_of
+from clipbench.study.evaluation.protocol import metrics_of
 
 SIZE = 64
 

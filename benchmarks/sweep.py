@@ -30,7 +30,7 @@ from clipbench.study.robustness.settings import SweepRequest, settings
 GOAL = 10.0
 SEEDS = 5
 CHUNK = 1024
-"""Strings of a shard, as `clipbench.study.encode` cuts them."""
+"""Strings of a shard, as `clipbench.study.embedding.encode` cuts them."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from clipbench.store.engine import Store
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.store.vectors import Pool
-from clipbench.study.evaluate import ranked
-from clipbench.study.galleries import gallery_of, gallery_words
-from clipbench.study.protocol import metrics_of
+from clipbench.study.evaluation.evaluate import ranked
+from clipbench.study.evaluation.galleries import gallery_of, gallery_words
+from clipbench.study.evaluation.protocol import metrics_of
 
 Floats = npt.NDArray[np.float32]
 D = 6

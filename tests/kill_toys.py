@@ -25,7 +25,7 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.queries import list_runs
 from clipbench.store.runs import load_ledgers, load_metrics
 from clipbench.store.verify import verify
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
 
 SMALL = (
     "from clipbench.study import encode; encode.TEXT_SHARD, encode.IMAGE_SHARD = {text}, {image}; "

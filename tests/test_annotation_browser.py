@@ -22,7 +22,7 @@ from clipbench.store.engine import Store
 from clipbench.store.failures import save_sample
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.session import open_session
-from clipbench.study.progress import Silent
+from clipbench.study.workplace.progress import Silent
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("starlette", reason="the annotate extra is not installed")

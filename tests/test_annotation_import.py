@@ -27,7 +27,7 @@ from clipbench.study.annotation.assign import AssignRequest, assign
 from clipbench.study.annotation.exchange_json import label_studio_config, label_studio_task, page_result
 from clipbench.study.annotation.files import read_labels
 from clipbench.study.annotation.importing import ImportedFile, ImportRequest, import_labels
-from clipbench.study.progress import Silent
+from clipbench.study.workplace.progress import Silent
 
 HEAD = "idx,caption,gt_img_idx,pred_img_idx,category,ambiguous_subtype"
 DATASET = toy_dataset()  # image i has captions 2i and 2i + 1, "a red thing i j"

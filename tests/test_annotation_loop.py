@@ -35,7 +35,7 @@ from clipbench.study.annotation.sampling import SampleRequest, draw_sample
 from clipbench.study.annotation.session import choose, open_session, page_data
 from clipbench.study.annotation.simulate import expected_agreement, simulate, truths
 from clipbench.study.annotation.summary import summarise
-from clipbench.study.progress import Silent
+from clipbench.study.workplace.progress import Silent
 
 NOISE = 0.2
 

@@ -28,8 +28,8 @@ from clipbench.study.annotation.assign import AssignRequest, plan
 from clipbench.study.annotation.exchange_json import page_result
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.session import choose, open_session, page_data, people
-from clipbench.study.progress import Silent
-from clipbench.study.single_page import embedded
+from clipbench.study.output.single_page import embedded
+from clipbench.study.workplace.progress import Silent
 
 pytest.importorskip("starlette", reason="the annotate extra is not installed")
 pytest.importorskip("uvicorn", reason="the annotate extra is not installed")

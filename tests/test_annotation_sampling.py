@@ -32,7 +32,7 @@ from clipbench.study.annotation.hints import english, suggest
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.pictures import SIDE, pair, photograph
 from clipbench.study.annotation.sampling import SampleRequest, draw_sample
-from clipbench.study.progress import Silent
+from clipbench.study.workplace.progress import Silent
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from clipbench.study.bundles.archive import MANIFEST, array_bytes, json_bytes, r
 from clipbench.study.bundles.importing import import_bundle
 from clipbench.study.bundles.reading import read_bundle
 from clipbench.study.comparing.references import resolve_one
-from clipbench.study.protocol import metrics_of
+from clipbench.study.evaluation.protocol import metrics_of
 
 Members = dict[str, bytes]
 

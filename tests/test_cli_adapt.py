@@ -19,7 +19,7 @@ from clipbench.store.queries import resolve_run
 from clipbench.store.verify import verify
 from clipbench.study.adapting import training
 from clipbench.study.adapting.facts import ALPHA, DEFAULTS
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
 
 TRAIN = ("adapt", "train", "train", "--val", "val", "--model", "toy", "-q", "--epochs", "3", "--batch", "8")
 

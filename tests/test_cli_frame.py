@@ -19,7 +19,7 @@ from cli_toys import added, cli, good, misused, refused
 from clipbench import __version__
 from clipbench.cli.app import app, main
 from clipbench.store.upgrade import REVISIONS
-from clipbench.study.environment import command_line
+from clipbench.study.workplace.environment import command_line
 
 PROGRAM = (sys.executable, "-m", "clipbench")
 

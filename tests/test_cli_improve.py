@@ -16,12 +16,12 @@ from clipbench.store.queries import list_runs, resolve_run
 from clipbench.store.runs import load_ledgers
 from clipbench.store.verify import verify
 from clipbench.study.comparing.references import resolve_one
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
 from clipbench.study.improving import running
 from clipbench.study.improving.honest import Alike, alike, matched_pairs
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
 from clipbench.study.robustness.stress import Ground, ground
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
+from clipbench.study.workplace.progress import Silent
 
 TOY = ("toys", "--model", "toy", "-q")
 

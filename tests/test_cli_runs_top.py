@@ -7,7 +7,7 @@ from cli_toys import added, good, refused
 from test_recording import home, inputs, rescored, store  # noqa: F401, fixtures
 
 from clipbench.store.engine import Store
-from clipbench.study.recording import RunInputs
+from clipbench.study.evaluation.recording import RunInputs
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_a_store_that_may_not_be_written_is_told_in_one_line_and_kept(home: Path
 
 
 def test_doctor_runs_the_metrics_on_known_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipbench.study import health
+    from clipbench.study.installation import health
 
     monkeypatch.setattr(health, "installation", lambda _: ())
     monkeypatch.setattr(
@@ -189,7 +189,7 @@ def test_doctor_runs_the_metrics_on_known_cases(tmp_path: Path, monkeypatch: pyt
 
 
 def test_doctor_exits_1_and_says_what_to_do_where_something_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipbench.study import health
+    from clipbench.study.installation import health
 
     monkeypatch.setattr(health, "installation", lambda _: ())
     bad = health.Examined("offline: demo", passed=False, detail="missing: it", hint="clipbench fetch it")

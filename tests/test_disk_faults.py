@@ -21,7 +21,7 @@ from shim_toys import KILL, Done, compiled, run
 from clipbench.home import Home
 from clipbench.store.engine import open_store
 from clipbench.store.verify import verify
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
 
 ERRORS = (KILL, errno.EIO, errno.ENOSPC)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipbench.failures.exchange import FORMULA_STARTS, UNFIT, guarded, unguarded
-from clipbench.study.escapes import MARK, escaped, needs_escapes, restored
+from clipbench.study.output.escapes import MARK, escaped, needs_escapes, restored
 
 
 @given(st.text(st.characters(), max_size=40) | st.text("\\u0d8\0\ud800", max_size=12))

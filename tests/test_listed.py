@@ -12,7 +12,7 @@ from clipbench.metrics.positives import Positives
 from clipbench.metrics.row_ranks import RowQueries, rank_rows
 from clipbench.metrics.ties import tied_queries
 from clipbench.records import UNKNOWN, Protocol, Shortlist
-from clipbench.study.protocol import metrics_of
+from clipbench.study.evaluation.protocol import metrics_of
 
 
 def problem(seed: int, levels: int = 50) -> tuple[RowQueries, np.ndarray]:

@@ -28,14 +28,14 @@ from clipbench.store.shortlists import load_shortlists
 from clipbench.store.vectors import Pool
 from clipbench.store.verify import verify
 from clipbench.study.comparing.references import resolve_one
-from clipbench.study.evaluate import evaluate, evaluate_sets, ranked
-from clipbench.study.galleries import gallery_of
-from clipbench.study.methods import method_words
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
-from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import EVALUATE, RunInputs, find_recorded, record_run
-from clipbench.study.run_kinds import KINDS, derived, kind_of
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.evaluation.evaluate import evaluate, evaluate_sets, ranked
+from clipbench.study.evaluation.galleries import gallery_of
+from clipbench.study.evaluation.methods import method_words
+from clipbench.study.evaluation.protocol import metrics_of
+from clipbench.study.evaluation.recording import EVALUATE, RunInputs, find_recorded, record_run
+from clipbench.study.runs.run_kinds import KINDS, derived, kind_of
+from clipbench.study.workplace.progress import Silent
 
 PROTOCOL = Protocol(resamples=100)
 METHOD = {"name": "rescored", "power": 1e-5}
@@ -174,7 +174,7 @@ def test_an_unknown_kind_is_told_apart_and_carries_nothing() -> None:
     owners = np.arange(4, dtype=np.int32)
     ledgers = rank(images, images, own(owners, 4), owners)
     spec = RunSpec(strange.name, "d", "i", "t", PROTOCOL.as_json())
-    from clipbench.study.run_kinds import metrics_from
+    from clipbench.study.runs.run_kinds import metrics_from
 
     assert list(metrics_from(spec, ledgers)) == list(metrics_of(ledgers, PROTOCOL))
 

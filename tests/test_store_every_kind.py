@@ -15,7 +15,7 @@ from clipbench.home import Home
 from clipbench.store.engine import Store, open_store
 from clipbench.store.upgrade import schema_of
 from clipbench.store.verify import verify
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
 
 
 @pytest.fixture

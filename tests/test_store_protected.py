@@ -26,9 +26,9 @@ from clipbench.store.maintenance import backup, info, verify
 from clipbench.store.queries import list_runs
 from clipbench.store.runs import tag_run
 from clipbench.store.sql import ask
-from clipbench.study.embed import embed_texts
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
+from clipbench.study.embedding.embed import embed_texts
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.workplace.progress import Silent
 
 UPGRADES = Path(__file__).parent / "upgrades"
 

@@ -27,7 +27,7 @@ from clipbench.store.queries import list_runs
 from clipbench.store.upgrade import newest_schema
 from clipbench.study.annotation import hints
 from clipbench.study.bundles import importing as bundle_importing
-from clipbench.study.importing import VectorFiles, import_vectors
+from clipbench.study.embedding.importing import VectorFiles, import_vectors
 
 NOW = timedelta(0)
 

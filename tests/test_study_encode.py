@@ -26,9 +26,9 @@ from clipbench.records import CLEAN, image_key, text_key
 from clipbench.store.encoders import save_encoder
 from clipbench.store.engine import Store, open_store
 from clipbench.store.vectors import Pool
-from clipbench.study import encode
-from clipbench.study.encode import Picture, encode_images, encode_texts
-from clipbench.study.progress import Silent
+from clipbench.study.embedding import encode
+from clipbench.study.embedding.encode import Picture, encode_images, encode_texts
+from clipbench.study.workplace.progress import Silent
 
 
 @dataclass

@@ -11,7 +11,7 @@ from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import own
 from clipbench.metrics.ranks import rank
 from clipbench.records import Direction, Ledger
-from clipbench.study.folds import cut, joined
+from clipbench.study.evaluation.folds import cut, joined
 
 DIRECTIONS: tuple[Direction, ...] = ("t2i", "i2t")
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from clipbench.errors import DatasetError
 from clipbench.keys import Json
 from clipbench.records import Caption, Dataset, Sample
-from clipbench.study.evaluate import ranked as ranked_ledgers
-from clipbench.study.galleries import gallery_of, gallery_words
-from clipbench.study.protocol import Protocol, metrics_of
+from clipbench.study.evaluation.evaluate import ranked as ranked_ledgers
+from clipbench.study.evaluation.galleries import gallery_of, gallery_words
+from clipbench.study.evaluation.protocol import Protocol, metrics_of
 
 
 def dataset(captions: list[int]) -> Dataset:

@@ -24,15 +24,15 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.store.verify import verify
-from clipbench.study.galleries import Gallery
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.evaluation.galleries import Gallery
 from clipbench.study.robustness.distractors import added_sizes
 from clipbench.study.robustness.gallery_sizes import default_sizes, sizes_of
 from clipbench.study.robustness.gallery_stress import StressRequest, StressRuns, stress_gallery
 from clipbench.study.robustness.hard_negatives import controls, hard_negatives_of
 from clipbench.study.robustness.stress import Ground, ground
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
+from clipbench.study.workplace.progress import Silent
 
 
 @pytest.fixture(scope="module")

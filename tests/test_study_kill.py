@@ -21,7 +21,7 @@ from clipbench.home import Home
 from clipbench.store.engine import open_store
 from clipbench.store.queries import list_runs
 from clipbench.store.verify import verify
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,7 +13,7 @@ from clipbench.keys import canonical
 from clipbench.metrics.positives import own
 from clipbench.metrics.ranks import rank
 from clipbench.records import DIRECTIONS, POSITIVES, TIES, Direction, Ledger, Protocol, protocol_of
-from clipbench.study.protocol import metrics_of
+from clipbench.study.evaluation.protocol import metrics_of
 
 protocols = st.builds(
     Protocol,

@@ -24,15 +24,15 @@ from clipbench.store.engine import Store, open_store, reading
 from clipbench.store.maintenance import gc, verify
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep, find_sweep
-from clipbench.study.evaluate import evaluate, evaluate_sets
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.evaluation.evaluate import evaluate, evaluate_sets
 from clipbench.study.robustness.estimate import count_words, estimate
 from clipbench.study.robustness.levels import selections
 from clipbench.study.robustness.measures import summarise
 from clipbench.study.robustness.settings import Place, SweepRequest
 from clipbench.study.robustness.sweep import Plan, plan, sweep
-from clipbench.study.run_kinds import derived
+from clipbench.study.runs.run_kinds import derived
+from clipbench.study.workplace.progress import Silent
 
 PROTOCOL = Protocol(resamples=200)
 

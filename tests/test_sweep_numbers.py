@@ -23,14 +23,14 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, open_store
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.progress import Silent
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
 from clipbench.study.robustness.corruption_error import corruption_errors
 from clipbench.study.robustness.effective import effective_robustness
 from clipbench.study.robustness.levels import selections
 from clipbench.study.robustness.measures import Effect, SweepSummary, summarise
 from clipbench.study.robustness.settings import SweepRequest
 from clipbench.study.robustness.sweep import plan, sweep
+from clipbench.study.workplace.progress import Silent
 
 PROTOCOL = Protocol(resamples=200)
 

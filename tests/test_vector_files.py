@@ -18,10 +18,10 @@ from store_toys import ENCODER, new_store, toy_run, unit_vectors
 
 from clipbench.errors import ClipbenchError, InputError
 from clipbench.store.encoders import save_encoder
-from clipbench.study import vector_files
-from clipbench.study.exporting import export_vectors
-from clipbench.study.models import EncoderSource, ModelRequest
-from clipbench.study.vector_files import Vectors, read_vectors
+from clipbench.study.embedding import vector_files
+from clipbench.study.embedding.exporting import export_vectors
+from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.embedding.vector_files import Vectors, read_vectors
 
 
 def test_a_file_that_another_process_locks_is_read_all_the_same(tmp_path: Path) -> None:

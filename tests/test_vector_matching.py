@@ -7,8 +7,8 @@ import pytest
 
 from clipbench.errors import InputError
 from clipbench.records import Caption, Dataset, Sample
-from clipbench.study.vector_files import Vectors, read_vectors
-from clipbench.study.vector_matching import places
+from clipbench.study.embedding.vector_files import Vectors, read_vectors
+from clipbench.study.embedding.vector_matching import places
 
 NESTED = Dataset(
     "nested",

@@ -8,9 +8,9 @@ from clipbench.annotation_page.pages import file_page
 from clipbench.keys import Json
 from clipbench.study.annotation.pictures import jpeg, photograph
 from clipbench.study.annotation.session import Session, page_data, pair_places
-from clipbench.study.progress import Progress
-from clipbench.study.single_page import data_address
-from clipbench.study.whole_files import whole_file
+from clipbench.study.output.single_page import data_address
+from clipbench.study.output.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 SIDE = 640
 """Pixels of a picture's longer side: 200 pairs make a file of some 30 MB."""

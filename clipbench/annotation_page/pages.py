@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from clipbench.keys import Json
-from clipbench.study.single_page import FOOT, HEAD, single_page
+from clipbench.study.output.single_page import FOOT, HEAD, single_page
 
 FOLDER = "page"
 

@@ -13,8 +13,8 @@ from clipbench.errors import ClipbenchError, InputError, StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clipbench.study.models import VectorSource
-    from clipbench.study.progress import Progress
+    from clipbench.study.embedding.models import VectorSource
+    from clipbench.study.workplace.progress import Progress
 
 SHOWN_PROBLEMS = 20
 
@@ -96,7 +96,7 @@ def progress(quiet: bool = False, source: VectorSource | None = None) -> Iterato
 
 @contextmanager
 def _bars(quiet: bool) -> Iterator[Progress]:
-    from clipbench.study.progress import Silent
+    from clipbench.study.workplace.progress import Silent
 
     if quiet or not sys.stderr.isatty():
         yield Silent()

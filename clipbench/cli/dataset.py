@@ -25,7 +25,7 @@ from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
     from clipbench.datasets.rows import ReadRequest
-    from clipbench.study.collect import Collected
+    from clipbench.study.collecting.collect import Collected
 
 app = typer.Typer(no_args_is_help=True, help="Bring captioned image collections into the store.")
 
@@ -72,7 +72,7 @@ class SourceOptions:
     def request(self, name: str) -> ReadRequest:
         """Return the reading that is asked for. Raises BadParameter for options that contradict one another."""
         from clipbench.datasets.rows import Columns, ReadRequest, caption_limit
-        from clipbench.study.collect import SCENES
+        from clipbench.study.collecting.collect import SCENES
 
         # A folder of photographs with .txt files beside them needs no other name.
         captions = self.images if self.captions is None and self.form in {None, FOLDER} else self.captions
@@ -125,7 +125,7 @@ def add(
 
     Nothing is stored unless everything could be read; all problems are shown together, with file and line.
     """
-    from clipbench.study.collect import SCENES, collect, collect_scenes
+    from clipbench.study.collecting.collect import SCENES, collect, collect_scenes
 
     verb = collect_scenes if source.form == SCENES else collect
     request = source.request(name)
@@ -140,7 +140,7 @@ def add(
 
 def _described(collected: Collected) -> str:
     from clipbench.keys import short
-    from clipbench.study.collect import captions_per_image
+    from clipbench.study.collecting.collect import captions_per_image
 
     dataset = collected.dataset
     how = "added" if collected.stored.created else "already stored with the same content"
@@ -199,7 +199,7 @@ def lint(
 ) -> None:
     """Look for missing, broken, duplicate and leaking images and captions; exit 1 above the thresholds."""
     from clipbench.reports.lint import lint_table, thresholds
-    from clipbench.study.collect import inspect
+    from clipbench.study.collecting.collect import inspect
 
     limits = thresholds(allow or [])
     with progress(quiet) as bars:

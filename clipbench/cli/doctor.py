@@ -31,8 +31,8 @@ def doctor(
     """
     from clipbench.home import locate
     from clipbench.reports.stores import health_table
-    from clipbench.study import health
-    from clipbench.study.models import ModelRequest
+    from clipbench.study.embedding.models import ModelRequest
+    from clipbench.study.installation import health
 
     request = ModelRequest(model or "demo", encoder.pretrained, encoder.precision, encoder.device)
     checks = [*health.installation(locate(store)), health.offline(request)]

@@ -55,11 +55,11 @@ def run(
     Stop it with Ctrl-C whenever you like: finished shards are stored, and the same command goes on.
     """
     from clipbench.reports.embeddings import embedded_table
-    from clipbench.study.sides import embed_sides, sides
+    from clipbench.study.embedding.modalities import embed_modalities, modalities
 
     at = open_at(store)
     with at_work(at, model, encoder, quiet) as (source, bars):
-        done = embed_sides(at, dataset, source, bars, sides(only), allow_missing=allow_missing)
+        done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
     emit(embedded_table(dataset, source.identity, done), output.chosen)
 
 
@@ -91,7 +91,7 @@ def import_(
 ) -> None:
     """Attach ready-made vectors to DATASET under a declared encoder. Norms, order and ids are checked."""
     from clipbench.reports.embeddings import embedded_table
-    from clipbench.study.importing import VectorFiles, import_vectors
+    from clipbench.study.embedding.importing import VectorFiles, import_vectors
 
     request = VectorFiles(model, images, image_ids, texts, text_ids, normalize=normalize)
     done = import_vectors(open_at(store), dataset, request)
@@ -111,7 +111,7 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write the stored vectors of DATASET to one HDF5 file: ids, texts and vectors of the embedded sides."""
-    from clipbench.study.exporting import export_vectors
+    from clipbench.study.embedding.exporting import export_vectors
 
     at = open_at(store, to_read=True)
     source = model_source(at, model, EncoderOptions(pretrained, precision))

@@ -77,7 +77,7 @@ def evaluate(
     """
     from clipbench.reports.runs import run_table
     from clipbench.store.runs import check_tag, tagged
-    from clipbench.study.evaluate import evaluate as evaluate_dataset
+    from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
 
     at, tags = open_at(store, to_read=True), tag or ()  # what is stored can be read anywhere
     for word in tags:

@@ -13,8 +13,8 @@ from clipbench.home import locate
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
-    from clipbench.study.models import VectorSource
-    from clipbench.study.progress import Progress
+    from clipbench.study.embedding.models import VectorSource
+    from clipbench.study.workplace.progress import Progress
 
 
 def open_at(folder: Path | None, *, create: bool = False, to_read: bool = False) -> Store:
@@ -33,8 +33,8 @@ def open_at(folder: Path | None, *, create: bool = False, to_read: bool = False)
 
 def model_source(store: Store, model: str, options: EncoderOptions) -> VectorSource:
     """Return a model of which nothing is loaded before a vector is lacking."""
-    from clipbench.study.models import ModelRequest
-    from clipbench.study.sources import open_source
+    from clipbench.study.embedding.models import ModelRequest
+    from clipbench.study.embedding.sources import open_source
 
     return open_source(store, ModelRequest(model, options.pretrained, options.precision, options.device))
 

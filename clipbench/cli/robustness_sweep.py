@@ -28,7 +28,7 @@ from clipbench.cli.robustness_options import LevelOptions, PerturbationOptions, 
 if TYPE_CHECKING:
     from clipbench.records import Protocol
     from clipbench.store.engine import Store
-    from clipbench.study.models import VectorSource
+    from clipbench.study.embedding.models import VectorSource
     from clipbench.study.robustness.requests import TypedRequest
     from clipbench.study.robustness.sweep import Plan
 
@@ -60,7 +60,7 @@ def sweep(
     """
     from clipbench.records import Protocol
     from clipbench.reports.sweeps.report import sweep_tables
-    from clipbench.study.protocol import directions_of
+    from clipbench.study.evaluation.protocol import directions_of
     from clipbench.study.robustness.estimate import estimate, words
     from clipbench.study.robustness.named_sweeps import related_sweeps
     from clipbench.study.robustness.sweep import sweep as run_sweep

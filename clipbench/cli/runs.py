@@ -150,7 +150,7 @@ def _write_ledger(
     from clipbench.reports.bridges import write_clip_benchmark, write_trec
     from clipbench.reports.ledger import ledger_table, write_ledger
     from clipbench.study.comparing.references import resolve_one
-    from clipbench.study.protocol import directions_of
+    from clipbench.study.evaluation.protocol import directions_of
     from clipbench.study.runs.loaded import load_run
 
     loaded = load_run(at, resolve_one(at, run))

@@ -50,7 +50,7 @@ def verify(
     """Check every row, file and ledger, derive every metric again, and exit 1 if anything is wrong."""
     from clipbench.reports.stores import verify_table
     from clipbench.store.verify import verify as check
-    from clipbench.study.run_kinds import derived
+    from clipbench.study.runs.run_kinds import derived
 
     found = check(open_at(store, to_read=True), deep=deep, recompute=derived)
     emit(verify_table(found), output.chosen)

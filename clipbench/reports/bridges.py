@@ -19,8 +19,8 @@ from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
 from clipbench.study.comparing.published_files import TASK, TASKS
 from clipbench.study.comparing.rankings import Ranking, rankings
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.runs.loaded import LoadedRun
-from clipbench.study.whole_files import whole_file
 
 DEPTH = 100
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from clipbench.keys import short
 from clipbench.records import EncoderIdentity, Modality
 from clipbench.reports.tables import Column, Table
-from clipbench.study.embed import SHOWN, Embedded
+from clipbench.study.embedding.embed import SHOWN, Embedded
 
 _COLUMNS = (
     Column("side"),

@@ -16,10 +16,10 @@ from clipbench.records import UNKNOWN, Caption, Direction, Ledger, Sample
 from clipbench.reports.tables import Cell, Column, Table, to_csv
 from clipbench.store.engine import Store
 from clipbench.study.comparing.rankings import rankings
-from clipbench.study.galleries import Gallery
-from clipbench.study.run_kinds import kind_of
+from clipbench.study.evaluation.galleries import Gallery
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.runs.loaded import LoadedRun
-from clipbench.study.whole_files import whole_file
+from clipbench.study.runs.run_kinds import kind_of
 
 COLUMNS = (
     "direction",

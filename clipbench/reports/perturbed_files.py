@@ -24,7 +24,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, bytes_digest
 from clipbench.records import Dataset, Perturbation
 from clipbench.reports.tables import Column, Table, to_csv
-from clipbench.study.progress import Progress
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.robustness.perturbed import (
     PerturbedCaptions,
     PerturbedPicture,
@@ -33,10 +33,10 @@ from clipbench.study.robustness.perturbed import (
     perturbed_pictures,
 )
 from clipbench.study.robustness.settings import SweepRequest, shown_operation
-from clipbench.study.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
-    from clipbench.study.models import VectorSource
+    from clipbench.study.embedding.models import VectorSource
 
 MANIFEST = "manifest.json"
 FIELDS = ("caption_id", "image_id", "original", "text", "operation", "level", "seed")

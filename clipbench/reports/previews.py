@@ -10,9 +10,9 @@ from clipbench.perturb.difference import Marked, mark
 from clipbench.records import Perturbation
 from clipbench.reports.figures.files import safe_name
 from clipbench.reports.tables import Column, Table
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.robustness.preview import CaptionPreview, Preview
 from clipbench.study.robustness.settings import shown_operation
-from clipbench.study.whole_files import whole_file
 
 BRACKETS = ("[", "]")
 BOLD = ("**", "**")

@@ -12,9 +12,9 @@ from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
-from clipbench.study.methods import method_words
-from clipbench.study.recording import EVALUATE
-from clipbench.study.run_kinds import kind_of
+from clipbench.study.evaluation.methods import method_words
+from clipbench.study.evaluation.recording import EVALUATE
+from clipbench.study.runs.run_kinds import kind_of
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
     ("t2i", "hit@1", "t2i R@1", 4),

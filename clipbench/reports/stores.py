@@ -11,7 +11,7 @@ from clipbench.store.engine import Store
 from clipbench.store.maintenance import Collected, StoreInfo, Verification
 from clipbench.store.sql import ROWS, SECONDS, Value, ask
 from clipbench.store.views import VIEWS
-from clipbench.study.health import Examined
+from clipbench.study.installation.health import Examined
 
 SHOWN = 20
 """Things to be removed that are named one by one."""

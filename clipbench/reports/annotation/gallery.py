@@ -15,10 +15,10 @@ from clipbench.store.runs import find_run
 from clipbench.study.annotation.labels import by_failure
 from clipbench.study.annotation.pictures import FOUND, OWN, jpeg, photograph
 from clipbench.study.comparing.failures import Retrieved, first_images
-from clipbench.study.progress import Progress
+from clipbench.study.output.single_page import data_address, single_page
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.runs.loaded import load_run
-from clipbench.study.single_page import data_address, single_page
-from clipbench.study.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 THUMBNAIL = 96
 """Pixels of the pictures found first, of which there are ten for each failure."""

@@ -8,7 +8,7 @@ from clipbench.keys import short
 from clipbench.reports.runs import DIGITS, perturbation_name, shown_name
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparison import Comparison, Estimate, Line
-from clipbench.study.methods import method_words
+from clipbench.study.evaluation.methods import method_words
 
 DAGGER, DOUBLE_DAGGER = "†", "‡"
 LEVELS = ((0.01, DOUBLE_DAGGER), (0.05, DAGGER))

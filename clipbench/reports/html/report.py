@@ -24,9 +24,9 @@ from clipbench.reports.sweeps.lines import sweep_lines
 from clipbench.reports.sweeps.tables import effect_table, operation_table
 from clipbench.store.engine import Store
 from clipbench.study.comparing.page_content import PageContent, PageRequest, gather
-from clipbench.study.environment import command_line
+from clipbench.study.output.whole_files import whole_file
 from clipbench.study.robustness.measures import Name, SweepSummary
-from clipbench.study.whole_files import whole_file
+from clipbench.study.workplace.environment import command_line
 
 WHOLE_RUNS = 8
 """Runs of which every number is shown; of more, the newest."""

@@ -9,7 +9,7 @@ from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, ru
 from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.page_content import PageContent
-from clipbench.study.methods import method_words
+from clipbench.study.evaluation.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun
 
 

@@ -14,7 +14,7 @@ from clipbench.store.adapters import AdapterRecord, load_adapter, load_weights, 
 from clipbench.store.encoders import load_encoder, save_encoder
 from clipbench.store.engine import Store
 from clipbench.study.adapting.training import adapted_identity
-from clipbench.study.whole_files import whole_file
+from clipbench.study.output.whole_files import whole_file
 
 LARGEST = 1 << 30
 """Bytes of a file that is read."""

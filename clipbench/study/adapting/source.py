@@ -12,9 +12,9 @@ from clipbench.store.adapters import AdapterRecord, load_adapter, load_weights
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
-from clipbench.study.encode import IMAGE_SHARD, TEXT_SHARD, Encoded, Picture, Transform, shards
-from clipbench.study.models import EncoderSource, ImportedSource, ModelRequest, VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.encode import IMAGE_SHARD, TEXT_SHARD, Encoded, Picture, Transform, shards
+from clipbench.study.embedding.models import EncoderSource, ImportedSource, ModelRequest, VectorSource
+from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
     from clipbench.adapters.training import Adapter

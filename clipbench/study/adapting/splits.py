@@ -16,10 +16,10 @@ from clipbench.metrics.ranks import rank
 from clipbench.records import DIRECTIONS, Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
-from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.evaluation.galleries import Gallery, gallery_of
+from clipbench.study.workplace.progress import Progress
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 

@@ -41,9 +41,9 @@ from clipbench.study.adapting.splits import (
     seen_before,
     shared_texts,
 )
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
-from clipbench.study.whole_files import whole_file
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.output.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 DRAWS = 4
 """Draws of a noise that training goes through, epoch by epoch; validation has one of its own."""

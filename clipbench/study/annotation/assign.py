@@ -20,8 +20,8 @@ from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample, save_assignment
 from clipbench.study.annotation.guide import guide_text
 from clipbench.study.annotation.pictures import BLIND, FOUND, OWN, has_photographs, jpeg, pair
-from clipbench.study.progress import Progress
-from clipbench.study.whole_files import whole_file
+from clipbench.study.output.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 PICTURES = "pictures"
 

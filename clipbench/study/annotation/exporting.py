@@ -16,8 +16,8 @@ from clipbench.study.annotation.assign import cells
 from clipbench.study.annotation.exchange_json import label_studio_config, label_studio_task
 from clipbench.study.annotation.pictures import has_photographs, jpeg, photograph
 from clipbench.study.annotation.session import Session
-from clipbench.study.progress import Progress
-from clipbench.study.whole_files import whole_file
+from clipbench.study.output.whole_files import whole_file
+from clipbench.study.workplace.progress import Progress
 
 SIDE = 1024
 

@@ -28,7 +28,7 @@ from clipbench.store.engine import Store, transaction
 from clipbench.store.failures import StoredSample, has_sample, load_suggestions, save_sample, save_suggestions
 from clipbench.store.runs import StoredRun
 from clipbench.study.annotation.sampling import SampleRequest, drawn_from
-from clipbench.study.progress import Progress
+from clipbench.study.workplace.progress import Progress
 
 SAME_COLOURS: Mapping[str, str] = {"grey": "gray", "golden": "gold", "blonde": "blond"}
 """Spellings that name one colour."""

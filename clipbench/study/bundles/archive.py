@@ -23,7 +23,7 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import open_foreign, reason
 from clipbench.keys import digest
-from clipbench.study.whole_files import whole_file
+from clipbench.study.output.whole_files import whole_file
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "clipbench bundle", 1

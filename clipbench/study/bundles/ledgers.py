@@ -11,7 +11,7 @@ import numpy as np
 
 from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.records import UNKNOWN, Direction, Ledger, Metric, Protocol
-from clipbench.study.galleries import Gallery
+from clipbench.study.evaluation.galleries import Gallery
 
 TOLERANCE = 1e-9
 

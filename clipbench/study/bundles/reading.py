@@ -43,8 +43,8 @@ from clipbench.study.bundles.records import (
 )
 from clipbench.study.bundles.values import read
 from clipbench.study.bundles.writing import plain
-from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.run_kinds import kind_of, metrics_from
+from clipbench.study.evaluation.galleries import Gallery, gallery_of
+from clipbench.study.runs.run_kinds import kind_of, metrics_from
 
 Items: TypeAlias = npt.NDArray[np.uint8]
 

@@ -26,7 +26,7 @@ from clipbench.study.bundles.records import (
     run_json,
     set_json,
 )
-from clipbench.study.run_kinds import KINDS, kind_of
+from clipbench.study.runs.run_kinds import KINDS, kind_of
 
 
 @dataclass(frozen=True, slots=True)

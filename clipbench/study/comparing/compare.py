@@ -38,7 +38,7 @@ from clipbench.study.comparing.values import (
     repeated,
     whole_hits,
 )
-from clipbench.study.protocol import RSUM
+from clipbench.study.evaluation.protocol import RSUM
 from clipbench.study.runs.loaded import LoadedRun, load_runs
 
 AT_ONCE = 40

@@ -16,7 +16,7 @@ from clipbench.statistics.paired import minimum_detectable_difference
 from clipbench.study.comparing.comparison import CompareRequest, Estimate, Line
 from clipbench.study.comparing.resampling import Draws, Key, Tested, run_intervals, tested
 from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
-from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.evaluation.protocol import RSUM, RSUM_HITS
 from clipbench.study.runs.loaded import LoadedRun
 
 MEDIAN_STEP = 0.5

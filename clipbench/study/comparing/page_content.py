@@ -21,8 +21,8 @@ from clipbench.study.comparing.flips import ChangedQuery, changed_most
 from clipbench.study.comparing.published import PublishedComparison, compare_with_published
 from clipbench.study.comparing.references import resolve_runs
 from clipbench.study.robustness.measures import SweepSummary, summarise
-from clipbench.study.run_kinds import is_plain
 from clipbench.study.runs.loaded import LoadedRun, load_runs
+from clipbench.study.runs.run_kinds import is_plain
 
 NEWEST = 24
 """Runs on a page where none are named."""

@@ -18,7 +18,7 @@ from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.comparing.published_table import COLLECTIONS, PUBLISHED, Collection, PublishedScores
 from clipbench.study.comparing.references import resolve_runs
-from clipbench.study.methods import method_words
+from clipbench.study.evaluation.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, load_runs
 
 QUICK = "-quickgelu"

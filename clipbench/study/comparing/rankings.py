@@ -17,7 +17,7 @@ from clipbench.records import UNKNOWN, Direction
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.shortlists import load_shortlists
-from clipbench.study.methods import method_words
+from clipbench.study.evaluation.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, need_set
 
 Shortlisted: TypeAlias = tuple[tuple[int, float], ...]

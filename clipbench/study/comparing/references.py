@@ -19,7 +19,7 @@ from clipbench.records import CLEAN
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import StoredRun, find_run
-from clipbench.study.run_kinds import KINDS
+from clipbench.study.runs.run_kinds import KINDS
 
 QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")
 """What a query can ask for."""

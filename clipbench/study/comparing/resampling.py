@@ -21,7 +21,7 @@ from clipbench.statistics.intervals import Interval, percentile_interval
 from clipbench.statistics.medians import Window, medians_of_counts, prepare
 from clipbench.statistics.paired import SLACK, relabelled
 from clipbench.study.comparing.values import BOTH, MEDIAN, QueryValues
-from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.evaluation.protocol import RSUM, RSUM_HITS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Key: TypeAlias = tuple[int, str, str]

@@ -17,7 +17,7 @@ from clipbench.metrics.measures import AT_K, PLAIN, measure
 from clipbench.metrics.ties import groups
 from clipbench.records import METRIC_VERSION, Direction, Ledger, TiePolicy
 from clipbench.study.comparing.common import CommonQueries, Rows
-from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.evaluation.protocol import RSUM, RSUM_HITS
 from clipbench.study.runs.loaded import LoadedRun
 
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ from clipbench.records import Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
 from clipbench.study.adapting.splits import Vectors, refuse_shared
-from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.workplace.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from clipbench.errors import ClipbenchError, InputError
 from clipbench.keys import Json, digest
 from clipbench.metrics.positives import folded
 from clipbench.rerank.expansion import nearest
-from clipbench.study.galleries import Gallery
+from clipbench.study.evaluation.galleries import Gallery
 from clipbench.tabular.table import read_table
 
 OWN = "own captions"

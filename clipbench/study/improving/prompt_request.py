@@ -15,13 +15,13 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.annotation.categories import categorised
 from clipbench.study.annotation.labels import scope
+from clipbench.study.embedding.models import VectorSource
 from clipbench.study.improving.honest import as_the_study
 from clipbench.study.improving.prompting import PromptPlan, poolings_of, prompt_variants
 from clipbench.study.improving.running import Improved, improve
 from clipbench.study.improving.variants import Variant
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
 from clipbench.study.robustness.stress import Ground, ground
+from clipbench.study.workplace.progress import Progress
 
 DEFAULT_SETS = ("photo", "general")
 STUDY_SETS = ("object", "attribute", "action", "object+attribute")

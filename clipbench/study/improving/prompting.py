@@ -14,10 +14,10 @@ from clipbench.prompts.pooling import TEMPERED, Pooling, averaged, pool
 from clipbench.prompts.templates import PLAIN, SETS, TemplateSet, category_set, fill
 from clipbench.records import Caption, text_key
 from clipbench.store.vectors import Pool
-from clipbench.study.evaluate import Vectors
+from clipbench.study.evaluation.evaluate import Vectors
 from clipbench.study.improving.variants import Ranking, Variant, pair_ranking
-from clipbench.study.progress import Progress
 from clipbench.study.robustness.stress import Ground
+from clipbench.study.workplace.progress import Progress
 
 METHOD = "prompts"
 

@@ -12,14 +12,14 @@ from clipbench.rerank.fusion import like_strength
 from clipbench.store.datasets import load_dataset
 from clipbench.store.runs import load_ledger
 from clipbench.study.adapting.splits import refuse_shared
+from clipbench.study.embedding.models import VectorSource
 from clipbench.study.improving.bank import Bank, load_bank
 from clipbench.study.improving.item_texts import ItemTexts, from_file, own_captions, pseudo_captions
 from clipbench.study.improving.reranking import METHODS, RerankRequest, rerank_variant
 from clipbench.study.improving.running import Improved, improve
 from clipbench.study.improving.variants import Ranking, Variant, produce
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
 from clipbench.study.robustness.stress import Ground, ground
+from clipbench.study.workplace.progress import Progress
 
 WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Weights among which `auto` chooses."""

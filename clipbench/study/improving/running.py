@@ -11,8 +11,8 @@ from clipbench.records import Direction
 from clipbench.store.runs import load_ledger
 from clipbench.study.improving.honest import Honest, StudyLine, honest
 from clipbench.study.improving.variants import Produced, Variant, produce
-from clipbench.study.progress import Progress
 from clipbench.study.robustness.stress import Ground
+from clipbench.study.workplace.progress import Progress
 
 Variants = Callable[[Ground], Sequence[Variant]]
 

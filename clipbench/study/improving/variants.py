@@ -19,8 +19,8 @@ from clipbench.metrics.scorers import Scorer
 from clipbench.records import DIRECTIONS, Direction, Ledger, Shortlist
 from clipbench.rerank.expansion import first_of
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import EVALUATE, RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.evaluation.protocol import metrics_of
+from clipbench.study.evaluation.recording import EVALUATE, RunInputs, Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.stress import Ground
 
 DEPTH = 10

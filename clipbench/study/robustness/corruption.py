@@ -19,7 +19,7 @@ from clipbench.perturb.image_audit import ImageDifference, audit, difference
 from clipbench.perturb.image_streams import generator
 from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Perturbation
-from clipbench.study.encode import Picture, Transform
+from clipbench.study.embedding.encode import Picture, Transform
 
 if TYPE_CHECKING:
     from clipbench.encoders.protocol import Encoder

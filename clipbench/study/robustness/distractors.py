@@ -21,11 +21,11 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
-from clipbench.study.galleries import Gallery
-from clipbench.study.progress import Progress
-from clipbench.study.protocol import averaged, metrics_of
-from clipbench.study.recording import Stopwatch, find_recorded, record_run
+from clipbench.study.evaluation.galleries import Gallery
+from clipbench.study.evaluation.protocol import averaged, metrics_of
+from clipbench.study.evaluation.recording import Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.gallery_sizes import hits_at
+from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
     from clipbench.study.robustness.stress import Ground
@@ -41,7 +41,7 @@ def distractor_run(base: Ground, other: Dataset, progress: Progress, allow_missi
     N own images and so many of the others, drawn without replacement, as an expected value. Raises
     DatasetError where the other dataset is the same, or has nothing to add.
     """
-    from clipbench.study.embed import embed_images  # not where runs are only read: it loads PIL
+    from clipbench.study.embedding.embed import embed_images  # not where runs are only read: it loads PIL
 
     if other.key == base.dataset.key:
         raise DatasetError(f"{other.name} cannot be its own distractors", "--distractors OTHER_DATASET")

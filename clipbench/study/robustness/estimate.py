@@ -12,9 +12,9 @@ from PIL import Image
 from clipbench.perturb.operation import ImageOperation
 from clipbench.records import text_key
 from clipbench.store.vectors import Pool
-from clipbench.study.embed import photographs
-from clipbench.study.encode import Transform
-from clipbench.study.models import VectorSource
+from clipbench.study.embedding.embed import photographs
+from clipbench.study.embedding.encode import Transform
+from clipbench.study.embedding.models import VectorSource
 from clipbench.study.robustness.corruption import corruption
 from clipbench.study.robustness.sweep import Plan
 

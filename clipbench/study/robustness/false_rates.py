@@ -13,8 +13,8 @@ import numpy as np
 from clipbench.keys import Json
 from clipbench.records import Ledger, Metric, Protocol
 from clipbench.store.engine import Store
-from clipbench.study.galleries import Gallery
-from clipbench.study.protocol import averaged
+from clipbench.study.evaluation.galleries import Gallery
+from clipbench.study.evaluation.protocol import averaged
 
 KIND = "fooling"
 """As runs are stored: what hard negatives were called at first."""

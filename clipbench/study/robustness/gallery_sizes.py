@@ -18,8 +18,8 @@ from clipbench.metrics.measures import hit_probability
 from clipbench.metrics.subsample import Pool, expected_hits, whole_pool
 from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.store.runs import StoredRun
-from clipbench.study.protocol import averaged, metrics_of
-from clipbench.study.recording import Stopwatch, find_recorded, record_run
+from clipbench.study.evaluation.protocol import averaged, metrics_of
+from clipbench.study.evaluation.recording import Stopwatch, find_recorded, record_run
 
 if TYPE_CHECKING:  # for the types alone: whoever reads runs loads this module, and it should stay quick
     from clipbench.study.robustness.stress import Ground

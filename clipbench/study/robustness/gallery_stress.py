@@ -8,12 +8,12 @@ from clipbench.errors import ClipbenchError
 from clipbench.records import Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.runs import StoredRun
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.models import VectorSource
 from clipbench.study.robustness.distractors import distractor_run
 from clipbench.study.robustness.gallery_sizes import default_sizes, size_run
 from clipbench.study.robustness.hard_negatives import controls, hard_negative_runs
 from clipbench.study.robustness.stress import ground
+from clipbench.study.workplace.progress import Progress
 
 
 @dataclass(frozen=True)

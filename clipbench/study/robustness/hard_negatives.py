@@ -24,13 +24,13 @@ from clipbench.records import Ledger, Metric, Perturbation
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import StoredRun
-from clipbench.study.embed import Wording, embed_texts
-from clipbench.study.galleries import Gallery
-from clipbench.study.progress import Progress
-from clipbench.study.protocol import averaged, metrics_of
-from clipbench.study.recording import RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.embedding.embed import Wording, embed_texts
+from clipbench.study.evaluation.galleries import Gallery
+from clipbench.study.evaluation.protocol import averaged, metrics_of
+from clipbench.study.evaluation.recording import RunInputs, Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.false_rates import KIND, OWN_FALSE_RATE, false_metrics
 from clipbench.study.robustness.stress import Ground
+from clipbench.study.workplace.progress import Progress
 
 FAMILY = "control"
 

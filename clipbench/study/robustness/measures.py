@@ -25,7 +25,7 @@ from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.sweeps import StoredSweep
-from clipbench.study.protocol import RSUM, RSUM_HITS
+from clipbench.study.evaluation.protocol import RSUM, RSUM_HITS
 from clipbench.study.robustness.settings import shown_operation
 
 MEASURED = ("hit@1", "hit@5", "hit@10", "MRR")

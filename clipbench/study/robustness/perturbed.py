@@ -11,13 +11,13 @@ import numpy.typing as npt
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.operation import ImageOperation
 from clipbench.records import Caption, Dataset, Perturbation
-from clipbench.study.embed import photographs
-from clipbench.study.encode import Transform
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.embed import photographs
+from clipbench.study.embedding.encode import Transform
+from clipbench.study.embedding.models import VectorSource
 from clipbench.study.robustness.corruption import corruption, source_corruption
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
+from clipbench.study.workplace.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
 

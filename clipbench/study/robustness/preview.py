@@ -22,7 +22,7 @@ from clipbench.photographs.resizing import SLENDER, resized_window
 from clipbench.records import Caption, Dataset, Perturbation
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
-from clipbench.study.embed import photographs
+from clipbench.study.embedding.embed import photographs
 from clipbench.study.robustness.levels import levels_of, selections
 from clipbench.study.robustness.perturbed_texts import perturbed_texts
 from clipbench.study.robustness.requests import TypedRequest, request_of

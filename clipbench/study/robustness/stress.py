@@ -14,12 +14,12 @@ from clipbench.records import Dataset, Direction, Ledger, Protocol
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
-from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.evaluate import Vectors, evaluate_sets
-from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
-from clipbench.study.recording import EVALUATE, RunInputs
+from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.evaluation.evaluate import Vectors, evaluate_sets
+from clipbench.study.evaluation.galleries import Gallery, gallery_of
+from clipbench.study.evaluation.recording import EVALUATE, RunInputs
+from clipbench.study.workplace.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,22 @@ from clipbench.store.engine import Store
 from clipbench.store.runs import find_run
 from clipbench.store.sweeps import StoredSweep, check_sweep_name, save_sweep
 from clipbench.store.vectors import Pool
-from clipbench.study.embed import Rendering, Wording, embed_images, embed_texts, photographs, stored_set
-from clipbench.study.evaluate import evaluate_sets
-from clipbench.study.galleries import gallery_words
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import OneBar, Progress, Silent
-from clipbench.study.recording import EVALUATE, ROBUSTNESS, RunInputs
+from clipbench.study.embedding.embed import (
+    Rendering,
+    Wording,
+    embed_images,
+    embed_texts,
+    photographs,
+    stored_set,
+)
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.evaluation.evaluate import evaluate_sets
+from clipbench.study.evaluation.galleries import gallery_words
+from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS, RunInputs
 from clipbench.study.robustness.corruption import corruption, image_audit
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
+from clipbench.study.workplace.progress import OneBar, Progress, Silent
 
 
 @dataclass(frozen=True)

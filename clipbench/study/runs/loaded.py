@@ -16,7 +16,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
-from clipbench.study.galleries import UNCAPTIONED, Gallery, gallery_of
+from clipbench.study.evaluation.galleries import UNCAPTIONED, Gallery, gallery_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from clipbench.errors import InputError, Problem
 from clipbench.records import Dataset, Modality
-from clipbench.study.vector_files import Vectors
+from clipbench.study.embedding.vector_files import Vectors
 
 
 def item_ids(dataset: Dataset, modality: Modality) -> list[str]:

@@ -15,13 +15,20 @@ from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store, check_writable
-from clipbench.study.embed import embed_images, embed_texts
-from clipbench.study.folds import joined
-from clipbench.study.galleries import Gallery, gallery_of
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
-from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import EVALUATE, Recorded, RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.evaluation.folds import joined
+from clipbench.study.evaluation.galleries import Gallery, gallery_of
+from clipbench.study.evaluation.protocol import metrics_of
+from clipbench.study.evaluation.recording import (
+    EVALUATE,
+    Recorded,
+    RunInputs,
+    Stopwatch,
+    find_recorded,
+    record_run,
+)
+from clipbench.study.workplace.progress import Progress
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Positions: TypeAlias = npt.NDArray[np.int32]

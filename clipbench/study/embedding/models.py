@@ -17,8 +17,8 @@ from clipbench.records import CLEAN, EncoderIdentity, Perturbation
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
-from clipbench.study.encode import Encoded, Picture, Transform, encode_images, encode_texts
-from clipbench.study.progress import Progress, Silent
+from clipbench.study.embedding.encode import Encoded, Picture, Transform, encode_images, encode_texts
+from clipbench.study.workplace.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from clipbench.encoders.protocol import Encoder

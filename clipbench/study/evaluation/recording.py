@@ -28,8 +28,8 @@ from clipbench.records import (
 from clipbench.store.embeddings import EmbeddingSet
 from clipbench.store.engine import Store
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
-from clipbench.study.environment import command_line, environment
-from clipbench.study.galleries import gallery_words
+from clipbench.study.evaluation.galleries import gallery_words
+from clipbench.study.workplace.environment import command_line, environment
 
 EVALUATE, ROBUSTNESS = "evaluate", "robustness"
 """The kinds of runs that rank a dataset itself, as it is and under a perturbation."""

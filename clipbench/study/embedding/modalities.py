@@ -8,14 +8,14 @@ from clipbench.errors import ClipbenchError
 from clipbench.records import Modality
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
-from clipbench.study.embed import Embedded, embed_images, embed_texts
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.embed import Embedded, embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.workplace.progress import Progress
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 
 
-def sides(only: str | None) -> tuple[Modality, ...]:
+def modalities(only: str | None) -> tuple[Modality, ...]:
     """Return the modalities that `--only` leaves. Raises ClipbenchError for another word."""
     chosen = tuple(m for m in MODALITIES if only in {None, m})
     if not chosen:
@@ -23,7 +23,7 @@ def sides(only: str | None) -> tuple[Modality, ...]:
     return chosen
 
 
-def embed_sides(
+def embed_modalities(
     store: Store,
     name: str,
     source: VectorSource,

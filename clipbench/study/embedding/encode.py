@@ -20,7 +20,7 @@ import numpy.typing as npt
 from clipbench.errors import StoppedError
 from clipbench.records import CLEAN, Perturbation, image_key, text_key
 from clipbench.store.vectors import Pool
-from clipbench.study.progress import Progress
+from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
     from PIL import Image

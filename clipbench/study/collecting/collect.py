@@ -14,7 +14,7 @@ from clipbench.errors import DatasetError
 from clipbench.records import Dataset
 from clipbench.store.datasets import StoredDataset, load_dataset, save_dataset
 from clipbench.store.engine import Store
-from clipbench.study.progress import Progress
+from clipbench.study.workplace.progress import Progress
 
 SCENES = "scenes"
 """The format that draws its own photographs instead of reading any."""

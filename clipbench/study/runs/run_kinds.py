@@ -16,9 +16,9 @@ from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, RunSpe
 from clipbench.store.engine import Store
 from clipbench.store.protocols import protocol_words
 from clipbench.store.runs import StoredRun
-from clipbench.study.galleries import Gallery
-from clipbench.study.protocol import metrics_of
-from clipbench.study.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.evaluation.galleries import Gallery
+from clipbench.study.evaluation.protocol import metrics_of
+from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS
 from clipbench.study.robustness import distractors, false_rates, gallery_sizes
 
 Ledgers: TypeAlias = Mapping[Direction, Ledger]

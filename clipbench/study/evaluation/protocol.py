@@ -18,7 +18,7 @@ from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.statistics.bootstrap import Bootstrap, bootstrap, cluster_sums, combine, intervals
 from clipbench.statistics.intervals import Interval, percentile_interval
 from clipbench.statistics.medians import median_replicates
-from clipbench.study.folds import cut
+from clipbench.study.evaluation.folds import cut
 
 RSUM = "rsum"
 RSUM_HITS = ("hit@1", "hit@5", "hit@10")

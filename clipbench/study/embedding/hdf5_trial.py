@@ -1,7 +1,7 @@
 """The process that reads somebody's HDF5 file once, so that it is this one that hangs or fills the memory.
 
 A few wrong bytes make the HDF5 library run in circles for ever, where no Ctrl-C is heard, or ask for gigabytes.
-Started as a script of its own by `clipbench.study.vector_files`; what it can read, the other process can.
+Started as a script of its own by `clipbench.study.embedding.vector_files`; what it can read, the other process can.
 Knows h5py and nothing of ours.
 """
 

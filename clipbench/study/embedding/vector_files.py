@@ -20,8 +20,8 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
-from clipbench.study import hdf5_trial
-from clipbench.study.escapes import MARK, restored
+from clipbench.study.embedding import hdf5_trial
+from clipbench.study.output.escapes import MARK, restored
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
 MAGIC_NPY = b"\x93NUMPY"

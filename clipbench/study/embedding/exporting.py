@@ -12,11 +12,11 @@ from clipbench.records import CLEAN, Dataset, Modality
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
-from clipbench.study.embed import stored_set
-from clipbench.study.escapes import HOW, MARK, escaped, needs_escapes
-from clipbench.study.models import VectorSource
-from clipbench.study.sides import MODALITIES
-from clipbench.study.whole_files import whole_file
+from clipbench.study.embedding.embed import stored_set
+from clipbench.study.embedding.modalities import MODALITIES
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.output.escapes import HOW, MARK, escaped, needs_escapes
+from clipbench.study.output.whole_files import whole_file
 
 
 def export_vectors(

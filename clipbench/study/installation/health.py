@@ -13,8 +13,8 @@ import numpy as np
 
 from clipbench.errors import ClipbenchError
 from clipbench.home import Home
-from clipbench.study.environment import library_versions
-from clipbench.study.models import ModelRequest, model_spec
+from clipbench.study.embedding.models import ModelRequest, model_spec
+from clipbench.study.workplace.environment import library_versions
 
 PARITY = 1e-3
 """Largest difference between two devices' unit vectors in fp32 that counts as the same encoder."""

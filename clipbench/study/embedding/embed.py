@@ -14,9 +14,9 @@ from clipbench.keys import Json
 from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
 from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, is_complete, save_set, set_key
 from clipbench.store.engine import Store, check_writable
-from clipbench.study.encode import Picture, Transform
-from clipbench.study.models import VectorSource
-from clipbench.study.progress import Progress
+from clipbench.study.embedding.encode import Picture, Transform
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.workplace.progress import Progress
 
 SHOWN = 5
 """Unreadable photographs an error names; the store keeps all of them."""

@@ -21,10 +21,10 @@ from clipbench.store.embeddings import Encoding, save_set
 from clipbench.store.encoders import list_encoders, save_encoder
 from clipbench.store.engine import Store, transaction
 from clipbench.store.vectors import Pool
-from clipbench.study.embed import Embedded
-from clipbench.study.encode import shards
-from clipbench.study.vector_files import Vectors, read_vectors
-from clipbench.study.vector_matching import item_ids, places
+from clipbench.study.embedding.embed import Embedded
+from clipbench.study.embedding.encode import shards
+from clipbench.study.embedding.vector_files import Vectors, read_vectors
+from clipbench.study.embedding.vector_matching import item_ids, places
 
 NORM_TOLERANCE = 1e-3
 """How far a vector's length may be from 1."""

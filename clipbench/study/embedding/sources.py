@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from clipbench.store.engine import Store
 from clipbench.study.adapting.source import AdapterSource
-from clipbench.study.models import (
+from clipbench.study.embedding.models import (
     ADAPTER,
     IMPORTED,
     EncoderSource,

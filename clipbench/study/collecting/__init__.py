@@ -1,0 +1,1 @@
+"""Captioned collections into the store, and stored ones looked over."""

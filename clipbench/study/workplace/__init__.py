@@ -1,0 +1,1 @@
+"""Where and with what a command works: its store, its environment, how far it is."""
