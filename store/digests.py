@@ -41,6 +41,7 @@ class Digested:
 DIGESTED: Mapping[str, Digested] = MappingProxyType(
     {
         "dataset": Digested(children=("image", "caption")),
+        "dataset_columns": Digested(),
         "dataset_name": Digested(("name",)),
         "adapter": Digested(),
         "encoder": Digested(),

@@ -98,6 +98,21 @@ class CaptionRow(Row, table=True):
     text: str = Field(sa_type=Text)
 
 
+class DatasetColumnsRow(Row, table=True):
+    """What a table said of a dataset's images besides captions: names of columns, and cells image by image, as JSON.
+
+    No part of the dataset's content, so a newer row of the same dataset counts in place of an older one.
+    """
+
+    __tablename__ = "dataset_columns"
+    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
+    key: str = Field(sa_type=Text, unique=True)
+    dataset_id: int = Field(sa_column=reference("dataset", index=True))
+    names: str = Field(sa_type=Text)
+    cells: str = Field(sa_type=Text)
+    created_at: str = Field(sa_type=Text)
+
+
 class EncoderRow(Row, table=True):
     """One encoder down to its weights; `identity` holds every field of EncoderIdentity."""
 
@@ -369,6 +384,7 @@ dataset = Row.metadata.tables["dataset"]
 dataset_name = Row.metadata.tables["dataset_name"]
 image = Row.metadata.tables["image"]
 caption = Row.metadata.tables["caption"]
+dataset_columns = Row.metadata.tables["dataset_columns"]
 encoder = Row.metadata.tables["encoder"]
 encoder_signature = Row.metadata.tables["encoder_signature"]
 adapter = Row.metadata.tables["adapter"]

@@ -16,6 +16,7 @@ PARENTS = (
     "dataset",
     "encoder",
     "adapter",
+    "dataset_columns",
     "perturbation",
     "vector_shard",
     "embedding_set",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_toys import added, cli, good, refused, write_csv
+from cli_toys import added, cli, collection, good, refused, write_csv
 
 from clipbench.home import locate
 from clipbench.records import Protocol
@@ -240,7 +240,7 @@ def test_a_ranking_is_wholly_like_itself(toys: str) -> None:
 
 
 def test_the_studys_own_table_stands_above_the_honest_one(toys: str) -> None:
-    told = good("improve", "prompts", *TOY, "--source-study", "--json").json
+    told = good("improve", "prompts", *TOY, "--preset", "source-study", "--json").json
     assert told[0]["title"] == "as the study reports it"
     assert {row["before_1"] for row in told[0]["rows"]} == {0}
     assert told[1]["title"].endswith("all queries")
@@ -268,3 +268,22 @@ def test_the_published_change_on_action_failures_is_the_arithmetic_of_its_counts
     assert change.percentile.high == pytest.approx(high, abs=1.05 / queries)
     flips = mcnemar(before, after)
     assert (flips.fixed, flips.broken, flips.p) == (fixed, 0, p)
+
+
+def test_a_transductive_method_is_shown_one_query_at_a_time(toys: str) -> None:
+    told = good("improve", "rerank", *TOY, "--method", "csls", "--k", "3", "--json").json
+    rows = {(row["variant"], row["k"]): row for row in table(told, "all queries")}
+    alone = rows["csls, one query at a time", 1]
+    assert (alone["fixed"], alone["broken"]) == (0, 0)  # s − s/2 ranks as s does
+
+
+def test_the_other_columns_of_a_table_are_texts_to_rank_by(tmp_path: Path) -> None:
+    file = collection(tmp_path, 8, (1,))
+    lines = file.read_text().splitlines()
+    told = ["image,caption,title,price", *(f"{line},thing {n},{n * 10}" for n, line in enumerate(lines[1:]))]
+    file.write_text("\n".join(told) + "\n")
+    done = good("dataset", "add", "toys", "--captions", file, "--images", tmp_path / "photos")
+    assert "other columns are kept: title, price" in done.out + done.err
+    words = ("improve", "rerank", *TOY, "--method", "bm25")
+    assert "columns title,price" in good(*words, "--text-column", "title,price").out
+    assert "no column 'name'; there are title, price" in refused(*words, "--text-column", "name")

@@ -63,8 +63,8 @@ class PromptOptions:
     labels: str | None = option("Sample whose labels name the categories.", metavar="SAMPLE")
     policy: str = option("How several labels of one failure count.", default="majority", metavar="POLICY")
     placebo: bool = switch("Show what empty templates bring.", "--placebo")
-    source_study: bool = switch(
-        "The published study's own protocol, and the honest table under it.", "--source-study"
+    preset: Literal["source-study"] | None = option(
+        "source-study: the published protocol, and the honest table under it.", metavar="NAME"
     )
 
 
@@ -88,6 +88,7 @@ class RerankOptions:
         "linear (z-scores), or rrf (ranks).", default="linear", metavar="WAY"
     )
     depth: int | None = option("Touch only the first N items of a query.", min=1, metavar="N")
+    text_column: str | None = option("Columns of the dataset's table are the text.", metavar="NAME,...")
     texts: Path | None = option("A text of each photograph: a table of image and text.", metavar="FILE")
     own_captions: bool = switch("Its captions are the text of a photograph.", "--own-captions")
     leave_one_out: bool = switch("Without the query's own caption.", "--leave-one-out")
@@ -124,7 +125,7 @@ def prompts(
         prompt.templates,
         (prompt.pool, prompt.tau),
         placebo=prompt.placebo,
-        study=prompt.source_study,
+        study=prompt.preset is not None,
     ).labelled(at, prompt.labels, prompt.policy, wanted=prompt.by_category)
     with at_work(at, model, encoder, quiet) as (source, bars):
         families = prompt_families(
@@ -167,6 +168,7 @@ def rerank(
         ranker.texts,
         ranker.pseudo,
         (ranker.own_captions, ranker.leave_one_out, ranker.allow_leak),
+        ranker.text_column,
     )
     with at_work(open_at(store), model, encoder, quiet) as (source, bars):
         done = reranked(source, dataset, typed, select_on, bars, allow_missing, direction=direction)

@@ -12,8 +12,10 @@ from clipbench.datasets.reading import read
 from clipbench.datasets.rows import ReadRequest
 from clipbench.errors import DatasetError
 from clipbench.records import Dataset
+from clipbench.store.dataset_columns import save_columns
 from clipbench.store.datasets import StoredDataset, load_dataset, save_dataset
-from clipbench.store.engine import Store
+from clipbench.store.engine import Store, transaction
+from clipbench.study.collecting.table_columns import kept_columns
 from clipbench.study.workplace.progress import Progress
 
 SCENES = "scenes"
@@ -38,8 +40,14 @@ def collect(
     content and `replace_name` is False. Nothing is saved unless everything could be read.
     """
     reading = read(request, Reporting(progress, "photographs"))
-    stored = save_dataset(store, reading.dataset, replace=replace_name)
-    return Collected(reading.dataset, stored, tuple(str(note) for note in reading.notes))
+    columns = kept_columns(request, reading.dataset)
+    notes = [str(note) for note in reading.notes]
+    with transaction(store) as within:
+        stored = save_dataset(within, reading.dataset, replace=replace_name)
+        if columns is not None:
+            save_columns(within, reading.dataset.key, columns)
+            notes.append(f"other columns are kept: {', '.join(columns.names)}")
+    return Collected(reading.dataset, stored, tuple(notes))
 
 
 def collect_scenes(

@@ -16,7 +16,10 @@ import numpy.typing as npt
 from clipbench.errors import ClipbenchError, InputError
 from clipbench.keys import Json, digest
 from clipbench.metrics.positives import folded
+from clipbench.records import Dataset
 from clipbench.rerank.expansion import nearest
+from clipbench.store.dataset_columns import load_columns
+from clipbench.store.engine import Store
 from clipbench.study.evaluation.galleries import Gallery
 from clipbench.tabular.table import read_table
 
@@ -96,6 +99,20 @@ def from_file(gallery: Gallery, file: Path, *, allow_leak: bool) -> ItemTexts:
         )
     texts = [" ".join(told.get(sample.id, ())) for sample in gallery.images]
     return checked(gallery, texts, file.name, allow_leak=allow_leak)
+
+
+def from_columns(
+    store: Store, dataset: Dataset, gallery: Gallery, names: str, *, allow_leak: bool
+) -> ItemTexts:
+    """Return the cells of some columns of the dataset's own table, joined. Raises ClipbenchError where it has none."""
+    columns = load_columns(store, dataset.key)
+    if columns is None:
+        raise ClipbenchError(
+            f"{dataset.name} keeps no columns besides image and caption",
+            "--texts FILE, a table of image and text",
+        )
+    texts = dict(zip((s.id for s in dataset.samples), columns.joined(names.split(",")), strict=True))
+    return checked(gallery, [texts[s.id] for s in gallery.images], f"columns {names}", allow_leak=allow_leak)
 
 
 _COLUMNS = (("image", "image_id", "id", "item", "sku"), ("text", "caption", "description", "title"))

@@ -14,8 +14,14 @@ from clipbench.store.runs import load_ledger
 from clipbench.study.adapting.splits import refuse_shared
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.improving.bank import Bank, load_bank
-from clipbench.study.improving.item_texts import ItemTexts, from_file, own_captions, pseudo_captions
-from clipbench.study.improving.reranking import METHODS, RerankRequest, rerank_variant
+from clipbench.study.improving.item_texts import (
+    ItemTexts,
+    from_columns,
+    from_file,
+    own_captions,
+    pseudo_captions,
+)
+from clipbench.study.improving.reranking import METHODS, RerankRequest, alone_variant, rerank_variant
 from clipbench.study.improving.running import Improved, improve
 from clipbench.study.improving.variants import Ranking, Variant, produce
 from clipbench.study.robustness.stress import Ground, ground
@@ -38,6 +44,7 @@ class TypedRerank:
     file: Path | None
     pseudo: int | None
     texts_from: tuple[bool, bool, bool]
+    columns: str | None = None
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -92,17 +99,21 @@ def _variants(base: Ground, typed: TypedRerank, bank: Bank | None) -> tuple[Vari
         request = replace(request, texts=_texts(base, typed, bank))
     weighted = "weight" in METHODS[typed.method].uses and request.fusion != "rrf"
     weights = typed.weights if weighted else (request.weight,)
-    return (plain, *(rerank_variant(base, replace(request, weight=weight)) for weight in weights))
+    variants = [rerank_variant(base, replace(request, weight=weight)) for weight in weights]
+    alone = alone_variant(base, request)
+    return (plain, *variants, *([] if alone is None else [alone]))
 
 
 def _texts(base: Ground, typed: TypedRerank, bank: Bank | None) -> ItemTexts:
     own, leave_one_out, allow_leak = typed.texts_from
-    chosen = [own, typed.file is not None, typed.pseudo is not None]
+    chosen = [own, typed.columns is not None, typed.file is not None, typed.pseudo is not None]
     if sum(chosen) != 1:
         raise ClipbenchError(
             f"{typed.method} takes the texts of photographs from one place, {sum(chosen)} are named",
-            "--texts FILE, --own-captions --leave-one-out, or --pseudo 5 --bank DATASET",
+            "--text-column title,description, --texts FILE, --own-captions --leave-one-out, or --pseudo 50 --bank DATASET",
         )
+    if typed.columns is not None:
+        return from_columns(base.store, base.dataset, base.gallery, typed.columns, allow_leak=allow_leak)
     if own:
         return own_captions(base.gallery, leave_one_out=leave_one_out, allow_leak=allow_leak)
     if typed.file is not None:

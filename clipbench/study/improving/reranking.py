@@ -96,6 +96,29 @@ def rerank_variant(base: Ground, request: RerankRequest) -> Variant:
     return Variant(label, told, lambda: _ranked(base, request, method), needs=needs)
 
 
+def alone_variant(base: Ground, request: RerankRequest) -> Variant | None:
+    """Return a transductive method with each query as its own bank, None for a method that is not.
+
+    It shows what one user with one query would have of it: mostly the plain ranking.
+    """
+    method = METHODS[request.method]
+    if not method.banked or request.bank is not None:
+        return None
+    bias = _BIASES[request.method]
+    images, texts = base.image_vectors(), base.text_vectors()
+
+    def rows(part: slice) -> Vectors:
+        scores = texts[part] @ images.T
+        for row, query in enumerate(texts[part]):
+            scores[row] -= bias(images, query[None], request).astype(np.float32)
+        return scores
+
+    told: dict[str, Json] = {"name": METHOD, "method": request.method, "bank": "each query alone"}
+    told |= {name: getattr(request, name) for name in method.uses}
+    label = f"{request.method}, one query at a time"
+    return Variant(label, told, lambda: row_ranking(base, {"t2i": rows}), needs="the query and the gallery")
+
+
 def _ranked(base: Ground, request: RerankRequest, method: Method) -> Ranking:
     if request.depth is None:
         return method.rank(base, request)
@@ -242,6 +265,13 @@ def _alone(ranker: WordRanker, query: str, text: str) -> float:
     return float(ranker.score(query, text))
 
 
+_BIASES: Mapping[str, Bias] = {
+    "csls": _csls,
+    "inverted-softmax": _softmax,
+    "qb-norm": _softmax,
+    "dual-softmax": _dual,
+}
+
 NEIGHBOURS: Mapping[str, int] = {"csls": 10, "aqe": 2, "dba": 2, "k-reciprocal": 20}
 """Neighbours by method. Expansions take few: a caption moved towards ten photographs is no caption any more."""
 
@@ -281,7 +311,8 @@ def rerank_words(method: Mapping[str, Json]) -> str:
     parts = [f"{name} {value:g}" for name, value in method.items() if isinstance(value, int | float)]
     bank = method.get("bank")
     if bank is not None:
-        parts.append("transductive" if bank == "the test queries" else "bank of another split")
+        words = {"the test queries": "transductive", "each query alone": "one query at a time"}
+        parts.append(words.get(str(bank), "bank of another split"))
     texts = method.get("texts")
     if isinstance(texts, Mapping):
         parts.append(str(texts["source"]) + (", leave-one-out" if texts.get("leave_one_out") else ""))
