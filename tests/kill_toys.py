@@ -28,7 +28,7 @@ from clipbench.store.verify import verify
 from clipbench.study.runs.run_kinds import derived
 
 SMALL = (
-    "from clipbench.study import encode; encode.TEXT_SHARD, encode.IMAGE_SHARD = {text}, {image}; "
+    "from clipbench.study.embedding import encode; encode.TEXT_SHARD, encode.IMAGE_SHARD = {text}, {image}; "
     "from clipbench.cli.app import main; main()"
 )
 """The command line with shards so small that a toy collection has many."""

@@ -196,3 +196,17 @@ def toy_record(perturbation: Perturbation = CLEAN) -> RunRecord:
         environment={"python": "3.11", "git": {"commit": "abc", "dirty": False}},
         timings={"encode": 1.25, "rank": 0.1 + 0.2},
     )
+
+
+def toy_extras(store: Store) -> None:
+    """Store an adapter of the toy encoder, and columns beside the toy dataset."""
+    from clipbench.store.adapters import AdapterRecord, save_adapter
+    from clipbench.store.dataset_columns import DatasetColumns, save_columns
+
+    key = ENCODER.key
+    record = {"recipe": {}, "best_epoch": 0}
+    save_adapter(
+        store, AdapterRecord("adapter:" + "0" * 40, "training:1", "one", key, key, record, []), b"weights"
+    )
+    dataset = toy_dataset()
+    save_columns(store, dataset.key, DatasetColumns(("type",), (("chair",),) * len(dataset.samples)))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from clipbench.metrics import measures, products, scores, selftest, sides
+from clipbench.metrics import measures, products, scorers, scores, selftest
 from clipbench.metrics.selftest import CASES, run
 
 
@@ -44,7 +44,7 @@ def test_ties_taken_for_hits_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_near_ties_left_to_float32_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sides, "band", lambda *_: 0.0)
+    monkeypatch.setattr(scorers, "band", lambda *_: 0.0)
     assert "near-ties are decided the same in any cut" in failed()
 
 

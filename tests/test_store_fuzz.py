@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from annotation_toys import toy_loop
 from damage_toys import LONGER
-from store_toys import DROPOUT, new_store, toy_dataset, toy_run
+from store_toys import DROPOUT, new_store, toy_dataset, toy_extras, toy_run
 
 from clipbench.errors import StoreError
 from clipbench.home import Home
@@ -43,6 +43,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Store:
     tag_run(store, first.key, "first")
     save_sweep(store, "swept", "sweep:1", {"operations": {}}, [first.key, second.key])
     toy_loop(store, toy_dataset())
+    toy_extras(store)
     assert verify(store, deep=True).clean
     return store
 

@@ -34,6 +34,14 @@ READERS: dict[str, tuple[str, ...]] = {
     "robustness gallery": ("toys", "--model", "toy"),
     "robustness export": ("toys", "--out", "x", "--perturb", "word-dropout"),
     "robustness sweeps": (),
+    "improve prompts": ("toys", "--model", "toy", "--pool", "max"),
+    "improve rerank": ("toys", "--model", "toy"),
+    "adapt train": ("toys", "--val", "toys", "--model", "toy"),
+    "adapt list": (),
+    "adapt show": ("one",),
+    "adapt export": ("one", "--out", "x.safetensors"),
+    "adapt import": ("labels.csv",),
+    "adapt delete": ("one", "--yes"),
     "annotate sample": (),
     "annotate assign": (),
     "annotate list": (),
@@ -56,6 +64,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "store verify": (),
     "store gc": (),
     "store backup": ("copy",),
+    "store recover": (),
 }
 """Every command that looks into a store that must be there, with what it cannot do without."""
 

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from annotation_toys import toy_loop
-from store_toys import new_store, toy_dataset, toy_run
+from store_toys import new_store, toy_dataset, toy_extras, toy_run
 
 from clipbench.home import Home
 from clipbench.store.triggers import APPENDED, CHILDREN, PARENTS
@@ -36,6 +36,7 @@ def finished(home: Home) -> Iterator[sqlite3.Connection]:
     store = new_store(home.root)
     toy_run(store)
     toy_loop(store, toy_dataset())
+    toy_extras(store)
     with closing(sql(home.database)) as connection:
         yield connection
 

@@ -19,7 +19,7 @@ from clipbench.adapters.training import Adapter, Epoch, Recipe, State, new_adapt
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json
 
-FORMAT = "clipbench adapter 1"
+FORMAT = "adapter of clipbench, version 1"
 """Written into every file, so that another program's tensors are not taken for an adapter."""
 
 LARGEST = 1 << 30

@@ -32,8 +32,8 @@ def stderr() -> Console:
 def visible(text: str) -> str:
     r"""Return text without characters that a terminal obeys instead of showing: file names may hold them.
 
-    >>> print(visible("\x1b[2Ja\tb.png\nnext"))
-    \x1b[2Ja	b.png
+    >>> print(visible("\x1b[2Ja b.png\nnext"))
+    \x1b[2Ja b.png
     next
     """
     kept = {"\n", "\t"}

@@ -71,7 +71,7 @@ ModelOption = Annotated[
         "-m",
         metavar="MODEL",
         help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, "
-        "python:MODULE:FUNC, imported:WORDS, or `demo`.",
+        "python:MODULE:FUNC, imported:WORDS, adapter:NAME, or `demo`.",
     ),
 ]
 PretrainedOption = Annotated[

@@ -162,7 +162,7 @@ def _notes(training: Split, validation: Split) -> tuple[str, ...]:
     if repeated:
         notes.append(
             f"{repeated:,} of {len(validation.dataset.captions):,} captions of {validation.dataset.name} stand in "
-            f"{training.dataset.name} too: splits by --group-by text keep equal texts on one side"
+            f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer"
         )
     seen = seen_before(training, validation)
     if seen is not None:
