@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from clipbench.metrics import measures, products, scores, selftest
+from clipbench.metrics import measures, products, scores, selftest, sides
 from clipbench.metrics.selftest import CASES, run
 
 
