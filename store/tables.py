@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from clipbench.store import annotation_tables
+from clipbench.store import adapter_tables, annotation_tables
 from clipbench.store.table_base import Row as Row  # noqa: PLC0414, said to be exported: migrations import it from here
 from clipbench.store.table_base import parent, reference
 
@@ -132,26 +132,6 @@ class EncoderSignatureRow(Row, table=True):
     __tablename__ = "encoder_signature"
     signature: str = Field(sa_type=Text, primary_key=True)
     encoder_id: int = Field(sa_column=reference("encoder"))
-    created_at: str = Field(sa_type=Text)
-
-
-class AdapterRow(Row, table=True):
-    """Heads trained on an encoder's vectors: together with that encoder (`base_id`) they are `encoder_id`.
-
-    key: of what it is, trained weights included. request: key of what was asked for, so that the same training
-    is found. weights: a safetensors file, small enough to be a blob.
-    """
-
-    __tablename__ = "adapter"
-    id: int | None = Field(default=None, primary_key=True, sa_type=Integer)
-    key: str = Field(sa_type=Text, unique=True)
-    request: str = Field(sa_type=Text, unique=True)
-    name: str = Field(sa_type=Text, unique=True)
-    encoder_id: int = Field(sa_column=reference("encoder"))
-    base_id: int = Field(sa_column=reference("encoder", "base_id"))
-    record: str = Field(sa_type=Text)
-    log: str = Field(sa_type=Text)
-    weights: bytes = Field(sa_type=LargeBinary)
     created_at: str = Field(sa_type=Text)
 
 
@@ -387,7 +367,7 @@ caption = Row.metadata.tables["caption"]
 dataset_columns = Row.metadata.tables["dataset_columns"]
 encoder = Row.metadata.tables["encoder"]
 encoder_signature = Row.metadata.tables["encoder_signature"]
-adapter = Row.metadata.tables["adapter"]
+adapter = adapter_tables.adapter
 perturbation = Row.metadata.tables["perturbation"]
 vector_shard = Row.metadata.tables["vector_shard"]
 embedding_set = Row.metadata.tables["embedding_set"]

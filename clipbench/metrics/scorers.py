@@ -114,54 +114,44 @@ class Pooled:
     noise: float = 0.0
 
     @cached_property
-    def _product(self) -> Product:
-        """All K text matrices below one another: template k's caption j is row k · M + j."""
-        return Product(self.images, np.concatenate(list(self.texts)))
+    def _products(self) -> tuple[Product, ...]:
+        """The plain product of every template; the vectors are shared, not copied."""
+        return tuple(Product(self.images, texts) for texts in self.texts)
 
     @property
     def shape(self) -> tuple[int, int]:
         """N and M."""
-        return len(self.images), len(self.texts[0])
+        return self._products[0].shape
 
     def band(self, precision: Precision) -> float:
         """Return the product's band as far as pooling can carry it."""
         rounding = float(np.finfo(precision).eps) / float(np.finfo(np.float32).eps)
-        return self.slope * self._product.band(precision) + self.noise * rounding
+        return self.slope * self._products[0].band(precision) + self.noise * rounding
 
     @contextmanager
     def blocks(self) -> Iterator[Multiply]:
         """Give a function that multiplies K times into one buffer after another, and pools as it goes."""
-        with self._product.blocks() as multiply:
+        parts = self._products
+        with parts[0].blocks():  # holds the library at one thread; what is multiplied is said below
 
             def pooled(rows: slice, columns: slice, out: Vectors) -> None:
-                def one(template: int) -> Vectors:
-                    block = np.empty_like(out)
-                    multiply(rows, self._of(template, columns), block)
-                    return block
-
-                out[:] = self.pool(one(template) for template in range(len(self.texts)))
+                out[:] = self.pool(
+                    np.matmul(one.images[rows], one.texts[columns].T, dtype=np.float32) for one in parts
+                )
 
             yield pooled
 
     def closer(self, rows: slice, columns: slice) -> Scores:
         """Return the pooled products in float64."""
-        parts = (self._product.closer(rows, self._of(k, columns)) for k in range(len(self.texts)))
-        return np.asarray(self.pool(parts), dtype=np.float64)
+        return np.asarray(self.pool(one.closer(rows, columns) for one in self._products), dtype=np.float64)
 
     def table(self, rows: slice, columns: slice) -> Scores:
         """Return exact scores, pooled in float64."""
-        parts = (self._product.table(rows, self._of(k, columns)) for k in range(len(self.texts)))
-        return np.asarray(self.pool(parts), dtype=np.float64)
+        return np.asarray(self.pool(one.table(rows, columns) for one in self._products), dtype=np.float64)
 
     def pairs(self, images: Positions, texts: Positions) -> Scores:
         """Return exact scores of single pairs, pooled in float64."""
-        captions = len(self.texts[0])
-        parts = (self._product.pairs(images, texts + k * captions) for k in range(len(self.texts)))
-        return np.asarray(self.pool(parts), dtype=np.float64)
-
-    def _of(self, template: int, columns: slice) -> slice:
-        captions = len(self.texts[0])
-        return slice(template * captions + columns.start, template * captions + columns.stop)
+        return np.asarray(self.pool(one.pairs(images, texts) for one in self._products), dtype=np.float64)
 
 
 @dataclass(frozen=True)
