@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_toys import added, cli, collection, good, refused, write_csv
+from cli_toys import added, caption, cli, collection, good, picture, refused, write_csv
 
 from clipbench.home import locate
 from clipbench.records import Protocol
@@ -287,3 +287,54 @@ def test_the_other_columns_of_a_table_are_texts_to_rank_by(tmp_path: Path) -> No
     words = ("improve", "rerank", *TOY, "--method", "bm25")
     assert "columns title,price" in good(*words, "--text-column", "title,price").out
     assert "no column 'name'; there are title, price" in refused(*words, "--text-column", "name")
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> str:
+    """Another split: pictures that the toys do not have."""
+    folder = tmp_path / "others"
+    folder.mkdir()
+    for number in range(100, 112):
+        picture(number).save(folder / f"q{number}.png")
+    rows = [(f"q{n}.png", caption(n, which)) for n in range(100, 112) for which in range(2)]
+    write_csv(folder / "captions.csv", rows)
+    good("dataset", "add", "others", "--captions", folder / "captions.csv", "--images", folder, "-q")
+    return "others"
+
+
+def test_one_variant_is_chosen_on_another_split_and_shown_alone(toys: str, others: str) -> None:
+    words = (
+        "improve",
+        "prompts",
+        "toys",
+        "--model",
+        "toy",
+        "--pool",
+        "mean,max",
+        "--select-on",
+        others,
+        "--placebo",
+    )
+    told = good(*words)
+    assert f"chosen on {others} among 4" in told.err
+    rows = table(good(*words, "--json").json, "all queries")
+    assert len({row["variant"] for row in rows if "placebo" not in row["variant"]}) <= 1
+    assert any("placebo" in row["variant"] for row in rows)
+    assert "share 24 of 24 images" in refused(*words[:-3], "--select-on", "toys", "-q")
+
+
+def test_a_weight_is_the_best_of_the_other_split(toys: str, others: str) -> None:
+    words = ("improve", "rerank", "toys", "--model", "toy", "--method", "k-reciprocal", "--k", "4")
+    told = good(*words, "--weight", "auto", "--select-on", others)
+    assert f"chosen on {others} among 6" in told.err
+
+
+def test_a_bank_without_photographs_leaves_image_to_text_as_it_is(toys: str, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "bank.csv", [(f"b{n}.png", caption(n)) for n in range(200, 220)])
+    good("dataset", "add", "bank", "--captions", file, "--captions-only", "-q")
+    good("improve", "rerank", *TOY, "--method", "csls", "--bank", "bank", "--k", "3")
+    store = open_store(locate())
+    run = resolve_run(store, "latest")
+    ledgers, plain = load_ledgers(store, run.key), load_ledgers(store, resolve_one(store, "latest:clean").key)
+    np.testing.assert_array_equal(ledgers["i2t"].above, plain["i2t"].above)
+    assert "bank of another split" in good("runs", "show", run.key).out

@@ -13,6 +13,7 @@ from clipbench.prompts.templates import TemplateSet, parse_templates, template_s
 from clipbench.records import Direction, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
+from clipbench.study.adapting.splits import refuse_shared
 from clipbench.study.annotation.categories import categorised
 from clipbench.study.annotation.labels import scope
 from clipbench.study.embedding.models import VectorSource
@@ -133,6 +134,8 @@ def prompt_families(
     if dry_run:
         return PromptFamilies(plain, None)
     chosen_on = None if select_on is None else base_of(select_on)
+    if chosen_on is not None:
+        refuse_shared(chosen_on.dataset, base.dataset)
     other = replace(plan, labels=None)
     done = improve(
         base,
