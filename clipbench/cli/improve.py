@@ -104,7 +104,9 @@ def prompts(
     prompt: PromptOptions = PromptOptions(),
     select_on: SelectOption = None,
     direction: DirectionOption = "t2i",
-    dry_run: Annotated[bool, Option("--dry-run", help="Count the strings, encode nothing.")] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Count the strings; only the plain run is made.")
+    ] = False,
     encoder: EncoderOptions = EncoderOptions(),
     allow_missing: MissingOption = 0.0,
     quiet: QuietOption = False,

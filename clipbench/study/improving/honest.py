@@ -42,11 +42,13 @@ class Line:
 
     before, after: share of hits. delta: after − before with its paired cluster-bootstrap interval, None where
     there are fewer than two images. flips: McNemar. p: randomisation over images; p_holm: corrected over the
-    lines on all queries, None for other groups. explained: on failures, the placebos' mean gain as a share of this one.
+    lines on all queries, None for other groups and for oracles. labelled: whether only labelled captions change, as
+    its placebos must then, too. explained: on failures, the placebos' mean gain as a share of this one.
     """
 
     variant: str
     placebo: bool
+    labelled: bool
     group: str
     k: int
     queries: int
@@ -105,7 +107,7 @@ def honest(
     Failures are the plain run's misses at 1.
     """
     plain = base.ledgers[direction]
-    ledgers = {one.variant.label: load_ledger(base.store, one.run.key, direction) for one in family}
+    ledgers = {one.run.key: load_ledger(base.store, one.run.key, direction) for one in family}
     missed = ~_hits(plain, 1)
     pairs, balance = matched_pairs(base, plain, missed, direction, seed)
     chosen: dict[str, Rows] = {ALL: np.arange(plain.queries), FAILURES: np.flatnonzero(missed)}
@@ -116,7 +118,7 @@ def honest(
         apart = "none were found" if balance is None else f"they are {100 * balance.apart:.0f} % apart"
         notes.append(f"matched successes are not shown: {apart} (at most {100 * APART:.0f} % is allowed)")
     lines = [
-        _line(one, group, rows, k, (plain, ledgers[one.variant.label]), resamples, seed)
+        _line(one, group, rows, k, (plain, ledgers[one.run.key]), resamples, seed)
         for one in family
         if one.run.key != base.run.key
         for group, rows in chosen.items()
@@ -171,16 +173,16 @@ def _temperatures(
 ) -> tuple[tuple[str, Alike, Alike], ...]:
     """Hold every pooling with a temperature against the mean and the maximum of the same templates."""
     by_pool = {
-        (str(one.variant.method.get("set")), one.variant.method.get("pool")): ledgers[one.variant.label]
+        (str(one.variant.method.get("templates")), one.variant.method.get("pool")): ledgers[one.run.key]
         for one in family
         if "tau" not in one.variant.method
     }
     found = []
     for one in family:
-        name = str(one.variant.method.get("set"))
+        name = str(one.variant.method.get("templates"))
         mean, highest = by_pool.get((name, "mean")), by_pool.get((name, "max"))
         if "tau" in one.variant.method and mean is not None and highest is not None:
-            own = ledgers[one.variant.label]
+            own = ledgers[one.run.key]
             found.append((one.variant.label, alike(own, mean), alike(own, highest)))
     return tuple(found)
 
@@ -237,11 +239,12 @@ def _line(
     if len(np.unique(clusters)) > 1:
         (difference,) = paired_difference(before, after, clusters, resamples, seed)
         interval = difference.bca or difference.percentile
-        if group == ALL:
+        if group == ALL and not one.variant.oracle:
             p = float(randomisation_test(before, after, clusters, resamples, seed)[0])
     return Line(
         one.variant.label,
         one.variant.placebo,
+        one.variant.labelled,
         group,
         k,
         len(rows),
@@ -273,7 +276,8 @@ def _explained(lines: Sequence[Line]) -> list[Line]:
         empty = [
             o.delta
             for o in lines
-            if o.placebo and (o.group, o.k) == (line.group, line.k) and o.flips.fixed + o.flips.broken
+            if o.placebo and (o.group, o.k, o.labelled) == (line.group, line.k, line.labelled)
+            if o.flips.fixed + o.flips.broken
         ]
         if line.group == FAILURES and not line.placebo and empty and line.delta > 0:
             done.append(replace(line, explained=float(np.mean(empty)) / line.delta))

@@ -48,6 +48,10 @@ class TypedPrompts:
     def labelled(self, store: Store, sample: str | None, policy: str, *, wanted: bool) -> TypedPrompts:
         """Return the request with the categories of labelled failures. Raises ClipbenchError where there are none."""
         if not wanted:
+            if sample is not None:
+                raise ClipbenchError(
+                    f"the labels of {sample} would not be heeded", "--by-category --labels SAMPLE"
+                )
             return self
         fingerprint = load_dataset(store, self.dataset).fingerprint
         within = scope(store, sample, None if sample else self.dataset)
@@ -93,9 +97,11 @@ def typed_prompts(
             raise ClipbenchError(
                 f"{file} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
             ) from error
-        chosen.append(parse_templates(text, file.name))
+        chosen.append(replace(parse_templates(text, file.name), name=f"file {file.name}"))
     pools, taus = (tuple(part.strip() for part in words.split(",") if part.strip()) for words in pooling)
-    return TypedPrompts(dataset, tuple(chosen), pools, taus, placebo or study, study)
+    if not pools:
+        raise ClipbenchError("no pooling is named", "--pool mean,max,logsumexp")
+    return TypedPrompts(dataset, tuple(dict.fromkeys(chosen)), pools, taus, placebo or study, study)
 
 
 @dataclass(frozen=True)
@@ -150,5 +156,7 @@ def prompt_families(
 
 
 def _scale(source: VectorSource) -> float | None:
+    if source.identity.kind == "imported":
+        return None  # nothing is loaded that could tell
     scale: float | None = getattr(source.encoder, "logit_scale", None)
     return scale

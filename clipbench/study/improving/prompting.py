@@ -75,7 +75,13 @@ def _by_category(base: Ground, plan: PromptPlan, maker: _Maker) -> list[Variant]
     found = []
     for pooling in plan.poolings:
         found.append(
-            maker.variant("by category", chosen, pooling, needs="oracle: the label of the very failure")
+            maker.variant(
+                "by category (oracle)",
+                chosen,
+                pooling,
+                labelled=True,
+                needs="oracle: the label of the very failure",
+            )
         )
         found.append(maker.variant("all categories, no label", [every] * len(chosen), pooling))
     return found
@@ -89,7 +95,7 @@ def _placebos(base: Ground, plan: PromptPlan, maker: _Maker) -> list[Variant]:
     found = []
     for pooling in plan.poolings[:1]:
         found.append(maker.variant("caption repeated", [(PLAIN,) * 5] * count, pooling, placebo=True))
-        found.append(maker.variant("random words", [(PLAIN, *NONSENSE)] * count, pooling, placebo=True))
+        found.append(maker.variant("random words", [NONSENSE] * count, pooling, placebo=True))
         if plan.labels is not None:
             names = sorted(_CATEGORIES)
             wrong = [
@@ -98,7 +104,7 @@ def _placebos(base: Ground, plan: PromptPlan, maker: _Maker) -> list[Variant]:
                 else (PLAIN,) * 10
                 for c in base.gallery.captions
             ]
-            found.append(maker.variant("a wrong category", wrong, pooling, placebo=True))
+            found.append(maker.variant("a wrong category", wrong, pooling, placebo=True, labelled=True))
     return found
 
 
@@ -114,6 +120,7 @@ class _Maker:
         pooling: Pooling,
         *,
         placebo: bool = False,
+        labelled: bool = False,
         needs: str = "",
     ) -> Variant:
         """Return one variant. templates: for each caption as many as for every other."""
@@ -132,6 +139,8 @@ class _Maker:
             method,
             lambda: self._rank(templates, pooling),
             placebo=placebo,
+            labelled=labelled,
+            oracle=needs.startswith("oracle"),
             needs=needs,
             strings=strings,
         )

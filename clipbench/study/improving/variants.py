@@ -42,7 +42,8 @@ class Ranking:
 class Variant:
     """A named way to rank. method: JSON that determines it, with its name. rank: does it, when it is not stored.
 
-    placebo: whether it is there only to show what an empty change brings. needs: what it needs beyond the
+    placebo: whether it is there only to show what an empty change brings. labelled: whether only captions with a label change. oracle: whether the very failures' labels are used,
+    so that nothing can be lost and no test means anything. needs: what it needs beyond the
     query and the gallery, in words, "" for nothing. strings: texts that had to be encoded for it, all in all.
     """
 
@@ -50,6 +51,8 @@ class Variant:
     method: Mapping[str, Json]
     rank: Ranks
     placebo: bool = False
+    labelled: bool = False
+    oracle: bool = False
     needs: str = ""
     strings: int = 0
 
