@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,19 +85,32 @@ class Pool:
         check_inside(self.store.home.embeddings, final)
         checked = shards.check_vectors(vectors, len(keys), self.dimension)
         data = shards.file_bytes(self.encoder, self.modality, items, checked)
-        with (
-            translated(self.store.home.root),
-            shards.temporary(final, data) as temporary,
-            writing(self.store) as connection,
-        ):
-            self._keep(connection, keys, texts)
-            if find_id(connection, tables.vector_shard, key) is not None:
-                self._still_there(final)
-            elif self._is_whole(final, items):
-                self._insert(connection, key, len(keys), file_digest(final))
-            else:
-                shards.rename(temporary, final)
-                self._insert(connection, key, len(keys), hashlib.sha256(data).hexdigest())
+        named = False
+        try:
+            with (
+                translated(self.store.home.root),
+                shards.temporary(final, data) as temporary,
+                writing(self.store) as connection,
+            ):
+                self._keep(connection, keys, texts)
+                if find_id(connection, tables.vector_shard, key) is not None:
+                    self._still_there(final)
+                elif self._is_whole(final, items):
+                    self._insert(connection, key, len(keys), file_digest(final))
+                else:
+                    shards.rename(temporary, final)
+                    named = True
+                    self._insert(connection, key, len(keys), hashlib.sha256(data).hexdigest())
+        except StoreError:
+            if named:
+                self._forget(key, final)
+            raise
+
+    def _forget(self, key: str, final: Path) -> None:
+        """Remove a file whose row could not be written, on a full disk say, unless somebody has adopted it since."""
+        with suppress(StoreError), writing(self.store) as connection:
+            if find_id(connection, tables.vector_shard, key) is None:
+                final.unlink(missing_ok=True)
 
     def adopt(self, keys: Sequence[bytes], texts: Sequence[str] = ()) -> bool:
         """Take a finished file of this shard that has no row, and return whether the shard is stored now.
