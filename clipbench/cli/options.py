@@ -74,6 +74,10 @@ ModelOption = Annotated[
         "python:MODULE:FUNC, imported:WORDS, adapter:NAME, or `demo`.",
     ),
 ]
+ModelsOption = Annotated[
+    list[str],
+    Option("--model", "-m", metavar="MODEL", help="As for embed; several times for several models, ranked."),
+]
 PretrainedOption = Annotated[
     str | None,
     Option(
