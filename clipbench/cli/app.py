@@ -23,6 +23,7 @@ from clipbench.cli import (
     embed,
     evaluate,
     improve,
+    replicate,
     report,
     robustness,
     runs,
@@ -54,6 +55,8 @@ app.add_typer(robustness.app, name="robustness")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
+app.command("replicate")(replicate.replicate)
+app.command("run")(replicate.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)
