@@ -21,7 +21,7 @@ from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
 from clipbench.store.protocols import protocol_words
 from clipbench.store.rows import keys_with_prefix
-from clipbench.store.runs import LATEST, StoredRun, method_out, run_by_key
+from clipbench.store.runs import StoredRun, method_out, run_by_key
 
 SHOWN = 8
 """Candidates an error message lists."""
@@ -33,7 +33,7 @@ class RunFilter:
 
     dataset: a name, or the beginning of a key (4 or more characters). model: part of a label or of
     what --model said, whatever the case. method: the name of one ("prompts", "rerank", "csls"), "" for the
-    plain product. The others are equal or not; `since` is inclusive.
+    plain product. kinds: any of these. The others are equal or not; `since` is inclusive.
     """
 
     dataset: str | None = None
@@ -45,6 +45,7 @@ class RunFilter:
     seed: int | None = None
     method: str | None = None
     since: datetime | None = None
+    kinds: tuple[str, ...] | None = None
     limit: int | None = None
 
 
@@ -118,9 +119,10 @@ def metrics_of(
 
 
 def resolve_run(store: Store, reference: str) -> StoredRun:
-    """Return the run that `reference` means: "latest", a tag, or the beginning of a key (4 or more digits).
+    """Return the run that a tag or the beginning of a key (4 or more digits) means.
 
-    Raises StoreError that lists the candidates where it means none or several.
+    What else people may call a run is known to `clipbench.study.comparing.references`. Raises StoreError that
+    lists the candidates where it means none or several.
     """
     with reading(store) as connection:
         keys = _meant(connection, reference)
@@ -137,9 +139,6 @@ def resolve_run(store: Store, reference: str) -> StoredRun:
 
 
 def _meant(connection: Connection, reference: str) -> Sequence[str]:
-    if reference == LATEST:
-        newest = select(tables.run.c.key).order_by(tables.run.c.created_at.desc(), tables.run.c.id.desc())
-        return connection.execute(newest.limit(1)).scalars().all()
     tagged = select(tables.run.c.key).join(tables.tag, tables.tag.c.run_id == tables.run.c.id)
     by_tag = connection.execute(tagged.where(tables.tag.c.tag == reference)).scalars().all()
     return sorted({*by_tag, *keys_with_prefix(connection, tables.run, "run", reference)})
@@ -206,6 +205,7 @@ _CONDITIONS: Mapping[str, str] = {
     "method": "(method = '' AND :method = '' OR :method <> '' AND json_valid(method) "
     "AND :method IN (json_extract(method, '$.name'), json_extract(method, '$.method'), json_extract(method, '$.set')))",
     "since": "created_at >= :since",
+    "kinds": "kind IN (SELECT value FROM json_each(:kinds))",
 }
 
 
@@ -214,6 +214,8 @@ def _conditions(filters: RunFilter) -> tuple[list[str], dict[str, object]]:
     values = {name: value for name, value in values.items() if value is not None}
     if filters.since is not None:
         values["since"] = clock.stamp(filters.since)
+    if filters.kinds is not None:
+        values["kinds"] = json.dumps(filters.kinds)
     return [_CONDITIONS[name] for name in values], values
 
 

@@ -37,11 +37,16 @@ DatasetArgument = Annotated[
     str,
     Argument(metavar="DATASET", help="Name of a stored dataset.", autocompletion=completion.datasets),
 ]
+RUN_WORDS = (
+    "A key's beginning, a tag, latest, latest:clean, latest:word-dropout=0.3, or model=WORDS,dataset=NAME."
+)
+"""What a run may be called, wherever one is asked for."""
+
 RunArgument = Annotated[
     str,
     Argument(
         metavar="RUN",
-        help="Beginning of a run's key, a tag, or `latest`.",
+        help=RUN_WORDS,
         autocompletion=completion.runs,
     ),
 ]

@@ -11,7 +11,15 @@ from typer import Argument, Option
 from clipbench.cli import completion
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
-from clipbench.cli.options import ForceOption, OutputOptions, RunArgument, StoreOption, YesOption, flag
+from clipbench.cli.options import (
+    RUN_WORDS,
+    ForceOption,
+    OutputOptions,
+    RunArgument,
+    StoreOption,
+    YesOption,
+    flag,
+)
 from clipbench.cli.output import emit
 from clipbench.cli.report_options import FilterOptions
 
@@ -54,10 +62,10 @@ def show(
 ) -> None:
     """Show every number of a run with its interval, and where the run comes from."""
     from clipbench.reports.runs import run_facts, run_table
-    from clipbench.store.queries import resolve_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store, to_read=True)
-    stored, wide = resolve_run(at, run), output.for_programs
+    stored, wide = resolve_one(at, run), output.for_programs
     emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
 
 
@@ -67,7 +75,7 @@ def export(
         list[str],
         Argument(
             metavar="RUN",
-            help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3.",
+            help=RUN_WORDS,
             autocompletion=completion.runs,
         ),
     ],
@@ -199,11 +207,11 @@ def tag(
 ) -> None:
     """Hang tags on a run, or take them off."""
     from clipbench.keys import short
-    from clipbench.store.queries import resolve_run
     from clipbench.store.runs import tag_run, untag_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store)
-    stored = resolve_run(at, run)
+    stored = resolve_one(at, run)
     for word in words:
         (untag_run if remove else tag_run)(at, stored.key, word)
     typer.echo(f"run {short(stored.key)}: {'removed' if remove else 'tagged'} {' '.join(words)}")
@@ -213,11 +221,11 @@ def tag(
 def delete(run: RunArgument, yes: YesOption = False, store: StoreOption = None) -> None:
     """Delete a run with its ledger and metrics. Vectors stay until `clipbench store gc`."""
     from clipbench.keys import short
-    from clipbench.store.queries import resolve_run
     from clipbench.store.runs import delete_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store)
-    stored = resolve_run(at, run)
+    stored = resolve_one(at, run)
     what = f"run {short(stored.key)} ({stored.dataset_name} × {stored.model}, {stored.created_at:%Y-%m-%d %H:%M})"
     if not yes:
         typer.confirm(f"Delete {what}?", abort=True, err=True)

@@ -4,7 +4,8 @@ A query names what a run is of: `model=ViT-B-32,dataset=f8k,perturb=word-dropout
 spaces between. `latest:QUERY` is the newest run that fits, `all:QUERY` every one of them, and a query by
 itself must fit one run only. After the colon an operation may stand first by itself: `latest:clean`,
 `latest:word-dropout=0.3`. A clean run is a plain evaluation by the product of vectors unless `kind=` or `method=`
-says otherwise. Compares nothing.
+says otherwise, and no word but a key, a tag, `all:` or `kind=` means a run whose gallery was under stress.
+Compares nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from clipbench.errors import CompareError, StoreError
 from clipbench.records import CLEAN
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
-from clipbench.store.runs import StoredRun, find_run
+from clipbench.store.runs import LATEST, StoredRun, find_run
 from clipbench.study.runs.run_kinds import KINDS
 
 QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")
@@ -26,6 +27,9 @@ QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "m
 
 CLEAN_KIND = next(kind.name for kind in KINDS.values() if kind.plain)
 """The kind of a clean run where a query names none."""
+
+WHOLE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.whole)
+"""Kinds that rank a dataset itself. A stress of its gallery is looked at, and moves no `latest`."""
 
 PLAIN = "plain"
 """`method=plain` means the product of vectors, which has no name of its own."""
@@ -63,8 +67,11 @@ def resolve_one(store: Store, reference: str) -> StoredRun:
 def _meant(store: Store, reference: str) -> list[StoredRun]:
     if not is_query(reference):
         return [resolve_run(store, reference)]
-    mode = next((start for start in (NEWEST, EVERY) if reference.startswith(start)), "")
-    filters = parse_query(reference.removeprefix(mode), operation_first=bool(mode))
+    query = NEWEST if reference == LATEST else reference
+    mode = next((start for start in (NEWEST, EVERY) if query.startswith(start)), "")
+    filters = parse_query(query.removeprefix(mode), operation_first=bool(mode))
+    if mode != EVERY and filters.kind is None:
+        filters = replace(filters, kinds=WHOLE_KINDS)
     runs = list_runs(store, replace(filters, limit=1) if mode == NEWEST else filters)
     if not runs:
         raise _nothing(store, reference)
@@ -78,7 +85,7 @@ def _meant(store: Store, reference: str) -> list[StoredRun]:
 
 def is_query(reference: str) -> bool:
     """Whether a reference asks for properties of a run rather than naming one."""
-    return reference.startswith((NEWEST, EVERY)) or _TERM.match(reference) is not None
+    return reference == LATEST or reference.startswith((NEWEST, EVERY)) or _TERM.match(reference) is not None
 
 
 def parse_query(text: str, *, operation_first: bool = False) -> RunFilter:
