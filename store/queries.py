@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, text
 
 from clipbench.errors import StoreError
 from clipbench.keys import Json, short
-from clipbench.records import Metric
+from clipbench.records import Metric, perturbation_name
 from clipbench.store import clock, tables
 from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
@@ -68,6 +68,7 @@ class RunSummary:
     target: str
     level: float
     seed: int
+    label: str | None
     fold: int | None
     tie_policy: str | None
     positives: str | None
@@ -164,7 +165,7 @@ def _told(connection: Connection, keys: Sequence[str]) -> str:
 
 def run_line(run: RunSummary) -> str:
     """Return a run in one line: what tells it from others."""
-    setting = "clean" if run.operation == "clean" else f"{run.operation} {run.level:g} (seed {run.seed})"
+    setting = perturbation_name(run.operation, run.level, run.seed, run.label)
     words = protocol_words(run.protocol)
     method = str(run.method.get("name", ""))
     parts = (
@@ -199,7 +200,7 @@ _CONDITIONS: Mapping[str, str] = {
     "model": "(instr(lower(model), lower(:model)) OR instr(lower(model_spec), lower(:model)))",
     "kind": "kind = :kind",
     "tag": "run IN (SELECT run.key FROM run JOIN tag ON tag.run_id = run.id WHERE tag.tag = :tag)",
-    "operation": "operation = :operation",
+    "operation": "(operation = :operation OR operation || ': ' || label = :operation)",
     "level": "abs(level - :level) < 0.00005",
     "seed": "seed = :seed",
     "method": "(method = '' AND :method = '' OR :method <> '' AND json_valid(method) "

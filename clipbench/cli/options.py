@@ -63,8 +63,25 @@ MissingOption = Annotated[
 QuietOption = Annotated[bool, flag("--quiet", "-q", says="No progress bars and no notes.")]
 YesOption = Annotated[bool, flag("--yes", "-y", says="Do not ask.")]
 ForceOption = Annotated[bool, flag("--force", says="Overwrite what is there.")]
+
+
+def with_matplotlib(folder: Path | None) -> Path | None:
+    """Return where figures go. Raises ClipbenchError before any work where they cannot be drawn."""
+    from clipbench.reports.figures.style import require_matplotlib
+
+    if folder is not None:
+        require_matplotlib()
+    return folder
+
+
 FiguresOption = Annotated[
-    Path | None, Option("--figures", metavar="FOLDER", help="Write the figures there, as PNG, SVG and PDF.")
+    Path | None,
+    Option(
+        "--figures",
+        metavar="FOLDER",
+        callback=with_matplotlib,
+        help="Write the figures there, as PNG, SVG and PDF.",
+    ),
 ]
 ConfidenceOption = Annotated[
     float, Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")

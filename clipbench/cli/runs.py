@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -36,6 +37,9 @@ LedgerFormat: TypeAlias = Literal["csv", "parquet", "trec", "clip-benchmark"]
 
 Directions: TypeAlias = Literal["both", "t2i", "i2t"]
 """Which queries of a ledger are written."""
+
+ENDINGS: Mapping[str, LedgerFormat] = {".parquet": "parquet", ".csv": "csv", ".txt": "csv", "": "csv"}
+"""What the ending of a file's name says of its format."""
 
 STDOUT = Path("-")
 
@@ -86,14 +90,15 @@ def export(
         Directions, Option(help="Captions as queries (t2i), images (i2t), or both.")
     ] = "both",
     form: Annotated[
-        LedgerFormat,
+        LedgerFormat | None,
         Option(
             "--format",
             "-f",
             metavar="FORMAT",
-            help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON).",
+            help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON). "
+            "[default: by the ending of --out, else csv]",
         ),
-    ] = "csv",
+    ] = None,
     bundle: Annotated[
         Path | None,
         Option(
@@ -109,7 +114,7 @@ def export(
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
     if bundle is not None:
-        if (out, direction, form) != (STDOUT, "both", "csv"):
+        if (out, direction, form) != (STDOUT, "both", None):
             raise typer.BadParameter(
                 "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
             )
@@ -119,12 +124,23 @@ def export(
         raise typer.BadParameter(
             f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
         )
+    form = form or _told_by_ending(out)
     if form == "clip-benchmark" and direction != "both":
         raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
     if top is not None:
         _write_top(open_at(store, to_read=True), runs[0], out, direction, form, top, force)
         return
     _write_ledger(open_at(store, to_read=True), runs[0], out, direction, form, force)
+
+
+def _told_by_ending(out: Path) -> LedgerFormat:
+    form = ENDINGS.get(out.suffix.lower())
+    if form is None:
+        raise typer.BadParameter(
+            f"a ledger is no {out.suffix} file; --format says what it is whatever its name, "
+            "and clip-benchmark is the one in JSON"
+        )
+    return form
 
 
 def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None:

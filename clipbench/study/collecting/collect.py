@@ -13,7 +13,7 @@ from clipbench.datasets.rows import ReadRequest
 from clipbench.errors import DatasetError
 from clipbench.records import Dataset
 from clipbench.store.dataset_columns import save_columns
-from clipbench.store.datasets import StoredDataset, load_dataset, save_dataset
+from clipbench.store.datasets import StoredDataset, check_name, load_dataset, save_dataset
 from clipbench.store.engine import Store, transaction
 from clipbench.study.collecting.table_columns import kept_columns
 from clipbench.study.workplace.progress import Progress
@@ -39,6 +39,7 @@ def collect(
     Raises InputError with every problem of the files, DatasetError where a name already means other
     content and `replace_name` is False. Nothing is saved unless everything could be read.
     """
+    _check_name(request)
     reading = read(request, Reporting(progress, "photographs"))
     columns = kept_columns(request, reading.dataset)
     notes = [str(note) for note in reading.notes]
@@ -61,6 +62,7 @@ def collect_scenes(
     from clipbench.demo.scenes import collection as scenes
     from clipbench.demo.scenes.graph import SPLITS
 
+    _check_name(request)
     _refuse_file_options(request)
     split = request.split or "test"
     if split not in SPLITS:
@@ -79,6 +81,12 @@ def collect_scenes(
         samples=tuple(samples),
     )
     return Collected(dataset, save_dataset(store, dataset, replace=replace_name), ())
+
+
+def _check_name(request: ReadRequest) -> None:
+    """Raise DatasetError for a name that cannot be, before anything is read or drawn."""
+    if request.name is not None:
+        check_name(request.name)
 
 
 def _refuse_file_options(request: ReadRequest) -> None:

@@ -14,9 +14,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from clipbench.errors import CompareError, StoreError
 from clipbench.records import CLEAN
+from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import LATEST, StoredRun, find_run
@@ -157,6 +159,26 @@ def _unknown_term(text: str) -> CompareError:
         f"the query {text!r} asks for something unknown; it can ask for {words}",
         "latest:word-dropout=0.3,model=ViT-B-32",
     )
+
+
+def need_known(store: Store, filters: RunFilter) -> None:
+    """Raise StoreError where one of the filters asks for what no run of the store has, with what there is."""
+    runs = list_runs(store)
+    if filters.dataset is not None and not list_runs(store, RunFilter(dataset=filters.dataset, limit=1)):
+        load_dataset(store, filters.dataset)  # one that is there has no runs yet; one that is not is told of
+    there: dict[str, set[str]] = {
+        "model": {run.model for run in runs},
+        "kind": {run.kind for run in runs},
+        "operation": {run.operation for run in runs},
+        "tag": {tag for run in runs for tag in run.tags},
+    }
+    for name, values in there.items():
+        word = getattr(filters, name)
+        if runs and word is not None and not list_runs(store, RunFilter(**{name: word}, limit=1)):
+            near = get_close_matches(word, values, n=SHOWN_CANDIDATES) or sorted(values)[:SHOWN_CANDIDATES]
+            listed = f"; there are: {', '.join(near)}" if near else ""
+            what = "perturbation" if name == "operation" else name
+            raise StoreError(f"no run has the {what} {word!r}{listed}", "clipbench runs list")
 
 
 def _nothing(store: Store, reference: str) -> StoreError:
