@@ -168,12 +168,34 @@ class Perturbation:
         fields: list[Json] = [self.operation, self.target, level, self.seed, parameters]
         return digest("perturbation", fields)
 
+    @property
+    def label(self) -> str | None:
+        """What a set of rewritten captions is called; None for other settings."""
+        rewrites = self.parameters.get("rewrites")
+        return str(rewrites["label"]) if isinstance(rewrites, Mapping) and "label" in rewrites else None
+
+    @property
+    def words(self) -> str:
+        """The setting as tables show it: "clean", "word-dropout 0.3 (seed 1)", "rewrite: formal"."""
+        return perturbation_name(self.operation, self.level, self.seed, self.label)
+
     def side(self, modality: Modality) -> Perturbation:
         """Return this setting as one modality sees it: itself, or CLEAN where it does not touch it."""
         return self if self.target == modality else CLEAN
 
 
 CLEAN = Perturbation("clean", "none", 0.0, 0)
+
+
+def perturbation_name(operation: str, level: float, seed: int, label: str | None = None) -> str:
+    """Return a setting in words. label: of rewritten captions, which have neither level nor seed.
+
+    >>> perturbation_name("word-dropout", 0.3, 1), perturbation_name("rewrite", 1.0, 0, "formal")
+    ('word-dropout 0.3 (seed 1)', 'rewrite: formal')
+    """
+    if label is not None:
+        return f"{operation}: {label}"
+    return operation if operation == CLEAN.operation else f"{operation} {level:g} (seed {seed})"
 
 
 def text_key(text: str) -> bytes:

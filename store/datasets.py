@@ -22,6 +22,11 @@ from clipbench.store.columns import json_in, json_out, text_in, text_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import find_id, keys_with_prefix, next_id
 
+LONGEST_NAME = 100
+
+SHOWN = 8
+"""Datasets that an error message lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredDataset:
@@ -57,7 +62,7 @@ def save_dataset(store: Store, dataset: Dataset, *, replace: bool = False) -> St
     Raises DatasetError where the name means other content, unless `replace`: then the name moves, and
     the old content stays with its runs.
     """
-    _check_name(dataset.name)
+    check_name(dataset.name)
     _check_paths(dataset.name, [sample.path for sample in dataset.samples])
     key, images, captions = dataset.key, _image_rows(dataset), _caption_rows(dataset)
     with writing(store) as connection:
@@ -131,11 +136,30 @@ def list_datasets(store: Store) -> tuple[DatasetSummary, ...]:
     )
 
 
-def _check_name(name: str) -> None:
-    if not name.strip() or not name.isprintable():
-        raise DatasetError(
-            f"{name!r} cannot be the name of a dataset", "clipbench dataset add NAME: NAME is a plain word"
-        )
+def check_name(name: str) -> None:
+    """Raise DatasetError for a name that nobody could type where a dataset or a run is named."""
+    faults = {
+        "is empty": not name.strip(),
+        "begins or ends with a space": name != name.strip(),
+        "begins like an option": name.startswith("-"),
+        "holds what cannot be seen": not name.isprintable(),
+        "holds a comma or =, which stand between the words that name a run": bool({",", "="} & {*name}),
+        f"is longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
+    }
+    for fault, is_so in faults.items():
+        if is_so:
+            raise DatasetError(
+                f"{name[:LONGEST_NAME]!r} cannot be the name of a dataset: it {fault}",
+                "a plain word, e.g. f8k-test",
+            )
+
+
+def named_row(connection: Connection, name: str) -> Row[Any]:
+    """Return the content that a name means. Raises DatasetError that lists near names where it means none."""
+    named = connection.execute(select(tables.dataset_name).filter_by(name=name)).one_or_none()
+    if named is None:
+        raise _unknown(connection, name)
+    return connection.execute(select(tables.dataset).filter_by(id=named.dataset_id)).one()
 
 
 def _check_paths(name: str, paths: Sequence[object]) -> None:
@@ -171,10 +195,15 @@ def _content_row(connection: Connection, name: str, named: int | None) -> Row[An
         return connection.execute(select(tables.dataset).filter_by(key=keys[0])).one()
     if keys:
         raise DatasetError(f"{name!r} begins {len(keys)} keys: {', '.join(keys)}", "clipbench dataset list")
+    raise _unknown(connection, name)
+
+
+def _unknown(connection: Connection, name: str) -> DatasetError:
     known = connection.execute(select(tables.dataset_name.c.name).order_by("name")).scalars().all()
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    listed = f"; near: {', '.join(near)}" if near else f"; there are {len(known)}"
-    raise DatasetError(
+    several = f"; there are {', '.join(known[:SHOWN])}{', ...' if len(known) > SHOWN else ''}"
+    listed = f"; near: {', '.join(near)}" if near else several if known else "; there are none yet"
+    return DatasetError(
         f"there is no dataset {name!r} in the store at {_place(connection)}{listed}", "clipbench dataset list"
     )
 

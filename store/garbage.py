@@ -116,6 +116,9 @@ def _datasets(connection: Connection, before: str) -> Iterator[Garbage]:
         AND NOT EXISTS (SELECT 1 FROM failure WHERE dataset_id = dataset.id)
       ORDER BY id"""
     for row in connection.execute(text(query), {"before": before}).all():
+        columns = select(tables.dataset_columns.c.id).filter_by(dataset_id=row.id)
+        for kept in list(connection.execute(columns).scalars()):
+            delete_final(connection, tables.dataset_columns, kept)
         delete_final(connection, tables.dataset, row.id)
         yield Garbage("dataset", row.key, 0)
 

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, select, text
 
 from clipbench.errors import StoreError
 from clipbench.keys import Json, short
-from clipbench.records import Metric
+from clipbench.records import Metric, perturbation_name
 from clipbench.store import clock, tables
 from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
 from clipbench.store.protocols import protocol_words
 from clipbench.store.rows import keys_with_prefix
-from clipbench.store.runs import LATEST, StoredRun, method_out, run_by_key
+from clipbench.store.runs import StoredRun, method_out, run_by_key
 
 SHOWN = 8
 """Candidates an error message lists."""
@@ -33,7 +33,7 @@ class RunFilter:
 
     dataset: a name, or the beginning of a key (4 or more characters). model: part of a label or of
     what --model said, whatever the case. method: the name of one ("prompts", "rerank", "csls"), "" for the
-    plain product. The others are equal or not; `since` is inclusive.
+    plain product. kinds: any of these. The others are equal or not; `since` is inclusive.
     """
 
     dataset: str | None = None
@@ -45,6 +45,7 @@ class RunFilter:
     seed: int | None = None
     method: str | None = None
     since: datetime | None = None
+    kinds: tuple[str, ...] | None = None
     limit: int | None = None
 
 
@@ -67,6 +68,7 @@ class RunSummary:
     target: str
     level: float
     seed: int
+    label: str | None
     fold: int | None
     tie_policy: str | None
     positives: str | None
@@ -118,9 +120,10 @@ def metrics_of(
 
 
 def resolve_run(store: Store, reference: str) -> StoredRun:
-    """Return the run that `reference` means: "latest", a tag, or the beginning of a key (4 or more digits).
+    """Return the run that a tag or the beginning of a key (4 or more digits) means.
 
-    Raises StoreError that lists the candidates where it means none or several.
+    What else people may call a run is known to `clipbench.study.comparing.references`. Raises StoreError that
+    lists the candidates where it means none or several.
     """
     with reading(store) as connection:
         keys = _meant(connection, reference)
@@ -137,9 +140,6 @@ def resolve_run(store: Store, reference: str) -> StoredRun:
 
 
 def _meant(connection: Connection, reference: str) -> Sequence[str]:
-    if reference == LATEST:
-        newest = select(tables.run.c.key).order_by(tables.run.c.created_at.desc(), tables.run.c.id.desc())
-        return connection.execute(newest.limit(1)).scalars().all()
     tagged = select(tables.run.c.key).join(tables.tag, tables.tag.c.run_id == tables.run.c.id)
     by_tag = connection.execute(tagged.where(tables.tag.c.tag == reference)).scalars().all()
     return sorted({*by_tag, *keys_with_prefix(connection, tables.run, "run", reference)})
@@ -165,7 +165,7 @@ def _told(connection: Connection, keys: Sequence[str]) -> str:
 
 def run_line(run: RunSummary) -> str:
     """Return a run in one line: what tells it from others."""
-    setting = "clean" if run.operation == "clean" else f"{run.operation} {run.level:g} (seed {run.seed})"
+    setting = perturbation_name(run.operation, run.level, run.seed, run.label)
     words = protocol_words(run.protocol)
     method = str(run.method.get("name", ""))
     parts = (
@@ -200,12 +200,13 @@ _CONDITIONS: Mapping[str, str] = {
     "model": "(instr(lower(model), lower(:model)) OR instr(lower(model_spec), lower(:model)))",
     "kind": "kind = :kind",
     "tag": "run IN (SELECT run.key FROM run JOIN tag ON tag.run_id = run.id WHERE tag.tag = :tag)",
-    "operation": "operation = :operation",
+    "operation": "(operation = :operation OR operation || ': ' || label = :operation)",
     "level": "abs(level - :level) < 0.00005",
     "seed": "seed = :seed",
     "method": "(method = '' AND :method = '' OR :method <> '' AND json_valid(method) "
     "AND :method IN (json_extract(method, '$.name'), json_extract(method, '$.method'), json_extract(method, '$.set')))",
     "since": "created_at >= :since",
+    "kinds": "kind IN (SELECT value FROM json_each(:kinds))",
 }
 
 
@@ -214,6 +215,8 @@ def _conditions(filters: RunFilter) -> tuple[list[str], dict[str, object]]:
     values = {name: value for name, value in values.items() if value is not None}
     if filters.since is not None:
         values["since"] = clock.stamp(filters.since)
+    if filters.kinds is not None:
+        values["kinds"] = json.dumps(filters.kinds)
     return [_CONDITIONS[name] for name in values], values
 
 

@@ -26,7 +26,6 @@ from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import find_sample, save_sample
-from clipbench.store.queries import resolve_run
 from clipbench.study.annotation.adjudicate import decide, need_conflicts, open_conflicts
 from clipbench.study.annotation.agreement import agree
 from clipbench.study.annotation.labels import scope
@@ -35,6 +34,7 @@ from clipbench.study.annotation.sampling import SampleRequest, draw_sample
 from clipbench.study.annotation.session import choose, open_session, page_data
 from clipbench.study.annotation.simulate import expected_agreement, simulate, truths
 from clipbench.study.annotation.summary import summarise
+from clipbench.study.comparing.references import resolve_one
 from clipbench.study.workplace.progress import Silent
 
 NOISE = 0.2
@@ -147,7 +147,7 @@ def store(tmp_path: Path) -> Store:
     """Captions 1, 2 and 4 of the toy run failed; 1 and 2 are Object, 4 is Count, B disagrees on 2."""
     made = new_store(tmp_path / "store")
     run = toy_run(made)
-    stored = draw_sample(made, resolve_run(made, run.key), SampleRequest(n=3))
+    stored = draw_sample(made, resolve_one(made, run.key), SampleRequest(n=3))
     by_caption = {item.failure.caption: item.failure for item in stored.sample.failures}
     said = [label(by_caption[1], "Object"), label(by_caption[2], "Object"), label(by_caption[4], "Count")]
     give(made, toy_dataset(), "A", *said)
@@ -156,7 +156,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_results_are_those_of_the_labelled_queries(store: Store) -> None:
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     by_name = {r.name: r for r in category_results(store, run, scope(store), "first", ks=(1, 2))}
     # Ranks of captions 1, 2 and 4 are 2, 3 and 2 (the toy ledger counts q % 3 items above).
     assert (by_name["Object"].n, by_name["Object"].mean) == (2, 2.5)
@@ -177,7 +177,7 @@ def test_results_are_those_of_the_labelled_queries(store: Store) -> None:
 def test_a_run_on_other_data_is_not_compared(store: Store) -> None:
     other = toy_run(store, toy_dataset("other", word="blue"))
     with pytest.raises(CompareError, match=r"is on other .* the labels are of toy"):
-        category_results(store, resolve_run(store, other.key), scope(store), "first")
+        category_results(store, resolve_one(store, other.key), scope(store), "first")
 
 
 def test_decisions_settle_conflicts_one_by_one(store: Store) -> None:

@@ -25,13 +25,13 @@ from clipbench.store.failures import (
     load_suggestions,
     save_sample,
 )
-from clipbench.store.queries import resolve_run
 from clipbench.store.runs import delete_run
 from clipbench.study.annotation.assign import AssignRequest, assign, picture_name, plan
 from clipbench.study.annotation.hints import english, suggest
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.pictures import SIDE, pair, photograph
 from clipbench.study.annotation.sampling import SampleRequest, draw_sample
+from clipbench.study.comparing.references import resolve_one
 from clipbench.study.workplace.progress import Silent
 
 
@@ -53,7 +53,7 @@ def pictured(store: Store, tmp_path: Path) -> Store:
 # own: captions 1, 2 and 4 miss at ranks 2, 3 and 2, caption 3 misses with rank 1, 0 and 5 are right.
 def test_failures_are_the_queries_whose_best_item_is_not_theirs(store: Store) -> None:
     run = toy_run(store)
-    drawn = draw_sample(store, resolve_run(store, run.key), SampleRequest(n=10)).sample
+    drawn = draw_sample(store, resolve_one(store, run.key), SampleRequest(n=10)).sample
     found = {
         (i.failure.caption_id, i.failure.image_id, i.failure.retrieved_id, i.rank) for i in drawn.failures
     }
@@ -63,7 +63,7 @@ def test_failures_are_the_queries_whose_best_item_is_not_theirs(store: Store) ->
 
 
 def test_rank_above_leaves_the_near_misses_out(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     (only,) = draw_sample(store, run, SampleRequest(n=10, rank_above=2)).sample.failures
     assert only.failure.caption_id == "i1#0"
     with pytest.raises(ClipbenchError, match="no t2i failure with rank above 3 among 6 queries"):
@@ -71,7 +71,7 @@ def test_rank_above_leaves_the_near_misses_out(store: Store) -> None:
 
 
 def test_images_that_find_a_foreign_caption_fail_too(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     drawn = draw_sample(store, run, SampleRequest(n=10, direction="i2t")).sample
     # Image i finds caption i; caption 0 is its own, 1 belongs to image 0, 2 to image 1; ranks count both own.
     for item in drawn.failures:
@@ -82,7 +82,7 @@ def test_images_that_find_a_foreign_caption_fail_too(store: Store) -> None:
 
 
 def test_controls_are_successes_of_like_length(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     drawn = draw_sample(store, run, SampleRequest(n=10, controls=2)).sample
     controls = [item for item in drawn.items if item.role == CONTROL]
     assert {item.failure.caption_id for item in controls} == {"i0#0", "i2#1"}
@@ -90,7 +90,7 @@ def test_controls_are_successes_of_like_length(store: Store) -> None:
 
 
 def test_the_same_request_finds_the_stored_sample_and_another_is_another(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     first = draw_sample(store, run, SampleRequest(n=2))
     assert first.created
     again = draw_sample(store, run, SampleRequest(n=2))
@@ -103,7 +103,7 @@ def test_the_same_request_finds_the_stored_sample_and_another_is_another(store: 
 
 
 def test_strata_are_named_counted_and_kept(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     sample = draw_sample(store, run, SampleRequest(n=10, strata=("rank",))).sample
     assert [(s.name, s.population, s.drawn) for s in sample.strata] == [("rank 002-005", 3, 3)]
     both = draw_sample(store, run, SampleRequest(n=10, strata=("margin", "rank"))).sample
@@ -111,7 +111,7 @@ def test_strata_are_named_counted_and_kept(store: Store) -> None:
 
 
 def test_the_legacy_draw_takes_exactly_what_is_asked(store: Store) -> None:
-    run = resolve_run(store, toy_run(store).key)
+    run = resolve_one(store, toy_run(store).key)
     sample = draw_sample(store, run, SampleRequest(n=3, legacy=True)).sample
     import random
 
@@ -125,7 +125,7 @@ def test_the_legacy_draw_takes_exactly_what_is_asked(store: Store) -> None:
 def test_a_perturbed_run_is_not_sampled(store: Store) -> None:
     run = toy_run(store, perturbation=DROPOUT)
     with pytest.raises(ClipbenchError, match=r"texts perturbed \(word_dropout 0\.3\)"):
-        draw_sample(store, resolve_run(store, run.key), SampleRequest())
+        draw_sample(store, resolve_one(store, run.key), SampleRequest())
 
 
 @pytest.mark.parametrize("bad", [{"n": 0}, {"strata": ("colour",)}, {"legacy": True, "controls": 1}])
@@ -136,7 +136,7 @@ def test_requests_that_mean_nothing_are_refused(bad: dict[str, object]) -> None:
 
 def test_sample_and_labels_outlive_their_run(store: Store) -> None:
     run = toy_run(store)
-    draw_sample(store, resolve_run(store, run.key), SampleRequest(n=3))
+    draw_sample(store, resolve_one(store, run.key), SampleRequest(n=3))
     delete_run(store, run.key)
     assert find_sample(store, "latest").sample.run == run.key
 
@@ -284,7 +284,7 @@ def test_a_dataset_whose_failures_are_labelled_is_no_garbage(store: Store) -> No
     from clipbench.store.maintenance import gc
 
     run = toy_run(store)
-    draw_sample(store, resolve_run(store, run.key), SampleRequest(n=3))
+    draw_sample(store, resolve_one(store, run.key), SampleRequest(n=3))
     delete_run(store, run.key)
     save_dataset(store, toy_dataset(word="blue"), replace=True)  # the name moves to other content
     gc(store, grace=timedelta(0))

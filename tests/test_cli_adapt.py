@@ -15,10 +15,10 @@ from clipbench.home import locate
 from clipbench.store.adapters import list_adapters, load_adapter, load_weights
 from clipbench.store.embeddings import find_set, load_vectors
 from clipbench.store.engine import open_store
-from clipbench.store.queries import resolve_run
 from clipbench.store.verify import verify
 from clipbench.study.adapting import training
 from clipbench.study.adapting.facts import ALPHA, DEFAULTS
+from clipbench.study.comparing.references import resolve_one
 from clipbench.study.runs.run_kinds import derived
 
 TRAIN = ("adapt", "train", "train", "--val", "val", "--model", "toy", "-q", "--epochs", "3", "--batch", "8")
@@ -63,7 +63,7 @@ def test_an_adapter_goes_wherever_a_model_goes(sets: None) -> None:
     good(*TRAIN, "--name", "one", "--head", "linear", "--rate", "0.05")
     good("evaluate", "test", "--model", "adapter:one", "-q")
     store = open_store(locate())
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     adapter = load_adapter(store, "one")
     assert (run.encoder, run.model) == (adapter.encoder, "toy + one")
     good(
@@ -89,7 +89,7 @@ def test_an_untrained_copy_scores_exactly_the_bases_figures(sets: None) -> None:
     runs = []
     for model in ("toy", "adapter:untrained"):
         good("evaluate", "test", "--model", model, "-q")
-        runs.append(resolve_run(open_store(locate()), "latest"))
+        runs.append(resolve_one(open_store(locate()), "latest"))
     store = open_store(locate())
     vectors = []
     for run in runs:

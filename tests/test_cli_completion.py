@@ -33,7 +33,12 @@ def test_datasets_runs_and_operations_are_completed(tmp_path: Path) -> None:
     assert completed("clipbench evaluate t") == ["toys"]
     assert completed("clipbench evaluate x") == []
     (key,) = [row["run"] for row in good("runs", "list", "--json").json["rows"]]
-    assert completed("clipbench runs show ") == ["latest", "first", key.removeprefix("run:")[:10]]
+    assert completed("clipbench runs show ") == [
+        "latest",
+        "latest:clean",
+        "first",
+        key.removeprefix("run:")[:10],
+    ]
     assert "family:word-order" in completed("clipbench robustness sweep toys --perturb family:w")
     assert completed("clipbench robustness sweep toys --perturb word-drop") == ["word-dropout"]
 

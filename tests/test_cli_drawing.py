@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from clipbench.cli.drawing import FOLDED, GAP, LEAST, blocks, drawn, printable, widths
+from clipbench.cli.drawing import FOLDED, GAP, LEAST, blocks, drawn, leads, printable, widths
 from clipbench.reports.tables import Column, Table, is_numeric
 from clipbench.reports.tables import shown as shown_as
 
@@ -58,6 +58,38 @@ def test_columns_that_do_not_fit_go_below_under_the_first_one() -> None:
         "1e321e0527    0.9375  397.9",
         "99c01fc72a    1.0000    5.0",
     ]
+
+
+def test_what_names_a_row_stands_in_every_part() -> None:
+    heads = (Column("op"), Column("level"), *(Column(f"R@{k}") for k in (1, 5, 10)))
+    rows = (("drop", "0.1", 0.5, 0.6, 0.7), ("drop", "0.2", 0.3, 0.4, 0.5))
+    assert lines(Table("", heads, rows), 30) == [
+        "op    level     R@1     R@5",
+        "───────────────────────────",
+        "drop  0.1    0.5000  0.6000",
+        "drop  0.2    0.3000  0.4000",
+        "",
+        "op    level    R@10",
+        "───────────────────",
+        "drop  0.1    0.7000",
+        "drop  0.2    0.5000",
+    ]
+
+
+def test_what_names_no_row_is_not_repeated() -> None:
+    heads = tuple(map(Column, ("run", "dataset", "metric", "value")))
+    rows = (("a", "toys", "R@1", 0.1), ("a", "toys", "R@5", 0.2), ("b", "toys", "R@1", 0.1))
+    table = Table("", heads, rows)
+    assert leads(table, [3, 7, 6, 6], 80) == [0, 2]
+    assert leads(table, [3, 7, 6, 6], 10) == [0]  # not where it would take more than half the room
+    assert leads(Table("", heads, rows[:1]), [3, 7, 6, 6], 80) == [0]
+
+
+def test_notes_break_between_words() -> None:
+    note = "a note of several words that do not fit into one line"
+    shown = lines(Table("", (Column("x"),), (("y",),), (note,)), 20)[3:]
+    assert all(len(line) <= 20 for line in shown)
+    assert " ".join(shown) == note
 
 
 def test_long_texts_fold_and_lose_nothing() -> None:
@@ -115,7 +147,7 @@ def as_rich_draws_it(table: Table, width: int) -> list[str]:
         for wide, right in zip(natural, numeric, strict=True)
     ]
     found = []
-    for number, columns in enumerate(blocks(least, width)):
+    for number, columns in enumerate(blocks(least, width, leads(table, least, width))):
         part = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for i, wide in zip(columns, widths(natural, least, columns, width), strict=True):
             justify = "right" if numeric[i] else "left"

@@ -12,7 +12,7 @@ from clipbench.home import locate
 from clipbench.records import Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import open_store
-from clipbench.store.queries import list_runs, resolve_run
+from clipbench.store.queries import list_runs
 from clipbench.store.runs import load_ledgers
 from clipbench.store.verify import verify
 from clipbench.study.comparing.references import resolve_one
@@ -61,7 +61,7 @@ def test_every_variant_is_a_run_that_is_found_verified_and_compared(toys: str) -
     assert good("improve", "prompts", *TOY, "--set", "photo", "--pool", "max").out != ""
     assert {run.key for run in list_runs(store)} == before
     assert verify(store, deep=True, recompute=derived).problems == ()
-    latest = resolve_run(store, "latest")
+    latest = resolve_one(store, "latest")
     assert latest.spec.method["name"] == "prompts"
     compared = good("report", "--compare", "latest:clean", latest.key, "--json").json
     assert compared
@@ -72,7 +72,7 @@ def test_every_variant_is_a_run_that_is_found_verified_and_compared(toys: str) -
 def test_one_template_ranks_by_the_vectors_of_its_strings(toys: str) -> None:
     good("improve", "prompts", *TOY, "--set", "photo", "--pool", "mean")
     store = open_store(locate())
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     base = grounded()
     encoder = base.source.encoder
     texts = encoder.encode_texts([f"a photo of {c.text}" for c in base.gallery.captions]).vectors
@@ -146,7 +146,7 @@ def test_a_stopped_family_goes_on_where_it_stopped(toys: str, monkeypatch: pytes
 def test_every_re_ranker_is_a_run_that_verifies_and_compares(toys: str, words: tuple[str, ...]) -> None:
     told = good("improve", "rerank", *TOY, "--method", *words)
     store = open_store(locate())
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     assert run.spec.method["method"] == words[0]
     assert verify(store, recompute=derived).problems == ()
     assert good("report", "--compare", "latest:clean", run.key).out
@@ -175,7 +175,7 @@ def test_words_alone_rank_as_a_sort_of_their_scores(toys: str) -> None:
 
     good("improve", "rerank", *TOY, "--method", "tfidf", "--own-captions", "--allow-leak", "--weight", "1")
     store = open_store(locate())
-    ledger = load_ledgers(store, resolve_run(store, "latest").key)["t2i"]
+    ledger = load_ledgers(store, resolve_one(store, "latest").key)["t2i"]
     gallery = grounded().gallery
     texts = [" ".join(c.text for c in s.captions) for s in gallery.samples]
     scores = TfIdf(texts).scores([c.text for c in gallery.captions])
@@ -200,7 +200,7 @@ def test_depth_moves_nothing_across_it(toys: str) -> None:
     )
     store = open_store(locate())
     plain = load_ledgers(store, resolve_one(store, "latest:clean").key)["t2i"]
-    deep = load_ledgers(store, resolve_run(store, "latest").key)["t2i"]
+    deep = load_ledgers(store, resolve_one(store, "latest").key)["t2i"]
     inside = plain.above + plain.tied <= 5
     assert (deep.above[inside] < 5).all()
     np.testing.assert_array_equal(deep.above[plain.above >= 5], plain.above[plain.above >= 5])
@@ -334,7 +334,7 @@ def test_a_bank_without_photographs_leaves_image_to_text_as_it_is(toys: str, tmp
     good("dataset", "add", "bank", "--captions", file, "--captions-only", "-q")
     good("improve", "rerank", *TOY, "--method", "csls", "--bank", "bank", "--k", "3")
     store = open_store(locate())
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     ledgers, plain = load_ledgers(store, run.key), load_ledgers(store, resolve_one(store, "latest:clean").key)
     np.testing.assert_array_equal(ledgers["i2t"].above, plain["i2t"].above)
     assert "bank of another split" in good("runs", "show", run.key).out

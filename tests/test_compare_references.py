@@ -34,7 +34,11 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
 @pytest.mark.parametrize(
     ("reference", "meant"),
     [
-        ("latest", ["sizes"]),
+        ("latest", ["other"]),
+        ("latest:model=RN", ["other"]),
+        ("latest:kind=gallery-size", ["sizes"]),
+        ("dataset=toys model=RN", ["other"]),
+        ("all:model=RN", ["other", "sizes"]),
         ("paper", ["clean"]),
         ("latest:clean", ["other"]),
         ("latest:clean,model=openai", ["clean"]),

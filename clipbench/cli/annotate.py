@@ -13,7 +13,7 @@ from clipbench.cli.annotate_options import LabelOptions, PolicyOption
 from clipbench.cli.console import note
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
-from clipbench.cli.options import ConfidenceOption, OutputOptions, StoreOption
+from clipbench.cli.options import ConfidenceOption, FiguresOption, OutputOptions, StoreOption
 from clipbench.cli.output import emit
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def summary(
     labels: LabelOptions,
     policy: PolicyOption = "majority",
     confidence: ConfidenceOption = 0.95,
-    figures: Annotated[Path | None, Option(help="Also draw the distribution into this folder.")] = None,
+    figures: FiguresOption = None,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:

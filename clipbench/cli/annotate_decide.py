@@ -94,17 +94,17 @@ def results(
 ) -> None:
     """Print what a run does with the labelled queries of each category, or what changes between two runs."""
     from clipbench.reports.annotation.results import change_tables, result_table
-    from clipbench.store.queries import resolve_run
     from clipbench.study.annotation.changes import category_changes
     from clipbench.study.annotation.results import category_results
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store, to_read=True)
-    stored, within = resolve_run(at, run), labels.scope(at)
+    stored, within = resolve_one(at, run), labels.scope(at)
     if against is None:
         categories = category_results(at, stored, within, policy)
         emit(result_table(stored, categories, policy), output.chosen)
         return
-    runs = (stored, resolve_run(at, against))
+    runs = (stored, resolve_one(at, against))
     changes = category_changes(at, runs, within, policy, k)
     emit(change_tables(runs, changes, policy, k), output.chosen)
 

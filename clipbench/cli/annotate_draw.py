@@ -64,7 +64,7 @@ class DrawOptions:
 @expanded
 def sample(
     draw: DrawOptions,
-    run: RunArgument = "latest",
+    run: RunArgument = "latest:clean",
     no_hints: Annotated[bool, flag("--no-hints", says="Look for no hints.")] = False,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
@@ -76,12 +76,12 @@ def sample(
     stored beside it and shown only where asked.
     """
     from clipbench.reports.annotation.samples import sample_tables
-    from clipbench.store.queries import resolve_run
     from clipbench.study.annotation.hints import draw_with_hints
     from clipbench.study.annotation.sampling import draw_sample
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store)
-    stored = resolve_run(at, run)
+    stored = resolve_one(at, run)
     if no_hints:
         drawn = draw_sample(at, stored, draw.request())
     else:

@@ -95,6 +95,28 @@ def check_arguments(words: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    try:
+        _run()
+    except SystemExit as end:
+        # typer and rich answer a pipe whose reader (head, less) went away with an error; that is no error of ours.
+        if _left(end):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        raise
+
+
+def _left(end: SystemExit) -> bool:
+    """Whether the reader of our output went away, which shows at the latest when the last of it is written."""
+    if isinstance(end.__context__, BrokenPipeError):
+        return True
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # Captions hold characters that a terminal's encoding may lack; they are no reason to stop.
@@ -118,10 +140,8 @@ def main() -> None:
             ClipbenchError(f"stopped: {reason(error)}", "look at the last file you named; is it damaged?")
         )
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) went away; that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except BrokenPipeError as error:
+        raise SystemExit(0) from error
     except OSError as error:
         # What no command foresaw: a full disk beneath the output, a folder that may not be read.
         print_error(ClipbenchError(f"the operating system refused: {error}"))

@@ -8,6 +8,8 @@ from clipbench.home import locate
 
 Words = list[tuple[str, str]]
 
+NEWEST: Words = [("latest", "the newest run"), ("latest:clean", "the newest clean run")]
+
 
 def datasets(context: typer.Context, incomplete: str) -> Words:
     """Return the datasets of the store."""
@@ -17,7 +19,7 @@ def datasets(context: typer.Context, incomplete: str) -> Words:
 def runs(context: typer.Context, incomplete: str) -> Words:
     """Return `latest`, the tags and the runs of the store."""
     found = _stored(context, "tags", incomplete) + _stored(context, "runs", incomplete)
-    return [("latest", "the newest run"), *found] if "latest".startswith(incomplete) else found
+    return [*(word for word in NEWEST if word[0].startswith(incomplete)), *found]
 
 
 def tags(context: typer.Context, incomplete: str) -> Words:

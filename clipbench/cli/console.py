@@ -49,7 +49,8 @@ def _escaped(character: str) -> str:
 
 def note(message: str) -> None:
     """Print one note on stderr."""
-    stderr().print(visible(message), markup=False, style="dim", soft_wrap=True)
+    # A terminal would break words; what goes to a file or a pipe stays in one line for programs to find.
+    stderr().print(visible(message), markup=False, style="dim", soft_wrap=not sys.stderr.isatty())
 
 
 def notes(messages: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from clipbench.cli.options import (
     OutputOptions,
     QuietOption,
     StoreOption,
+    YesOption,
     flag,
 )
 from clipbench.cli.output import emit
@@ -193,6 +194,40 @@ def _described(added: Added) -> str:
         f"{how}: {len(dataset.samples):,} images, {len(dataset.captions):,} captions "
         f"({captions_per_image(dataset)} an image), split {dataset.split}, fingerprint {short(dataset.fingerprint)}"
     )
+
+
+@app.command()
+def rename(
+    name: DatasetArgument,
+    new: Annotated[str, Argument(metavar="NEW", help="What to call it from now on.")],
+    store: StoreOption = None,
+) -> None:
+    """Call a stored dataset otherwise. Its runs, vectors and labels are shown under the new name."""
+    from clipbench.store.dataset_names import rename_dataset
+
+    rename_dataset(open_at(store), name, new)
+    typer.echo(f"{name} is called {new} now")
+
+
+@app.command()
+def remove(
+    name: DatasetArgument,
+    runs: Annotated[bool, flag("--runs", says="Delete the runs on it too.")] = False,
+    yes: YesOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Take a dataset out of the store; its files stay. Vectors stay until `clipbench store gc`.
+
+    What people labelled is kept with its images and captions, without the name.
+    """
+    from clipbench.reports.datasets import removal_words
+    from clipbench.store.dataset_names import remove_dataset
+
+    at = open_at(store)
+    planned = remove_dataset(at, name, runs=runs, dry_run=True)
+    if not yes:
+        typer.confirm(f"Remove {removal_words(planned)}?", abort=True, err=True)
+    typer.echo(f"removed {removal_words(remove_dataset(at, name, runs=runs))}")
 
 
 @app.command("list")

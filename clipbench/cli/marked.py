@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import typer
 
 from clipbench.cli.drawing import printable
 from clipbench.cli.options import OutputOptions
-from clipbench.cli.output import PIPED_WIDTH, emit
+from clipbench.cli.output import columns, emit
 from clipbench.errors import ClipbenchError
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def _show(preview: CaptionPreview) -> None:
     from clipbench.reports.sweeps.tables import source_notes
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    console = Console(width=columns(), highlight=False, markup=False, emoji=False)
     console.print(Text(f"{setting_words(preview.setting)}: {count_words(preview)}", style="bold"))
     for told in source_notes(preview.setting.parameters):
         console.print(Text(told, style="dim"))

@@ -37,11 +37,16 @@ DatasetArgument = Annotated[
     str,
     Argument(metavar="DATASET", help="Name of a stored dataset.", autocompletion=completion.datasets),
 ]
+RUN_WORDS = (
+    "A key's beginning, a tag, latest, latest:clean, latest:word-dropout=0.3, or model=WORDS,dataset=NAME."
+)
+"""What a run may be called, wherever one is asked for."""
+
 RunArgument = Annotated[
     str,
     Argument(
         metavar="RUN",
-        help="Beginning of a run's key, a tag, or `latest`.",
+        help=RUN_WORDS,
         autocompletion=completion.runs,
     ),
 ]
@@ -58,8 +63,25 @@ MissingOption = Annotated[
 QuietOption = Annotated[bool, flag("--quiet", "-q", says="No progress bars and no notes.")]
 YesOption = Annotated[bool, flag("--yes", "-y", says="Do not ask.")]
 ForceOption = Annotated[bool, flag("--force", says="Overwrite what is there.")]
+
+
+def with_matplotlib(folder: Path | None) -> Path | None:
+    """Return where figures go. Raises ClipbenchError before any work where they cannot be drawn."""
+    from clipbench.reports.figures.style import require_matplotlib
+
+    if folder is not None:
+        require_matplotlib()
+    return folder
+
+
 FiguresOption = Annotated[
-    Path | None, Option("--figures", metavar="FOLDER", help="Write the figures there, as PNG, SVG and PDF.")
+    Path | None,
+    Option(
+        "--figures",
+        metavar="FOLDER",
+        callback=with_matplotlib,
+        help="Write the figures there, as PNG, SVG and PDF.",
+    ),
 ]
 ConfidenceOption = Annotated[
     float, Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")

@@ -11,7 +11,7 @@ from clipbench.cli.options import Format
 from clipbench.reports.tables import RENDERERS, Table, json_value
 
 PIPED_WIDTH = 200
-"""Columns of a table written to a file or a pipe."""
+"""Columns of a table written to a file or a pipe, where $COLUMNS does not say otherwise."""
 
 
 def emit(tables: Table | Sequence[Table], form: Format = "table") -> None:
@@ -32,13 +32,18 @@ def emit_several(tables: Sequence[Table], form: Format) -> None:
     emit(tables[0] if len(tables) == 1 else tables, form)
 
 
+def columns() -> int:
+    """Return how wide to draw: $COLUMNS, else the terminal's width, else what suits a file or a pipe."""
+    return shutil.get_terminal_size((PIPED_WIDTH, 24)).columns
+
+
 def _draw(tables: Sequence[Table]) -> None:
     """Draw tables for people, as wide as the terminal allows; what does not fit goes below, not away."""
     from rich.console import Console
 
     from clipbench.cli.drawing import drawn
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
+    width = columns()
     # Nothing is folded here: `drawn` has made it fit, and notes are left to the terminal.
     console = Console(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
     for number, table in enumerate(tables):

@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 from clipbench.cli import completion
 from clipbench.cli.console import renamed
 from clipbench.cli.expanding import option, switch
+from clipbench.cli.options import with_matplotlib
 
 if TYPE_CHECKING:
     from clipbench.store.queries import RunFilter
@@ -104,6 +105,7 @@ PageFiguresOption = Annotated[
     Option(
         metavar="FOLDER",
         rich_help_panel=OTHER,
+        callback=with_matplotlib,
         help="With --sweep or --html: write the figures: PNG, SVG, PDF.",
     ),
 ]

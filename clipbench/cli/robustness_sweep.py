@@ -66,7 +66,6 @@ def sweep(
     from clipbench.study.robustness.sweep import sweep as run_sweep
 
     at, protocol = open_at(store), Protocol(directions=directions_of(directions))
-    _need_matplotlib(figures)
     reference, baselines = related_sweeps(at, related.reference, related.baselines or ())
     source = model_source(at, model, encoder)
     planned = _planned(source, dataset, perturbation.words(levels), protocol, name, quiet)
@@ -78,14 +77,6 @@ def sweep(
     notes(() if quiet else source.notes)
     emit(sweep_tables(at, stored.name, reference, baselines, wide=output.for_programs), output.chosen)
     _draw(at, stored.name, figures, quiet)
-
-
-def _need_matplotlib(figures: Path | None) -> None:
-    """Raise ClipbenchError before hours of work where figures are wanted that cannot be drawn."""
-    from clipbench.reports.figures.style import require_matplotlib
-
-    if figures is not None:
-        require_matplotlib()
 
 
 def _planned(

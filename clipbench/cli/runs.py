@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -11,7 +12,15 @@ from typer import Argument, Option
 from clipbench.cli import completion
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
-from clipbench.cli.options import ForceOption, OutputOptions, RunArgument, StoreOption, YesOption, flag
+from clipbench.cli.options import (
+    RUN_WORDS,
+    ForceOption,
+    OutputOptions,
+    RunArgument,
+    StoreOption,
+    YesOption,
+    flag,
+)
 from clipbench.cli.output import emit
 from clipbench.cli.report_options import FilterOptions
 
@@ -28,6 +37,9 @@ LedgerFormat: TypeAlias = Literal["csv", "parquet", "trec", "clip-benchmark"]
 
 Directions: TypeAlias = Literal["both", "t2i", "i2t"]
 """Which queries of a ledger are written."""
+
+ENDINGS: Mapping[str, LedgerFormat] = {".parquet": "parquet", ".csv": "csv", ".txt": "csv", "": "csv"}
+"""What the ending of a file's name says of its format."""
 
 STDOUT = Path("-")
 
@@ -54,10 +66,10 @@ def show(
 ) -> None:
     """Show every number of a run with its interval, and where the run comes from."""
     from clipbench.reports.runs import run_facts, run_table
-    from clipbench.store.queries import resolve_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store, to_read=True)
-    stored, wide = resolve_run(at, run), output.for_programs
+    stored, wide = resolve_one(at, run), output.for_programs
     emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
 
 
@@ -67,7 +79,7 @@ def export(
         list[str],
         Argument(
             metavar="RUN",
-            help="Beginning of a run's key, a tag, `latest`, or latest:word-dropout=0.3.",
+            help=RUN_WORDS,
             autocompletion=completion.runs,
         ),
     ],
@@ -78,14 +90,15 @@ def export(
         Directions, Option(help="Captions as queries (t2i), images (i2t), or both.")
     ] = "both",
     form: Annotated[
-        LedgerFormat,
+        LedgerFormat | None,
         Option(
             "--format",
             "-f",
             metavar="FORMAT",
-            help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON).",
+            help="csv, parquet, trec (a folder of runs and qrels), or clip-benchmark (JSON). "
+            "[default: by the ending of --out, else csv]",
         ),
-    ] = "csv",
+    ] = None,
     bundle: Annotated[
         Path | None,
         Option(
@@ -101,7 +114,7 @@ def export(
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
     if bundle is not None:
-        if (out, direction, form) != (STDOUT, "both", "csv"):
+        if (out, direction, form) != (STDOUT, "both", None):
             raise typer.BadParameter(
                 "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
             )
@@ -111,12 +124,23 @@ def export(
         raise typer.BadParameter(
             f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
         )
+    form = form or _told_by_ending(out)
     if form == "clip-benchmark" and direction != "both":
         raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
     if top is not None:
         _write_top(open_at(store, to_read=True), runs[0], out, direction, form, top, force)
         return
     _write_ledger(open_at(store, to_read=True), runs[0], out, direction, form, force)
+
+
+def _told_by_ending(out: Path) -> LedgerFormat:
+    form = ENDINGS.get(out.suffix.lower())
+    if form is None:
+        raise typer.BadParameter(
+            f"a ledger is no {out.suffix} file; --format says what it is whatever its name, "
+            "and clip-benchmark is the one in JSON"
+        )
+    return form
 
 
 def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None:
@@ -199,11 +223,11 @@ def tag(
 ) -> None:
     """Hang tags on a run, or take them off."""
     from clipbench.keys import short
-    from clipbench.store.queries import resolve_run
     from clipbench.store.runs import tag_run, untag_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store)
-    stored = resolve_run(at, run)
+    stored = resolve_one(at, run)
     for word in words:
         (untag_run if remove else tag_run)(at, stored.key, word)
     typer.echo(f"run {short(stored.key)}: {'removed' if remove else 'tagged'} {' '.join(words)}")
@@ -213,11 +237,11 @@ def tag(
 def delete(run: RunArgument, yes: YesOption = False, store: StoreOption = None) -> None:
     """Delete a run with its ledger and metrics. Vectors stay until `clipbench store gc`."""
     from clipbench.keys import short
-    from clipbench.store.queries import resolve_run
     from clipbench.store.runs import delete_run
+    from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store)
-    stored = resolve_run(at, run)
+    stored = resolve_one(at, run)
     what = f"run {short(stored.key)} ({stored.dataset_name} × {stored.model}, {stored.created_at:%Y-%m-%d %H:%M})"
     if not yes:
         typer.confirm(f"Delete {what}?", abort=True, err=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from clipbench.keys import short
 from clipbench.records import Dataset
 from clipbench.reports.tables import Column, Table
+from clipbench.store.dataset_names import Removed
 from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.engine import Store
 
@@ -45,6 +46,20 @@ def dataset_facts(store: Store, name: str, images: int) -> tuple[Table, ...]:
         first,
     )
     return (facts, captions) if images else (facts,)
+
+
+def removal_words(removed: Removed) -> str:
+    """Return what goes with a dataset's name, and what stays.
+
+    >>> removal_words(Removed("toys", 2, 4, 1)), removal_words(Removed("toys", 2, 4, 0, "it is called 'a' too"))
+    ("'toys': 2 images, 4 captions, 1 run", "the name 'toys'; the content stays, for it is called 'a' too")
+    """
+    runs = f"{removed.runs:,} run{'' if removed.runs == 1 else 's'}"
+    if removed.kept:
+        also = f" and {runs}" if removed.runs else ""
+        return f"the name {removed.name!r}{also}; the content stays, for {removed.kept}"
+    also = f", {runs}" if removed.runs else ""
+    return f"{removed.name!r}: {removed.images:,} images, {removed.captions:,} captions{also}"
 
 
 def _facts(dataset: Dataset) -> tuple[tuple[str, str | int], ...]:

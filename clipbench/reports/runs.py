@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from clipbench.keys import Json, short
-from clipbench.records import DIRECTIONS, Metric, filled
+from clipbench.records import DIRECTIONS, Metric, filled, perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
+from clipbench.study.comparing.references import need_known
 from clipbench.study.evaluation.methods import method_words
 from clipbench.study.evaluation.recording import EVALUATE
 from clipbench.study.runs.run_kinds import kind_of
@@ -73,8 +74,11 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
 
     `wide` is the form for programs: whole keys, and every metric of every run in columns `direction name`,
     `... low` and `... high`. The other form leaves out columns that would say the same of every run.
+    Raises StoreError where a filter names what no run has.
     """
     runs = list_runs(store, filters)
+    if not runs:
+        need_known(store, filters)
     keys = [run.key for run in runs]
     if wide:
         return _wide_list(runs, metrics_of(store, keys))
@@ -84,7 +88,8 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         Column("run"): [short(run.key) for run in runs],
         Column("dataset"): [run.dataset for run in runs],
         Column("model"): [run.model for run in runs],
-        Column("perturbation"): [perturbation_name(run.operation, run.level, run.seed) for run in runs],
+        Column("images"): [run.n_images for run in runs],
+        Column("perturbation"): [_setting(run) for run in runs],
         Column("method"): [method_words(run.method) for run in runs],
         Column("protocol"): [kind_of(run.kind).words(run.protocol) for run in runs],
         **{
@@ -105,6 +110,10 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     else:
         none, hint = "nothing yet", "evaluate something: clipbench evaluate DATASET --model MODEL"
     return Table("Runs", tuple(said), rows, (hint,), empty=none)
+
+
+def _setting(run: RunSummary) -> str:
+    return perturbation_name(run.operation, run.level, run.seed, run.label)
 
 
 def _legend(runs: Sequence[RunSummary]) -> str:
@@ -128,7 +137,7 @@ def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]
     rows = []
     for run in runs:
         cells: list[Cell] = [run.key, run.dataset, run.fingerprint, run.model, run.encoder_key]
-        cells += [perturbation_name(run.operation, run.level, run.seed), run.operation, run.target]
+        cells += [_setting(run), run.operation, run.target]
         cells += [
             run.level,
             run.seed,
@@ -155,11 +164,6 @@ def _all_metrics(stored: Mapping[str, Sequence[Metric]]) -> list[tuple[str, str]
     return sorted(found, key=lambda key: (order.get(key, len(order)), key))
 
 
-def perturbation_name(operation: str, level: float, seed: int) -> str:
-    """Return a perturbation in words: "clean", "word-dropout 0.3 (seed 1)"."""
-    return operation if operation == "clean" else f"{operation} {level:g} (seed {seed})"
-
-
 def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     """Return every number of one run: a row per metric, a column per direction, its interval beside it.
 
@@ -168,7 +172,9 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     """
     metrics = load_metrics(store, run.key)
     title = ", ".join(
-        filter(None, (f"{run.dataset_name} × {run.model}", _words(run), method_words(run.spec.method)))
+        filter(
+            None, (f"{run.dataset_name} × {run.model}", run.perturbation.words, method_words(run.spec.method))
+        )
     )
     if wide:
         heads = ("direction", "metric", "value", "low", "high", "n", "method")
@@ -257,7 +263,7 @@ def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
         ("run", run.key),
         ("dataset", f"{run.dataset_name} ({run.fingerprint})"),
         ("model", f"{run.model} ({run.encoder})"),
-        ("perturbation", _words(run)),
+        ("perturbation", run.perturbation.words),
         *((("method", _json(run.spec.method)),) if run.spec.method else ()),
         ("protocol", _json(run.spec.protocol)),
         ("metric version", str(run.spec.metric_version)),
@@ -273,11 +279,6 @@ def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
         *((f"seconds: {name}", f"{value:.2f}") for name, value in run.timings.items()),
     ]
     return Table(f"Run {short(run.key)}", (Column("fact"), Column("value")), tuple(facts))
-
-
-def _words(run: StoredRun) -> str:
-    setting = run.perturbation
-    return perturbation_name(setting.operation, setting.level, setting.seed)
 
 
 def _words_of(value: Json) -> str:

@@ -31,11 +31,11 @@ def save_distribution(summary: Summary, folder: Path) -> tuple[Path, ...]:
 
 def distribution_figure(summary: Summary) -> Figure:
     """Return the share of each category with its Wilson interval, and every annotator's own share beside it."""
-    from matplotlib.ticker import PercentFormatter
-
     names = list(summary.by_annotator)
     several = names if 1 < len(names) <= MOST_ANNOTATORS else []
     with drawing():
+        from matplotlib.ticker import PercentFormatter
+
         figure = new_figure(WIDTHS["single"])
         axes = figure.add_subplot()
         handles = _draw_annotators(axes, summary, several)

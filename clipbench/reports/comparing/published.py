@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
-from clipbench.reports.runs import perturbation_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.published import PublishedComparison
 from clipbench.study.comparing.published_table import COLLECTIONS
@@ -65,12 +64,12 @@ def published_verdict(one: PublishedComparison) -> str:
 
 
 def _rows(one: PublishedComparison) -> list[tuple[Cell, ...]]:
-    run, setting = one.run, one.run.perturbation
+    run = one.run
     lead = (
         short(run.key),
         run.dataset_name,
         run.model,
-        perturbation_name(setting.operation, setting.level, setting.seed),
+        run.perturbation.words,
     )
     if one.published is None or not one.scores:
         return [(*lead, *(None,) * 6, published_verdict(one), None, None)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
-from clipbench.reports.runs import DIGITS, perturbation_name, shown_name
+from clipbench.reports.runs import DIGITS, shown_name
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparison import Comparison, Estimate, Line
 from clipbench.study.evaluation.methods import method_words
@@ -32,7 +32,7 @@ def run_labels(runs: Sequence[StoredRun]) -> tuple[str, ...]:
         [
             run.dataset_name,
             run.model,
-            perturbation_name(run.perturbation.operation, run.perturbation.level, run.perturbation.seed),
+            run.perturbation.words,
             method_words(run.spec.method),
             " ".join(run.tags),
         ]

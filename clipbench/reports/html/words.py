@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clipbench.keys import short
 from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, run_labels
-from clipbench.reports.runs import POSITIVES, TIES, perturbation_name
+from clipbench.reports.runs import POSITIVES, TIES
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.page_content import PageContent
 from clipbench.study.evaluation.methods import method_words
@@ -19,10 +19,7 @@ def runs_table(sides: Sequence[LoadedRun]) -> Table:
         "run": [short(side.run.key, 8) for side in sides],
         "dataset": [side.run.dataset_name for side in sides],
         "model": [side.run.model for side in sides],
-        "perturbation": [
-            perturbation_name(setting.operation, setting.level, setting.seed)
-            for setting in (side.run.perturbation for side in sides)
-        ],
+        "perturbation": [side.run.perturbation.words for side in sides],
         "method": [method_words(side.run.spec.method) for side in sides],
         "tags": [" ".join(side.run.tags) for side in sides],
     }

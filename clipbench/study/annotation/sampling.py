@@ -103,7 +103,7 @@ def drawn_from(store: Store, run: StoredRun, request: SampleRequest) -> FailureS
     if run.perturbation.operation != "clean":
         raise ClipbenchError(
             f"run {short(run.key)} had its {run.perturbation.target}s perturbed "
-            f"({run.perturbation.operation} {run.perturbation.level:g}), and people would see the clean ones",
+            f"({run.perturbation.words}), and people would see the clean ones",
             f"sample a clean run: clipbench runs list --dataset {run.dataset_name}",
         )
     found = list(outcomes(load_run(store, run), request.direction))

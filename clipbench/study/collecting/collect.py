@@ -11,7 +11,7 @@ from clipbench.datasets.reading import Reading, cut, read
 from clipbench.datasets.rows import ReadRequest
 from clipbench.records import Dataset
 from clipbench.store.dataset_columns import DatasetColumns, save_columns
-from clipbench.store.datasets import StoredDataset, load_dataset, save_dataset
+from clipbench.store.datasets import StoredDataset, check_name, load_dataset, save_dataset
 from clipbench.store.engine import Store, transaction
 from clipbench.study.workplace.progress import Progress
 
@@ -40,6 +40,7 @@ def collect(
     Raises InputError with every problem of the files, DatasetError where a name already means other
     content and `replace_name` is False. Nothing is saved unless everything could be read.
     """
+    check_request_name(request)
     return keep(store, read(request, Reporting(progress, "photographs")), request, replace_name=replace_name)
 
 
@@ -57,6 +58,12 @@ def keep(store: Store, reading: Reading, request: ReadRequest, *, replace_name: 
     if reading.columns:
         notes.append(f"other columns are kept: {', '.join(reading.columns)}")
     return Collected(tuple(added), tuple(notes))
+
+
+def check_request_name(request: ReadRequest) -> None:
+    """Raise DatasetError for a name that cannot be, before anything is read or drawn."""
+    if request.name is not None:
+        check_name(request.name)
 
 
 def inspect(

@@ -13,7 +13,7 @@ from clipbench.datasets.rows import ReadRequest
 from clipbench.errors import DatasetError
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
-from clipbench.study.collecting.collect import Added, Collected, Reporting, keep
+from clipbench.study.collecting.collect import Added, Collected, Reporting, check_request_name, keep
 from clipbench.study.workplace.progress import Progress
 
 SCENES, CATALOGUE = "scenes", "catalogue"
@@ -34,6 +34,7 @@ def collect_scenes(
     from clipbench.demo.scenes import collection as scenes
     from clipbench.demo.scenes.graph import SPLITS
 
+    check_request_name(request)
     _refuse_file_options(request)
     split = request.split or "test"
     if split not in SPLITS:
@@ -86,6 +87,7 @@ def collect_catalogue(
             "the catalogue is drawn, so no other files belong to it",
             "leave --images, --meta and --captions-only out",
         )
+    check_request_name(request)
     folder = store.home.artifacts / CATALOGUE
     table = catalogue_files.draw(folder, progress=Reporting(progress, "products drawn"))
     columns = request.columns

@@ -177,9 +177,7 @@ def perturbation_pairs(
         own = [number for number in numbers if loaded_runs[number].run.encoder == encoder]
         own = [baseline] if baseline in own else own
         setting = loaded_runs[numbers[0]].run.perturbation
-        words = setting.operation
-        if words != "clean":
-            words = f"{setting.operation} {setting.level:g} (seed {setting.seed})"
+        words = setting.words
         if len(own) != 1:
             raise CompareError(
                 f"under {words} {len(own)} of {len(numbers)} runs are of the baseline's model "

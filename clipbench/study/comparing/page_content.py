@@ -19,7 +19,7 @@ from clipbench.study.comparing.comparison import CompareRequest, Comparison
 from clipbench.study.comparing.failures import WorstFailure, worst_failures
 from clipbench.study.comparing.flips import ChangedQuery, changed_most
 from clipbench.study.comparing.published import PublishedComparison, compare_with_published
-from clipbench.study.comparing.references import resolve_runs
+from clipbench.study.comparing.references import need_known, resolve_runs
 from clipbench.study.robustness.measures import SweepSummary, summarise
 from clipbench.study.runs.loaded import LoadedRun, load_runs
 from clipbench.study.runs.run_kinds import is_plain
@@ -126,6 +126,7 @@ def _runs(store: Store, request: PageRequest) -> tuple[StoredRun, ...]:
         return resolve_runs(store, request.references)
     summaries = list_runs(store, request.filters)
     if not summaries:
+        need_known(store, request.filters)
         raise ClipbenchError("no run is stored that a report could be about", "clipbench evaluate DATASET")
     newest = summaries[: request.filters.limit or NEWEST]
     runs = [find_run(store, summary.key) for summary in reversed(newest)]

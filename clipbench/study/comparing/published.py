@@ -17,7 +17,7 @@ from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.comparing.published_table import COLLECTIONS, PUBLISHED, Collection, PublishedScores
-from clipbench.study.comparing.references import resolve_runs
+from clipbench.study.comparing.references import need_known, resolve_runs
 from clipbench.study.evaluation.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun, load_runs
 
@@ -74,6 +74,7 @@ def runs_to_compare(
     runs = (find_run(store, summary.key) for summary in list_runs(store, filters))
     present = tuple(run for run in runs if run is not None)
     if not present:
+        need_known(store, filters or RunFilter())
         raise ClipbenchError(
             "there is no run to hold against published numbers", "clipbench evaluate DATASET"
         )
@@ -114,7 +115,7 @@ def _fitting(loaded: LoadedRun, identity: EncoderIdentity) -> tuple[list[Publish
     fitting = [one for one in of_model if (one.operation, one.level) == (setting.operation, setting.level)]
     if fitting:
         return fitting, ""
-    return [], f"published numbers are of other settings than {setting.operation} {setting.level:g}"
+    return [], f"published numbers are of other settings than {setting.words}"
 
 
 def _unfit(loaded: LoadedRun) -> str:

@@ -4,7 +4,8 @@ A query names what a run is of: `model=ViT-B-32,dataset=f8k,perturb=word-dropout
 spaces between. `latest:QUERY` is the newest run that fits, `all:QUERY` every one of them, and a query by
 itself must fit one run only. After the colon an operation may stand first by itself: `latest:clean`,
 `latest:word-dropout=0.3`. A clean run is a plain evaluation by the product of vectors unless `kind=` or `method=`
-says otherwise. Compares nothing.
+says otherwise, and no word but a key, a tag, `all:` or `kind=` means a run whose gallery was under stress.
+Compares nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from clipbench.errors import CompareError, StoreError
 from clipbench.records import CLEAN
+from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
-from clipbench.store.runs import StoredRun, find_run
+from clipbench.store.runs import LATEST, StoredRun, find_run
 from clipbench.study.runs.run_kinds import KINDS
 
 QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")
@@ -26,6 +29,9 @@ QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "m
 
 CLEAN_KIND = next(kind.name for kind in KINDS.values() if kind.plain)
 """The kind of a clean run where a query names none."""
+
+WHOLE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.whole)
+"""Kinds that rank a dataset itself. A stress of its gallery is looked at, and moves no `latest`."""
 
 PLAIN = "plain"
 """`method=plain` means the product of vectors, which has no name of its own."""
@@ -63,8 +69,11 @@ def resolve_one(store: Store, reference: str) -> StoredRun:
 def _meant(store: Store, reference: str) -> list[StoredRun]:
     if not is_query(reference):
         return [resolve_run(store, reference)]
-    mode = next((start for start in (NEWEST, EVERY) if reference.startswith(start)), "")
-    filters = parse_query(reference.removeprefix(mode), operation_first=bool(mode))
+    query = NEWEST if reference == LATEST else reference
+    mode = next((start for start in (NEWEST, EVERY) if query.startswith(start)), "")
+    filters = parse_query(query.removeprefix(mode), operation_first=bool(mode))
+    if mode != EVERY and filters.kind is None:
+        filters = replace(filters, kinds=WHOLE_KINDS)
     runs = list_runs(store, replace(filters, limit=1) if mode == NEWEST else filters)
     if not runs:
         raise _nothing(store, reference)
@@ -78,7 +87,7 @@ def _meant(store: Store, reference: str) -> list[StoredRun]:
 
 def is_query(reference: str) -> bool:
     """Whether a reference asks for properties of a run rather than naming one."""
-    return reference.startswith((NEWEST, EVERY)) or _TERM.match(reference) is not None
+    return reference == LATEST or reference.startswith((NEWEST, EVERY)) or _TERM.match(reference) is not None
 
 
 def parse_query(text: str, *, operation_first: bool = False) -> RunFilter:
@@ -150,6 +159,26 @@ def _unknown_term(text: str) -> CompareError:
         f"the query {text!r} asks for something unknown; it can ask for {words}",
         "latest:word-dropout=0.3,model=ViT-B-32",
     )
+
+
+def need_known(store: Store, filters: RunFilter) -> None:
+    """Raise StoreError where one of the filters asks for what no run of the store has, with what there is."""
+    runs = list_runs(store)
+    if filters.dataset is not None and not list_runs(store, RunFilter(dataset=filters.dataset, limit=1)):
+        load_dataset(store, filters.dataset)  # one that is there has no runs yet; one that is not is told of
+    there: dict[str, set[str]] = {
+        "model": {run.model for run in runs},
+        "kind": {run.kind for run in runs},
+        "operation": {run.operation for run in runs},
+        "tag": {tag for run in runs for tag in run.tags},
+    }
+    for name, values in there.items():
+        word = getattr(filters, name)
+        if runs and word is not None and not list_runs(store, RunFilter(**{name: word}, limit=1)):
+            near = get_close_matches(word, values, n=SHOWN_CANDIDATES) or sorted(values)[:SHOWN_CANDIDATES]
+            listed = f"; there are: {', '.join(near)}" if near else ""
+            what = "perturbation" if name == "operation" else name
+            raise StoreError(f"no run has the {what} {word!r}{listed}", "clipbench runs list")
 
 
 def _nothing(store: Store, reference: str) -> StoreError:

@@ -79,10 +79,7 @@ def shown_operation(setting: Perturbation) -> str:
     >>> shown_operation(Perturbation("rewrite", "text", 1.0, 0, {"rewrites": {"label": "formal"}}))
     'rewrite: formal'
     """
-    rewrites = setting.parameters.get("rewrites")
-    if isinstance(rewrites, Mapping):
-        return f"{setting.operation}: {rewrites.get('label')}"
-    return setting.operation
+    return setting.operation if setting.label is None else setting.words
 
 
 def settings(request: SweepRequest) -> tuple[Setting, ...]:
