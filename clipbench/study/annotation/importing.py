@@ -24,6 +24,8 @@ from clipbench.store.failures import find_failures, list_samples
 from clipbench.study.annotation.files import LabelFile, read_labels
 from clipbench.study.annotation.matching import Catalogue, MatchError, match
 
+OLDER = "older annotation of the same person, kept as history"
+
 
 @dataclass(frozen=True)
 class ImportRequest:
@@ -210,10 +212,14 @@ def _take(reader: _Reader, row: Entry, known: tuple[Catalogue | None, Mapping[st
     if earlier is not None:
         other, first = earlier
         place = f"line {other.line}" if other.line else other.where
-        if (first.category, first.subtype) != (label.category, label.subtype):
+        again = (first.category, first.subtype) == (label.category, label.subtype)
+        if not again and not row.dated:
             raise MatchError(f"{label.category} for the failure that {place} labels {first.category}")
-        reader.remarks[f"repeats {place}"] = reader.remarks.get(f"repeats {place}", 0) + 1
-        return
+        renewed = row.dated and first.written != new.written
+        remark = OLDER if renewed else f"repeats {place}"
+        reader.remarks[remark] = reader.remarks.get(remark, 0) + 1
+        if not renewed:
+            return
     reader.lines[failure.key] = (row, new)
     reader.labels.append(new)
     if label.rules:
