@@ -34,8 +34,7 @@ class Entry:
     """One row of a label file as it was read; what a file does not say is empty.
 
     line: 1-based, 0 where lines mean nothing (JSON); `where` then says which label it is. annotator: who
-    gave it, where the file itself says so. dated: whether the file says when labels were given, and has those
-    of one person in that order.
+    gave it, where the file itself says so.
     """
 
     line: int
@@ -52,7 +51,6 @@ class Entry:
     gt_image_id: str = ""
     pred_image_id: str = ""
     notes: str = ""
-    dated: bool = False
 
 
 def entry(line: int, cells: Mapping[str, str]) -> Entry:

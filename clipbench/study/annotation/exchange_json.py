@@ -18,6 +18,7 @@ from clipbench.failures.taxonomy import AMBIGUOUS, CATEGORIES, NAMES, SUBTYPES
 from clipbench.keys import Json
 
 FORMAT = "clipbench-labels"
+STUDIO = "label-studio"
 VERSION = 1
 
 Found = tuple[str, list[Entry], list[Problem]]
@@ -69,10 +70,10 @@ def _label_studio(tasks: Sequence[Mapping[str, object]], path: Path) -> Found:
             )
             continue
         cells = {name: _text(data.get(name)) for name in COLUMNS}
-        whole = Entry(line=0, where=f"task {number}", dated=True, **cells)
+        whole = Entry(line=0, where=f"task {number}", **cells)
         kept = (a for a in given if isinstance(a, dict) and not a.get("was_cancelled"))
         answers += [(_moment(one, one.get("id")), _answered(whole, one)) for one in kept]
-    return "label-studio", _in_order(answers), problems
+    return STUDIO, _in_order(answers), problems
 
 
 def _label_studio_min(rows: Sequence[Mapping[str, object]]) -> Found:
@@ -80,10 +81,10 @@ def _label_studio_min(rows: Sequence[Mapping[str, object]]) -> Found:
     answers: list[Dated] = []
     for number, row in enumerate(rows, start=1):
         cells = {name: _said(row.get(name)) for name in COLUMNS}
-        one = Entry(line=0, where=f"annotation {number}", dated=True, **cells)
+        one = Entry(line=0, where=f"annotation {number}", **cells)
         annotator = _who(row.get("annotator"))
         answers.append((_moment(row, row.get("annotation_id")), replace(one, annotator=annotator)))
-    return "label-studio", _in_order(answers), []
+    return STUDIO, _in_order(answers), []
 
 
 def _in_order(answers: Sequence[Dated]) -> list[Entry]:
