@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from clipbench.datasets.listing import visible
-from clipbench.datasets.photographs import LINKED, NOWHERE, Photograph, inspect
+from clipbench.datasets.photographs import LINKED, LINKED_TEXT, NOWHERE, Photograph, inspect
 from clipbench.datasets.rows import Note, ReadRequest, Row, note, plural
 from clipbench.errors import Problem
 from clipbench.foreign_files import inside
@@ -73,7 +73,7 @@ def attach(
 
 def hint(problems: Sequence[Problem], folder: Path | None) -> str:
     """Return what to do about photographs that are missing or unreadable."""
-    if any(problem.message.endswith(LINKED) for problem in problems):
+    if any(problem.message.endswith((LINKED, LINKED_TEXT)) for problem in problems):
         return (
             "--follow-links takes photographs that are links out of their folder, as in Hugging Face snapshots, "
             "DVC and git-annex; --allow-missing 1 records them as unreadable"

@@ -182,7 +182,7 @@ def _recognise_folder(path: Path) -> Detected:
             raise DatasetError(
                 f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
             )
-    inside = list(path.rglob("*"))
+    inside = [Path(name) for name in folder.files_below(path, links=True)]
     stems = {spelling(str(file.with_suffix(""))) for file in inside if file.suffix == ".txt"}
     if any(f.suffix.lower() in SUFFIXES and spelling(str(f.with_suffix(""))) in stems for f in inside):
         return Detected("folder", "it holds photographs with .txt files of the same name")

@@ -13,6 +13,7 @@ from pathlib import Path
 from clipbench.datasets import flickr8k, selection
 from clipbench.datasets.attaching import attach, hint
 from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
+from clipbench.datasets.photographs import LINKED_TEXT, NOWHERE
 from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, SplitPlan, note, plural
 from clipbench.datasets.splitting import split_positions
 from clipbench.errors import DatasetError, InputError, Problem
@@ -79,8 +80,10 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     rows, own, clashes = selection.number(parsed.rows, file)
     notes += parsed.notes + own
     problems = parsed.problems + clashes
+    links = tuple(p for p in problems if p.message in {LINKED_TEXT, NOWHERE})
     if not rows:
-        raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")])
+        advice = hint(links, request.captions) if links else None
+        raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")], advice)
     choice = _choose(request, form, rows)
     folder, found = _images_folder(request, form, choice.samples)
     attached = attach(request, folder, choice.samples, rows, on_progress)
@@ -89,7 +92,7 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     problems += choice.problems + attached.problems + uncaptioned
     if problems:
         raise InputError(
-            f"cannot read {file}", problems, _hint(problems, attached.problems, uncaptioned, folder)
+            f"cannot read {file}", problems, _hint(problems, attached.problems + links, uncaptioned, folder)
         )
     dataset = Dataset(
         name=request.name or request.captions.resolve().stem,
