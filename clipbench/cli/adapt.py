@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from clipbench.cli.adapt_finetune import finetune
 from clipbench.cli.adapt_options import HeadName, LossName, TrainingOptions
 from clipbench.cli.console import note, notes
 from clipbench.cli.expanding import expanded
@@ -75,6 +76,9 @@ def train(
     emit(adapter_tables(done.adapter), output.chosen)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
+
+
+app.command("finetune")(finetune)
 
 
 @app.command("list")

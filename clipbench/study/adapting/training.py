@@ -111,7 +111,7 @@ def train_adapter(
         epochs = enough_epochs(len(training.texts), request.recipe.batch)
         request = replace(request, recipe=replace(request.recipe, epochs=epochs))
     key = request_key(source.identity, training, validation, request)
-    notes = _notes(training, validation)
+    notes = split_notes(training, validation)
     known = find_by_request(source.store, key)
     if known is not None:
         return Trained(known, created=False, notes=notes)
@@ -156,7 +156,8 @@ def adapted_identity(base: EncoderIdentity, name: str, recipe: Recipe, adapter: 
     )
 
 
-def _notes(training: Split, validation: Split) -> tuple[str, ...]:
+def split_notes(training: Split, validation: Split) -> tuple[str, ...]:
+    """Return what to know of a training and a validation set, and of an encoder that has seen the first."""
     notes = []
     repeated = shared_texts(training.dataset, validation.dataset)
     if repeated:
