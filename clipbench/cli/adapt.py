@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from clipbench.cli.adapt_ablate import ablate
 from clipbench.cli.adapt_finetune import finetune
 from clipbench.cli.adapt_options import HeadName, LossName, TrainingOptions
 from clipbench.cli.console import note, notes
@@ -44,7 +45,7 @@ def train(
     head: Annotated[HeadName, Option(help="What stands on the vectors.", metavar="HEAD")] = "residual",
     loss: Annotated[LossName, Option(help="What is learned.", metavar="LOSS")] = "masked",
     alpha: Annotated[float, Option(min=0, max=1, metavar="X", help="Share of the residual.")] = 0.2,
-    rate: Annotated[float, Option(metavar="X", help="Learning rate of AdamW.")] = 1e-3,
+    rate: Annotated[float, Option("--rate", "--lr", metavar="X", help="Learning rate of AdamW.")] = 1e-3,
     temperature: Annotated[float, Option(metavar="X", help="Where the temperature starts.")] = 0.07,
     seed: Annotated[int, Option(metavar="N", help="Seed of weights and batches.")] = 0,
     name: Annotated[str | None, Option(metavar="NAME", help="What to call it: --model adapter:NAME.")] = None,
@@ -78,7 +79,8 @@ def train(
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
 
 
-app.command("finetune")(finetune)
+app.command()(ablate)
+app.command()(finetune)
 
 
 @app.command("list")

@@ -121,6 +121,7 @@ def _bars(quiet: bool) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
     )
     with Bars(*columns, console=stderr()) as bars:
         yield RichProgress(bars)

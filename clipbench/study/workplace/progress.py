@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, bar: int, count: int = 1) -> None:
         """Say that `count` more items of work `bar` are done."""
 
+    def say(self, bar: int, words: str) -> None:
+        """Say how work `bar` stands, in a few words that replace the last ones."""
+
 
 class Silent:
     """Listens to nothing."""
@@ -24,6 +27,9 @@ class Silent:
         return 0
 
     def advance(self, bar: int, count: int = 1) -> None:
+        """Do nothing."""
+
+    def say(self, bar: int, words: str) -> None:
         """Do nothing."""
 
 
@@ -45,3 +51,7 @@ class OneBar:
     def advance(self, bar: int, count: int = 1) -> None:
         """Move the bar on."""
         self._progress.advance(bar, count)
+
+    def say(self, bar: int, words: str) -> None:
+        """Say how it stands."""
+        self._progress.say(bar, words)
