@@ -23,6 +23,7 @@ from clipbench.cli import (
     embed,
     evaluate,
     improve,
+    index,
     report,
     robustness,
     runs,
@@ -54,6 +55,7 @@ app.add_typer(robustness.app, name="robustness")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
+app.add_typer(index.app, name="index")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)
