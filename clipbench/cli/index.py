@@ -14,6 +14,7 @@ from clipbench.cli.opening import at_work, open_at
 from clipbench.cli.options import (
     DatasetArgument,
     EncoderOptions,
+    FiguresOption,
     MissingOption,
     ModelOption,
     OutputOptions,
@@ -25,6 +26,7 @@ from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
     from clipbench.indexes.protocol import IndexRecipe
+    from clipbench.study.indexing.settings import TypedSettings
 
 app = typer.Typer(no_args_is_help=True, help="Indexes of stored vectors, judged by what they lose.")
 
@@ -145,3 +147,60 @@ def delete(index: IndexArgument, yes: YesOption = False, store: StoreOption = No
         typer.confirm(f"delete index {record.name}?", abort=True, err=True)
     delete_index(at, record.key)
     typer.echo(f"deleted index {record.name}")
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Which settings a sweep tries."""
+
+    recipe: list[str] | None = option(
+        "Type with values: hnsw, ivf:lists=215,nprobe=1|4; several times for several. [default: hnsw ivf sq8]",
+        metavar="RECIPE",
+    )
+    ef: str | None = option("Values of ef (hnsw). [default: 10,32,64,128]", "--ef", metavar="N,...")
+    m: str | None = option("Values of m (hnsw). [default: 16]", "--m", metavar="N,...")
+    nprobe: str | None = option("Values of nprobe (ivf, ivf-pq). [default: 1,4,16]", metavar="N,...")
+    refine: str | None = option("Values of refine (sq8, ivf-pq). [default: 1,4]", metavar="N,...")
+
+    def typed(self) -> TypedSettings:
+        """Return what was typed. Raises ClipbenchError for values that are no numbers."""
+        from clipbench.study.indexing.settings import TypedSettings, numbers
+
+        given = {"ef": self.ef, "m": self.m, "nprobe": self.nprobe, "refine": self.refine}
+        values = {n: numbers(text, f"--{n} {text}", ",") for n, text in given.items() if text is not None}
+        return TypedSettings(tuple(self.recipe or ()), values)
+
+
+@app.command()
+@expanded
+def sweep(
+    dataset: DatasetArgument,
+    model: ModelOption,
+    side: SideOption = "images",
+    options: SweepOptions = SweepOptions(),
+    max_loss: Annotated[
+        float, Option("--max-loss", min=0.0, metavar="POINTS", help="Points of R@1 that an index may lose.")
+    ] = 0.1,
+    figures: FiguresOption = None,
+    encoder: EncoderOptions = EncoderOptions(),
+    allow_missing: MissingOption = 0.0,
+    quiet: QuietOption = False,
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Try settings of indexes on DATASET's own queries: what each loses, what it costs, and which to take.
+
+    Every setting is a stored run: clipbench report --compare takes them. A stopped command goes on.
+    """
+    from clipbench.reports.indexing.figures import sweep_figures
+    from clipbench.reports.indexing.sweep import sweep_tables
+    from clipbench.study.indexing.advice import advice
+    from clipbench.study.indexing.sweep import SweepRequest, swept
+
+    request = SweepRequest(dataset, options.typed(), side, allow_missing=allow_missing)
+    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+        done = swept(source, request, bars)
+    emit(sweep_tables(done, advice(done, max_loss)), output.chosen)
+    if figures is not None:
+        for path in sweep_figures(done, figures, max_loss):
+            note(f"wrote {path}")
