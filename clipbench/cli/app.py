@@ -23,6 +23,7 @@ from clipbench.cli import (
     embed,
     evaluate,
     improve,
+    index,
     replicate,
     report,
     robustness,
@@ -57,6 +58,7 @@ app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
 app.command("replicate")(replicate.replicate)
 app.command("run")(replicate.run)
+app.add_typer(index.app, name="index")
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)
