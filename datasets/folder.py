@@ -1,5 +1,6 @@
 """A folder of photographs, each with a .txt file of the same stem: one caption per line that is not blank.
 
+Or a folder of photographs alone, where no captions are asked for.
 Image ids are paths within the folder; the order is theirs by code point, never the file system's.
 """
 
@@ -17,6 +18,9 @@ from clipbench.errors import ClipbenchError, DatasetError, InputError, Problem
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import split_lines
 
+CLOSED = (".heic", ".heif", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".psd", ".svg", ".jxl")
+"""Endings of pictures that people have beside photographs and that are not opened; convert them to JPEG."""
+
 
 def parse(request: ReadRequest) -> Parsed:
     """Return the captions of every photograph below the folder, hidden files and folders passed over.
@@ -32,9 +36,11 @@ def parse(request: ReadRequest) -> Parsed:
                 f"{folder} is no folder", "give the folder that holds photographs and .txt files"
             )
     images = sorted(f for f in _files(photographs) if f.lower().endswith(SUFFIXES))
-    texts = {f.removesuffix(".txt"): f for f in sorted(_files(root)) if f.endswith(".txt")}
     if not images:
         raise DatasetError(f"{photographs} holds no photographs", f"supported: {' '.join(SUFFIXES)}")
+    if request.no_captions:
+        return _photographs_alone(photographs, images)
+    texts = {f.removesuffix(".txt"): f for f in sorted(_files(root)) if f.endswith(".txt")}
     problems: list[Problem] = []
     rows: list[Row] = []
     owners: dict[str, str] = {}
@@ -64,6 +70,22 @@ def parse(request: ReadRequest) -> Parsed:
         f"{plural(len(pairs), '.txt file')} spelt otherwise than the photograph (Unicode form, percent signs)"
     )
     return Parsed(tuple(rows), notes + note("spelt-otherwise", message, pairs), tuple(problems))
+
+
+def _photographs_alone(root: Path, images: Sequence[str]) -> Parsed:
+    """Return the photographs without captions, with a word on pictures of formats that are not opened."""
+    problems: list[Problem] = []
+    rows: list[Row] = []
+    for image in images:
+        try:
+            clean(image, "the file name")
+        except FieldError as error:
+            problems.append(Problem(str(root), 0, f"{image!a}: {error}"))
+        else:
+            rows.append(Row(image, image, None))
+    closed = sorted(file for file in _files(root) if file.lower().endswith(CLOSED))
+    message = f"{plural(len(closed), 'picture')} of a format that is not opened passed over"
+    return Parsed(tuple(rows), note("pictures-not-opened", message, closed), tuple(problems))
 
 
 def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:

@@ -115,6 +115,12 @@ def _check(request: ReadRequest, form: Format) -> None:
         raise DatasetError(
             f"allowed missing share {request.allow_missing} is not within 0..1", "--allow-missing 0.05"
         )
+    if request.no_captions and (form.name != "folder" or request.captions_only):
+        raise DatasetError(
+            "--no-captions takes the photographs of a folder", "--images FOLDER --no-captions alone"
+        )
+    if request.no_captions and (request.drop_uncaptioned or request.max_captions is not None):
+        raise DatasetError("with --no-captions there are no captions to choose from", "leave the option out")
     if request.captions_only and request.follow_links:
         raise DatasetError("--follow-links means nothing with --captions-only", "leave one of them out")
     if request.captions_only and request.images is not None:
@@ -212,6 +218,8 @@ def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, 
         return (Problem(str(choice.split_list or request.captions), 0, "names no image"),), ()
     bare = [sample.id for sample in choice.samples if not sample.captions]
     problems: list[Problem] = []
+    if request.no_captions:
+        return (), ()  # as it was asked for
     if bare and len(bare) == len(choice.samples):
         message = f"none of {plural(len(bare), 'image')} has a caption"
         problems.append(Problem(str(request.captions), 0, message))
@@ -261,6 +269,8 @@ def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
         source["follow_links"] = True
     if request.drop_uncaptioned:
         source["drop_uncaptioned"] = True
+    if request.no_captions:
+        source["no_captions"] = True
     if request.allow_missing:
         source["allow_missing"] = request.allow_missing
         source["listed_without_captions"] = [listed.name for listed in choice.unknown]

@@ -43,6 +43,8 @@ class ReadRequest:
     follow_links: take photographs that are links out of their folder (Hugging Face, DVC, git-annex).
     drop_uncaptioned: leave out images without captions; they are kept otherwise, as distractors.
     allow_missing: share in 0..1 of images that may lack a usable photograph, and of listed names without an image.
+    no_captions: take the photographs of a folder alone, whatever texts lie beside them; those that cannot be
+    read are told and may be any number.
     """
 
     captions: Path
@@ -62,6 +64,12 @@ class ReadRequest:
     follow_links: bool = False
     drop_uncaptioned: bool = False
     allow_missing: float = 0.0
+    no_captions: bool = False
+
+    @property
+    def missing_allowed(self) -> float:
+        """The share of images that may lack a usable photograph."""
+        return 1.0 if self.no_captions else self.allow_missing
 
     @property
     def caption_policy(self) -> str:

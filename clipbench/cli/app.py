@@ -27,6 +27,7 @@ from clipbench.cli import (
     report,
     robustness,
     runs,
+    search,
     store,
 )
 from clipbench.cli.console import print_error
@@ -56,6 +57,7 @@ app.add_typer(annotate.app, name="annotate")
 app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(index.app, name="index")
+app.command("search")(search.search)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

@@ -47,6 +47,7 @@ class SourceOptions:
         "Folder the image paths start from. [default: beside the captions]", metavar="FOLDER"
     )
     captions_only: bool = switch("Take no photographs.", "--captions-only")
+    no_captions: bool = switch("Take the photographs of a folder alone, to search them.", "--no-captions")
     split: str | None = option("Take this split; several joined by +.", metavar="SPLIT")
     split_file: Path | None = option(
         "Take the images this file names, one per line, in its order.", metavar="FILE"
@@ -76,6 +77,8 @@ class SourceOptions:
 
         # A folder of photographs with .txt files beside them needs no other name.
         captions = self.images if self.captions is None and self.form in {None, FOLDER} else self.captions
+        if self.no_captions and (self.captions is not None or self.images is None):
+            raise typer.BadParameter("--no-captions goes with --images FOLDER, and without --captions")
         if (captions is None) != (self.form == SCENES):
             raise typer.BadParameter(
                 "name the caption file with --captions, or a folder of photographs with .txt files with --images; "
@@ -85,7 +88,7 @@ class SourceOptions:
             raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
         return ReadRequest(
             captions=captions or Path(),
-            format=self.form,
+            format=FOLDER if self.no_captions and self.form is None else self.form,
             name=name,
             images=self.images,
             captions_only=self.captions_only,
@@ -107,6 +110,7 @@ class SourceOptions:
             follow_links=self.follow_links,
             drop_uncaptioned=self.drop_uncaptioned,
             allow_missing=self.allow_missing,
+            no_captions=self.no_captions,
         )
 
 
@@ -135,7 +139,14 @@ def add(
         notes(collected.notes)
     typer.echo(f"{name}: {_described(collected)}")
     if not quiet:
-        note(f"next: clipbench dataset lint {quote(name)}; clipbench evaluate {quote(name)} --model demo")
+        note(f"next: {_next(quote(name), bare=not collected.dataset.captions)}")
+
+
+def _next(name: str, *, bare: bool) -> str:
+    """Return what to do with a dataset that was added; bare: it has no captions."""
+    if bare:
+        return f"clipbench embed {name} --model MODEL; clipbench search WORDS --dataset {name}"
+    return f"clipbench dataset lint {name}; clipbench evaluate {name} --model demo"
 
 
 def _described(collected: Collected) -> str:
@@ -144,9 +155,14 @@ def _described(collected: Collected) -> str:
 
     dataset = collected.dataset
     how = "added" if collected.stored.created else "already stored with the same content"
+    captions = (
+        f"{len(dataset.captions):,} captions ({captions_per_image(dataset)} an image)"
+        if dataset.captions
+        else "no captions"
+    )
     return (
-        f"{how}: {len(dataset.samples):,} images, {len(dataset.captions):,} captions "
-        f"({captions_per_image(dataset)} an image), split {dataset.split}, fingerprint {short(dataset.fingerprint)}"
+        f"{how}: {len(dataset.samples):,} images, {captions}, split {dataset.split}, "
+        f"fingerprint {short(dataset.fingerprint)}"
     )
 
 

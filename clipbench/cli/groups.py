@@ -12,7 +12,7 @@ class InOrderOfWork(TyperGroup):
 
     order: ClassVar[tuple[str, ...]] = (
         *("demo", "dataset", "embed", "evaluate", "robustness", "annotate"),
-        *("report", "runs", "store", "doctor"),
+        *("report", "search", "runs", "store", "doctor"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
