@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_toys import added, draw, good, picture, refused
+from cli_toys import added, draw, good, misused, picture, refused, write_csv
+from PIL import Image
 
 from clipbench.home import locate
 from clipbench.store.engine import open_store
@@ -153,3 +155,89 @@ def test_a_folder_of_photographs_is_enough(tmp_path: Path) -> None:
 def test_a_folder_without_captions_says_how_to_take_it(tmp_path: Path) -> None:
     draw(tmp_path / "photos", 2)
     assert "--no-captions" in refused("dataset", "add", "mine", "--images", tmp_path / "photos")
+
+
+def test_a_condition_on_columns_leaves_what_fulfils_it(tmp_path: Path) -> None:
+    names = draw(tmp_path / "photos", 12)
+    rows = [(name, f"picture {n}", ("Red", "Blue")[n % 2], str(n)) for n, name in enumerate(names)]
+    file = write_csv(tmp_path / "c.csv", rows, ("image", "caption", "color", "price"))
+    good("dataset", "add", "shop", "--captions", file, "--images", tmp_path / "photos", "-q")
+    good("embed", "shop", "--model", "toy", "-q")
+    all_rows = hits("a red field", "-n", "12")
+    some = hits("a red field", "-n", "12", "--where", "color = 'Red' AND price < 8")
+    assert [row["id"] for row in some] == [
+        r["id"] for r in all_rows if int(r["id"][1:4]) % 2 == 0 and int(r["id"][1:4]) < 8
+    ]
+    like = hits("--like", "p002.png", "--where", "color = 'Red'")
+    assert {row["id"] for row in like} == {f"p{n:03}.png" for n in range(0, 12, 2) if n != 2}
+    told = good("search", "red", "--where", "price > 100", "-q")
+    assert "the condition leaves no photograph" in told.out
+    assert "no column" in refused("search", "red", "--where", "size = 3", "-q")
+
+
+def test_pictures_and_words_of_weight_one_move_the_scores_alike(toys: str) -> None:
+    gallery, source = opened(toys)
+    words = source.encode_texts(["red"])[0]
+    picture_part = VectorPart(gallery.vectors[1], "a")
+    query = Query((TextPart("red"),), vectors=(picture_part,))
+    vector = query_vector(SourceEncoder(source), query, gallery.vectors)
+    spread = [float((gallery.vectors @ part).std()) for part in (words, gallery.vectors[1])]
+    wanted = words + spread[0] / spread[1] * gallery.vectors[1]
+    np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-5)
+    # A caption's vector is one of words, and is added as it is.
+    told = Query((TextPart("red"),), vectors=(VectorPart(words[::-1].copy(), "c", 1.0, "text"),))
+    wanted = words + words[::-1]
+    vector = query_vector(SourceEncoder(source), told, gallery.vectors)
+    np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
+
+
+def test_a_score_asked_for_leaves_the_rest_out(toys: str) -> None:
+    rows = hits("a red field", "-n", "24")
+    least = rows[4]["score"] - 1e-6
+    assert hits("a red field", "-n", "24", "--min-score", str(least)) == rows[:5]
+    assert "nothing scores 2 or more" in good("search", "red", "--min-score", "2", *TOY[:3]).out
+
+
+def test_paths_are_files_one_a_line(toys: str) -> None:
+    lines = good("search", "a red field", "--paths", "-n", "3", *TOY[:3]).out.splitlines()
+    assert [Path(line).name for line in lines] == [row["id"] for row in hits("a red field", "-n", "3")]
+    assert all(Path(line).is_file() for line in lines)
+    assert "--paths" in misused("search", "red", "--paths", "--json")
+
+
+def test_a_pipe_gets_no_pictures_and_a_named_way_draws_them(toys: str) -> None:
+    plain = good("search", "red", "-n", "2", *TOY[:3]).out
+    assert "\x1b" not in plain
+    drawn = good("search", "red", "-n", "2", "--pictures", "blocks", *TOY[:3]).out
+    assert "▀" in drawn
+    assert drawn.endswith(plain)
+
+
+def test_the_page_and_the_sheet_hold_every_photograph(toys: str, tmp_path: Path) -> None:
+    page, sheet = tmp_path / "out.html", tmp_path / "out.png"
+    words = ("search", "<b>red</b>", "-n", "24", "--html", page, "--sheet", sheet, *TOY[:3])
+    good("embed", toys, "--model", "toy", "-q")
+    (tmp_path / "photos" / "p000.png").unlink()
+    done = good(*words)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg;base64,") == 23
+    assert "no photograph" in text
+    assert "<b>red" not in text
+    assert "script" not in text
+    assert "&lt;b&gt;red&lt;/b&gt;" in text
+    assert done.err.count("1 photographs could not be shown") == 2
+    with Image.open(sheet) as image:
+        assert image.size[0] > 5 * 224
+    assert "exists" in refused(*words)
+
+
+def test_query_after_query_is_answered_and_a_wrong_one_told(toys: str) -> None:
+    good("embed", toys, "--model", "toy", "-q")
+    given = "a red field\n\nred --like nobody\nblue --without red -n 2\nred --no-such\nit's red\n"
+    lines = good("search", "--watch", "-n", "3", *TOY, given=given).out.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [len(one.get("rows", ())) for one in told] == [3, 0, 2, 0, 3]
+    assert told[0]["rows"] == hits("a red field", "-n", "3")
+    assert told[2]["rows"] == hits("blue", "--without", "red", "-n", "2")
+    assert "nobody" in told[1]["error"]
+    assert "--no-such" in told[3]["error"]

@@ -1,26 +1,15 @@
-"""A search as it is typed, to its result: which gallery, which query, what was found."""
+"""A search as it is typed and what comes of it, wherever it is made: in a store here, or by a service."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from clipbench.errors import ClipbenchError, DatasetError
-from clipbench.records import text_key
-from clipbench.store.vectors import Pool
-from clipbench.study.embedding.models import VectorSource
-from clipbench.study.searching.gallery import Gallery
-from clipbench.study.searching.query import (
-    WITHOUT,
-    ImagePart,
-    Query,
-    SourceEncoder,
-    TextPart,
-    VectorPart,
-    query_vector,
-)
-from clipbench.study.searching.search import SearchResult, search
+from clipbench.errors import ClipbenchError
+from clipbench.study.searching.query import WITHOUT
+from clipbench.study.searching.search import Hit, SearchResult
 
 KINDS = ("words", "image", "like", "caption", "without")
 """What a query is made of, by the words that --weight takes."""
@@ -28,7 +17,11 @@ KINDS = ("words", "image", "like", "caption", "without")
 
 @dataclass(frozen=True)
 class Asked:
-    """What is typed of a query. like, caption: ids of the gallery's dataset. weights: kind -> weight."""
+    """What is typed of a query.
+
+    images: files. like, captions: ids of the dataset that is searched. without: what shall not be seen. weights:
+    kind -> weight. where: a condition on the columns. min_score: None shows the first ones whatever they score.
+    """
 
     words: str | None = None
     images: tuple[Path, ...] = ()
@@ -36,73 +29,68 @@ class Asked:
     captions: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
+    where: str | None = None
+    top: int = 10
+    min_score: float | None = None
+
+    def weight(self, kind: str) -> float:
+        """Return what a kind of part counts; that of `without` is above zero here."""
+        return self.weights.get(kind, -WITHOUT if kind == "without" else 1.0)
+
+    @property
+    def in_words(self) -> str:
+        """The query for headings."""
+        parts = [f"“{self.words}”"] if self.words is not None else []
+        parts += [f"image {path.name}" for path in self.images]
+        parts += [f"like {id_}" for id_ in self.like] + [f"caption {id_}" for id_ in self.captions]
+        parts += [f"without “{text}”" for text in self.without]
+        parts += [f"where {self.where}"] if self.where is not None else []
+        return ", ".join(parts) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A photograph's file, or its bytes. digest: the SHA-256 that it must have, None where it is not known."""
+
+    source: Path | bytes
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """A query in words and what it found in which gallery."""
+    """What a query found, where.
 
-    gallery: Gallery
-    words: str
-    result: SearchResult
-
-
-def find(
-    gallery: Gallery, source: VectorSource, asked: Asked, top: int = 10, min_score: float | None = None
-) -> Found:
-    """Return what a query finds. A photograph that the query itself names (`like`) is not among it.
-
-    Raises ClipbenchError for a query of nothing, DatasetError for an id that the dataset has not.
+    place: the dataset or service. folder: where the paths of hits start from, None where they are elsewhere.
+    notes: what a user should know of how it was answered.
     """
-    query = query_of(gallery, source, asked)
-    vector = query_vector(SourceEncoder(source), query)
-    own = {gallery.samples[gallery.number(id_)].id for id_ in asked.like}
-    ids = [sample.id for sample in gallery.samples if sample.id not in own] if own else None
-    result = search(gallery, vector, top, ids)
-    return Found(gallery, words_of(asked), result if min_score is None else result.at_least(min_score))
+
+    asked: Asked
+    place: str
+    model: str
+    result: SearchResult
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    def path(self, hit: Hit) -> str | None:
+        """Return a hit's path from here, or as the service calls it."""
+        return hit.path if hit.path is None or self.folder is None else str(self.folder / hit.path)
 
 
-def query_of(gallery: Gallery, source: VectorSource, asked: Asked) -> Query:
-    """Return the query of what is typed; ids become the vectors that are stored for them."""
+class Place(Protocol):
+    """Something that answers queries and shows what it found."""
+
+    def find(self, asked: Asked) -> Found:
+        """Return what a query finds. Raises ClipbenchError."""
+
+    def picture(self, hit: Hit) -> PictureFile:
+        """Return the photograph of a hit. Raises PhotographError where there is none."""
+
+
+def check_weights(asked: Asked) -> None:
+    """Raise ClipbenchError for weights of what no query has."""
     unknown = sorted(set(asked.weights) - set(KINDS))
     if unknown:
         raise ClipbenchError(
             f"there is nothing to weigh called {unknown[0]!r}; there are: {', '.join(KINDS)}",
             "--weight words=2 --weight image=1",
         )
-    weight = {**dict.fromkeys(KINDS, 1.0), "without": -WITHOUT, **asked.weights}
-    like = [
-        VectorPart(gallery.vectors[gallery.number(id_)], f"like {id_}", weight["like"]) for id_ in asked.like
-    ]
-    captions = [_caption_part(gallery, source, id_, weight["caption"]) for id_ in asked.captions]
-    return Query(
-        texts=(
-            *([] if asked.words is None else [TextPart(asked.words, weight["words"])]),
-            *(TextPart(text, -weight["without"]) for text in asked.without),
-        ),
-        images=tuple(ImagePart(path, weight["image"]) for path in asked.images),
-        vectors=(*like, *captions),
-    )
-
-
-def words_of(asked: Asked) -> str:
-    """Return a query in words, for headings."""
-    parts = [f'"{asked.words}"'] if asked.words is not None else []
-    parts += [f"image {path.name}" for path in asked.images]
-    parts += [f"like {id_}" for id_ in asked.like] + [f"caption {id_}" for id_ in asked.captions]
-    parts += [f'without "{text}"' for text in asked.without]
-    return ", ".join(parts)
-
-
-def _caption_part(gallery: Gallery, source: VectorSource, id_: str, weight: float) -> VectorPart:
-    """Return a caption of the dataset by its id, with the vector that the store has, encoded only if it has none."""
-    text = next((caption.text for caption in gallery.dataset.captions if caption.id == id_), None)
-    if text is None:
-        raise DatasetError(
-            f"no caption is called {id_!r} in {gallery.dataset.name}",
-            f"clipbench dataset show {gallery.dataset.name}",
-        )
-    pool = Pool(source.store, source.identity.key, "text")
-    key = text_key(text)
-    vectors = source.encode_texts([text]) if pool.missing([key]) else pool.gather([key])
-    return VectorPart(vectors[0], f"caption {id_}", weight)

@@ -14,11 +14,12 @@ import numpy as np
 
 from clipbench.errors import DatasetError
 from clipbench.indexes.protocol import Items, Vectors
-from clipbench.records import Dataset, EncoderIdentity, Sample
+from clipbench.records import CLEAN, Dataset, EncoderIdentity, Sample, image_key
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store
-from clipbench.study.embedding.embed import embed_images
+from clipbench.store.vectors import Pool
+from clipbench.study.embedding.embed import embed_images, stored_set
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.workplace.progress import Progress
 
@@ -91,6 +92,15 @@ def open_gallery(store: Store, dataset: str, source: VectorSource, progress: Pro
     vectors = load_vectors(store, done.set)
     vectors.flags.writeable = False  # one matrix for all threads
     return Gallery(loaded, source.identity, samples, vectors, left_out)
+
+
+def lacking(store: Store, dataset: str, source: VectorSource) -> int:
+    """Return how many photographs of a dataset `open_gallery` would encode first."""
+    loaded = load_dataset(store, dataset)
+    if stored_set(store, loaded, source, ("image", CLEAN)) is not None:
+        return 0
+    keys = [image_key(sample.digest, CLEAN, sample.id) for sample in loaded.samples if sample.digest]
+    return len(Pool(store, source.identity.key, "image").missing(keys))
 
 
 def _names(sample: Sample) -> set[str]:

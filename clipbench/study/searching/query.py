@@ -1,6 +1,8 @@
 """What is asked: words, pictures and stored vectors with their weights, and the one vector they make together.
 
-Knows no gallery. A weight below zero is what the found ones shall not show.
+A weight below zero is what the found ones shall not show. Cosines of two pictures lie further apart than those of
+words and pictures, how much depends on the model; so where both are asked for, pictures are scaled to move the
+scores of the gallery as much as words do.
 """
 
 from __future__ import annotations
@@ -12,18 +14,26 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError, PhotographError
 from clipbench.foreign_files import read_foreign
 from clipbench.indexes.protocol import Vectors
 from clipbench.keys import bytes_digest
 from clipbench.photographs.opening import MAX_BYTES, photograph, telling
-from clipbench.records import CLEAN, image_key, text_key
+from clipbench.records import CLEAN, Modality, image_key, text_key
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.models import VectorSource
 
 WITHOUT = -0.5
-"""Weight of negative words where none is given."""
+"""Weight of negative words where none is given.
+
+On 2,000 photographs of Flickr8k and 27 pairs of nouns ("a dog" without "snow"), with a small model: of the first 20,
+21 % show what they shall not at weight 0, 15 % at .25, 12 % at .5, 8 % at 1; 94, 92, 90, 84 % show what they shall.
+"""
+
+SAMPLED = 20_000
+"""Vectors of a gallery from which is told how far scores lie apart."""
 
 SHORTEST = 1e-6
 """Length below which a mixture points nowhere: its parts cancel out."""
@@ -47,11 +57,15 @@ class ImagePart:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class VectorPart:
-    """A vector that is there already, unit float32 (D,), and how much it counts. words: what it is of."""
+    """A vector that is there already, unit float32 (D,), and how much it counts.
+
+    words: what it is of. modality: whether of a picture or of a text.
+    """
 
     vector: Vectors
     words: str
     weight: float = 1.0
+    modality: Modality = "image"
 
 
 @dataclass(frozen=True)
@@ -123,30 +137,50 @@ def _named(picture: Path | bytes) -> Iterator[None]:
         raise PhotographError(f"{picture}: {error.message}", "give a photograph as --image FILE") from error
 
 
-def query_vector(encoder: QueryEncoder, query: Query) -> Vectors:
+def query_vector(encoder: QueryEncoder, query: Query, gallery: Vectors | None = None) -> Vectors:
     """Return the unit vector of a query, float32 (D,): the weighted sum of its parts, scaled to length 1.
 
-    Raises ClipbenchError for a query of nothing, weights that are no numbers, or parts that cancel out;
-    PhotographError for a picture that cannot be opened; EncoderError where the model cannot be loaded.
+    gallery: the vectors (N, D) that will be searched; with them, pictures of weight 1 move the scores as much as
+    words of weight 1. Without them, parts are added as they are. Raises ClipbenchError for a query of nothing,
+    weights that are no numbers, or parts that cancel out; PhotographError for a picture that cannot be opened;
+    EncoderError where the model cannot be loaded.
     """
+    texts = query.all_texts
     weights = np.array(
         [
-            *(part.weight for part in query.all_texts),
+            *(part.weight for part in texts),
             *(part.weight for part in query.images),
             *(part.weight for part in query.vectors),
         ],
         dtype=np.float64,
     )
     if not np.isfinite(weights).all():
-        raise ClipbenchError("a weight is no finite number", "--weight 0.7")
+        raise ClipbenchError("a weight is no finite number", "--weight words=2")
     if not (weights > 0).any():
         raise ClipbenchError("the query says nothing of what is wanted", 'clipbench search "a red square"')
-    rows = [row for row in _rows(encoder, query) if len(row)]
-    vector = np.asarray(weights @ np.concatenate(rows).astype(np.float64))
+    rows = np.concatenate([row for row in _rows(encoder, query) if len(row)])
+    pictured = np.array(
+        [
+            *(False for _ in texts),
+            *(True for _ in query.images),
+            *(part.modality == "image" for part in query.vectors),
+        ]
+    )
+    if gallery is not None and pictured.any() and not pictured.all():
+        weights = np.where(pictured, weights * _picture_scale(rows, pictured, gallery), weights)
+    vector = np.asarray(weights @ rows.astype(np.float64))
     length = float(np.linalg.norm(vector))
     if length < SHORTEST:
         raise ClipbenchError("the parts of the query cancel one another out", "leave one out, or weigh them")
     return np.asarray(vector / length, dtype=np.float32)
+
+
+def _picture_scale(rows: Vectors, pictured: npt.NDArray[np.bool_], gallery: Vectors) -> float:
+    """Return by what pictures are multiplied so that their scores are spread as widely as those of words."""
+    scores = gallery[:: max(1, len(gallery) // SAMPLED)] @ rows.T
+    spread = scores.std(axis=0, dtype=np.float64)
+    words, pictures = float(spread[~pictured].mean()), float(spread[pictured].mean())
+    return words / pictures if words > 0 and pictures > 0 else 1.0
 
 
 def _rows(encoder: QueryEncoder, query: Query) -> list[Vectors]:
