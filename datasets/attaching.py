@@ -64,7 +64,7 @@ def attach(
     ]
     message = f"{plural(len(spelt), 'photograph')} spelt otherwise on the disk (Unicode form, percent signs)"
     notes = note("spelt-otherwise", message, spelt)
-    if len(problems) > request.allow_missing * len(samples):
+    if len(problems) > request.missing_allowed * len(samples):
         return Attached(tuple(out), (*problems, *collisions), notes)
     message = f"{len(problems):,} of {plural(len(samples), 'photograph')} missing or unreadable"
     notes += note("missing-photographs", message, (problem.message for problem in problems))

@@ -1,5 +1,6 @@
 """A folder of photographs, each with a .txt file of the same stem: one caption per line that is not blank.
 
+Or a folder of photographs alone, where no captions are asked for.
 Image ids are paths within the folder; the order is theirs by code point, never the file system's.
 """
 
@@ -18,6 +19,9 @@ from clipbench.errors import ClipbenchError, DatasetError, InputError, Problem
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import split_lines
 
+CLOSED = (".heic", ".heif", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".psd", ".svg", ".jxl")
+"""Endings of pictures that people have beside photographs and that are not opened; convert them to JPEG."""
+
 
 def parse(request: ReadRequest) -> Parsed:
     """Return the captions of every photograph below the folder, hidden files and folders passed over.
@@ -34,9 +38,11 @@ def parse(request: ReadRequest) -> Parsed:
             )
     links = request.follow_links
     images = sorted(f for f in files_below(photographs, links=links) if f.lower().endswith(SUFFIXES))
-    texts = {f.removesuffix(".txt"): f for f in sorted(files_below(root, links=links)) if f.endswith(".txt")}
     if not images:
         raise DatasetError(f"{photographs} holds no photographs", _hint(photographs, links=links))
+    if request.no_captions:
+        return _photographs_alone(photographs, images, links=links)
+    texts = {f.removesuffix(".txt"): f for f in sorted(files_below(root, links=links)) if f.endswith(".txt")}
     problems: list[Problem] = []
     rows: list[Row] = []
     owners: dict[str, str] = {}
@@ -72,6 +78,22 @@ def _hint(folder: Path, *, links: bool) -> str:
     if not links and any(f.lower().endswith(SUFFIXES) for f in files_below(folder, links=True)):
         return "--follow-links goes into folders that are links"
     return f"supported: {' '.join(SUFFIXES)}"
+
+
+def _photographs_alone(root: Path, images: Sequence[str], *, links: bool) -> Parsed:
+    """Return the photographs without captions, with a word on pictures of formats that are not opened."""
+    problems: list[Problem] = []
+    rows: list[Row] = []
+    for image in images:
+        try:
+            clean(image, "the file name")
+        except FieldError as error:
+            problems.append(Problem(str(root), 0, f"{image!a}: {error}"))
+        else:
+            rows.append(Row(image, image, None))
+    closed = sorted(file for file in files_below(root, links=links) if file.lower().endswith(CLOSED))
+    message = f"{plural(len(closed), 'picture')} of a format that is not opened passed over"
+    return Parsed(tuple(rows), note("pictures-not-opened", message, closed), tuple(problems))
 
 
 def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:

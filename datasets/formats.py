@@ -187,7 +187,8 @@ def _recognise_folder(path: Path) -> Detected:
     if any(f.suffix.lower() in SUFFIXES and spelling(str(f.with_suffix(""))) in stems for f in inside):
         return Detected("folder", "it holds photographs with .txt files of the same name")
     raise DatasetError(
-        f"{path} holds no photographs with .txt files of the same name", "give the caption file itself"
+        f"{path} holds no photographs with .txt files of the same name",
+        "give the caption file itself, or --no-captions for the photographs alone",
     )
 
 

@@ -153,6 +153,7 @@ def _check(request: ReadRequest, form: Format) -> None:
         raise DatasetError(
             f"allowed missing share {request.allow_missing} is not within 0..1", "--allow-missing 0.05"
         )
+    _check_no_captions(request, form)
     if request.captions_only and request.follow_links:
         raise DatasetError("--follow-links means nothing with --captions-only", "leave one of them out")
     if request.captions_only and request.images is not None:
@@ -173,6 +174,15 @@ def _check(request: ReadRequest, form: Format) -> None:
         if present and option not in form.options:
             users = ", ".join(f.name for f in FORMATS.values() if option in f.options)
             raise DatasetError(f"the format {form.name} knows no {option}", f"{option} is for: {users}")
+
+
+def _check_no_captions(request: ReadRequest, form: Format) -> None:
+    if request.no_captions and (form.name != "folder" or request.captions_only):
+        raise DatasetError(
+            "--no-captions takes the photographs of a folder", "--images FOLDER --no-captions alone"
+        )
+    if request.no_captions and (request.drop_uncaptioned or request.max_captions is not None):
+        raise DatasetError("with --no-captions there are no captions to choose from", "leave the option out")
 
 
 def _choose(request: ReadRequest, form: Format, rows: Sequence[Row]) -> _Choice:
@@ -255,6 +265,8 @@ def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, 
         return (Problem(str(choice.split_list or request.captions), 0, "names no image"),), ()
     bare = [sample.id for sample in choice.samples if not sample.captions]
     problems: list[Problem] = []
+    if request.no_captions:
+        return (), ()  # as it was asked for
     if bare and len(bare) == len(choice.samples):
         message = f"none of {plural(len(bare), 'image')} has a caption"
         problems.append(Problem(str(request.captions), 0, message))
@@ -315,6 +327,8 @@ def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
         source["follow_links"] = True
     if request.drop_uncaptioned:
         source["drop_uncaptioned"] = True
+    if request.no_captions:
+        source["no_captions"] = True
     if request.allow_missing:
         source["allow_missing"] = request.allow_missing
         source["listed_without_captions"] = [listed.name for listed in choice.unknown]

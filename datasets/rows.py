@@ -71,6 +71,8 @@ class ReadRequest:
     drop_uncaptioned: leave out images without captions; they are kept otherwise, as distractors.
     splits: how the collection is cut into several datasets, None for one.
     allow_missing: share in 0..1 of images that may lack a usable photograph, and of listed names without an image.
+    no_captions: take the photographs of a folder alone, whatever texts lie beside them; those that cannot be
+    read are told and may be any number.
     """
 
     captions: Path
@@ -91,6 +93,12 @@ class ReadRequest:
     drop_uncaptioned: bool = False
     allow_missing: float = 0.0
     splits: SplitPlan | None = None
+    no_captions: bool = False
+
+    @property
+    def missing_allowed(self) -> float:
+        """The share of images that may lack a usable photograph."""
+        return 1.0 if self.no_captions else self.allow_missing
 
     @property
     def caption_policy(self) -> str:

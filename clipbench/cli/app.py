@@ -28,6 +28,7 @@ from clipbench.cli import (
     report,
     robustness,
     runs,
+    search,
     store,
 )
 from clipbench.cli.console import print_error
@@ -59,6 +60,7 @@ app.add_typer(adapt.app, name="adapt")
 app.command("replicate")(replicate.replicate)
 app.command("run")(replicate.run)
 app.add_typer(index.app, name="index")
+app.command("search")(search.search)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

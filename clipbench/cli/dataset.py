@@ -52,6 +52,7 @@ class SourceOptions:
         "Folder the image paths start from. [default: beside the captions]", metavar="FOLDER"
     )
     captions_only: bool = switch("Take no photographs.", "--captions-only")
+    no_captions: bool = switch("Take the photographs of a folder alone, to search them.", "--no-captions")
     split: str | None = option("Take this split; several joined by +.", metavar="SPLIT")
     split_file: Path | None = option(
         "Take the images this file names, one per line, in its order.", metavar="FILE"
@@ -94,6 +95,8 @@ class SourceOptions:
 
         # A folder of photographs with .txt files beside them needs no other name.
         captions = self.images if self.captions is None and self.form in {None, FOLDER} else self.captions
+        if self.no_captions and (self.captions is not None or self.images is None):
+            raise typer.BadParameter("--no-captions goes with --images FOLDER, and without --captions")
         if (captions is None) != (self.form in DRAWN):
             raise typer.BadParameter(
                 "name the caption file with --captions, or a folder of photographs with .txt files with --images; "
@@ -103,7 +106,7 @@ class SourceOptions:
             raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
         return ReadRequest(
             captions=captions or Path(),
-            format=self.form,
+            format=FOLDER if self.no_captions and self.form is None else self.form,
             name=name,
             images=self.images,
             captions_only=self.captions_only,
@@ -120,6 +123,7 @@ class SourceOptions:
             drop_uncaptioned=self.drop_uncaptioned,
             allow_missing=self.allow_missing,
             splits=self._splits(),
+            no_captions=self.no_captions,
         )
 
     def _columns(self) -> Columns:
@@ -174,11 +178,15 @@ def add(
     for one in collected.added:
         typer.echo(f"{one.stored.name}: {_described(one)}")
     if not quiet:
-        note(f"next: {_next([quote(one.stored.name) for one in collected.added])}")
+        bare = not any(one.dataset.captions for one in collected.added)
+        note(f"next: {_next([quote(one.stored.name) for one in collected.added], bare=bare)}")
 
 
-def _next(names: Sequence[str]) -> str:
+def _next(names: Sequence[str], *, bare: bool) -> str:
+    """Return what to do with datasets that were added; bare: they have no captions."""
     first, *others = names
+    if bare:
+        return f"clipbench embed {first} --model MODEL; clipbench search WORDS --dataset {first}"
     if others:
         return f"clipbench adapt train {first} --val {others[0]} --model MODEL --name mine; clipbench evaluate {others[-1]} --model adapter:mine"
     return f"clipbench dataset lint {first}; clipbench evaluate {first} --model demo"
@@ -190,9 +198,14 @@ def _described(added: Added) -> str:
 
     dataset = added.dataset
     how = "added" if added.stored.created else "already stored with the same content"
+    captions = (
+        f"{len(dataset.captions):,} captions ({captions_per_image(dataset)} an image)"
+        if dataset.captions
+        else "no captions"
+    )
     return (
-        f"{how}: {len(dataset.samples):,} images, {len(dataset.captions):,} captions "
-        f"({captions_per_image(dataset)} an image), split {dataset.split}, fingerprint {short(dataset.fingerprint)}"
+        f"{how}: {len(dataset.samples):,} images, {captions}, split {dataset.split}, "
+        f"fingerprint {short(dataset.fingerprint)}"
     )
 
 

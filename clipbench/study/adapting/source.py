@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from clipbench.errors import EncoderError
 from clipbench.records import CLEAN, EncoderIdentity, Modality, Perturbation, image_key, text_key
 from clipbench.store.adapters import AdapterRecord, load_adapter, load_weights
@@ -119,6 +122,16 @@ class AdapterSource:
     def truncated(self, texts: Sequence[str]) -> int:
         """Return how many texts have more tokens than the base reads."""
         return self.base.truncated(texts)
+
+    def encode_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the adapted vectors of texts, stored nowhere."""
+        self._check_base()
+        return self._adapter.apply_to(self.base.encode_texts(texts), "text")
+
+    def encode_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the adapted vectors of prepared images, stored nowhere."""
+        self._check_base()
+        return self._adapter.apply_to(self.base.encode_pixels(pixels), "image")
 
     @cached_property
     def _adapter(self) -> Adapter:
