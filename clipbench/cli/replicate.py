@@ -138,7 +138,7 @@ def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | No
             raise
         except ClipbenchError as error:
             print_error(error)
-            failed.update(() if step.adds is None else {step.adds})
+            failed.update(step.adds)
     if not done:
         raise ClipbenchError(
             "no step of it could be run", "the same command with --dry-run says what it needs"
