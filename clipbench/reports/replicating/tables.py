@@ -55,8 +55,13 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
         if counted:
             hits = [None if one.figure.hits is None else f"{one.figure.hits:,} of {one.figure.of or 0:,}"]
         run: Cell = None if one.run is None else one.run if wide else short(one.run)
-        cells = (_number(published), _number(one.value), _number(gap), low, high, one.says)
-        rows.append((one.figure.name, *cells, *hits, run))
+        counted_value = one.figure.query is not None
+        cells = (
+            *(_count(value) if counted_value else value for value in (published, one.value, gap)),
+            low,
+            high,
+        )
+        rows.append((one.figure.name, *cells, one.says, *hits, run))
     notes = (
         f"published: {plan.recipe.source}",
         (
@@ -68,6 +73,6 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
     return Table(f"{plan.recipe.title}: published and here", tuple(columns), tuple(rows), notes)
 
 
-def _number(value: float | None) -> Cell:
-    """Return a count as a count: whole numbers above 1 have no decimals."""
-    return int(value) if value is not None and abs(value) > 1 and value == int(value) else value
+def _count(value: float | None) -> Cell:
+    """Return the answer to a question as a whole number where it is one."""
+    return int(value) if value is not None and value == int(value) else value
