@@ -9,6 +9,9 @@ from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.replicating.plan import Plan, PlannedStep
 from clipbench.study.replicating.verdicts import Verdict
 
+UNLIKE = "cannot be compared"
+"""How verdicts begin on figures of another model or other data."""
+
 
 def plan_tables(plan: Plan) -> tuple[Table, ...]:
     """Return what the study needs and has, and its steps as commands."""
@@ -45,6 +48,8 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
     columns += [Column("hits published", right=True)] if any(one.figure.hits for one in found) else []
     columns += [Column("run")]
     counted = any(one.figure.hits for one in found)
+    reasons = {one.says for one in found if one.says.startswith(UNLIKE)}
+    shared = None if wide or len(reasons) != 1 else next(iter(reasons))
     rows = []
     for one in found:
         gap, published = one.difference, one.figure.published
@@ -61,8 +66,10 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
             low,
             high,
         )
-        rows.append((one.figure.name, *cells, one.says, *hits, run))
+        says = UNLIKE if shared and one.says.startswith(UNLIKE) else one.says
+        rows.append((one.figure.name, *cells, says, *hits, run))
     notes = (
+        *((shared,) if shared else ()),
         f"published: {plan.recipe.source}",
         (
             "low and high: the 95 % cluster-bootstrap interval of our figure, less the published one; "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.errors import ClipbenchError
+from clipbench.keys import digest, short
 from clipbench.records import Dataset
 from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.engine import Store
@@ -62,6 +63,12 @@ class PlannedStep:
     adds: tuple[str, ...] = ()
 
     @property
+    def made(self) -> tuple[str, ...]:
+        """What later steps may need of it: datasets, and a model under its name."""
+        named = self.words[self.words.index("--name") + 1] if "--name" in self.words else None
+        return self.adds if named is None else (*self.adds, f"adapter:{named}")
+
+    @property
     def line(self) -> str:
         """The command as it is typed."""
         return shlex.join(("clipbench", *self.words))
@@ -69,7 +76,11 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its words filled in. model: words of the model; roles: the name of each role's dataset."""
+    """A study with its words filled in.
+
+    model: words of the model; roles: the name of each role's dataset; replaced: the dataset in place of the study's
+    first; tag: the word that stands for {tag}.
+    """
 
     recipe: Recipe
     model: tuple[str, ...]
@@ -77,6 +88,7 @@ class Plan:
     states: tuple[DataState, ...]
     steps: tuple[PlannedStep, ...]
     replaced: str | None
+    tag: str
 
     @property
     def model_words(self) -> tuple[str, str | None]:
@@ -96,16 +108,21 @@ def plan(store: Store, recipe: Recipe, asked: Asked) -> Plan:
         states = [_chosen(store, first, asked.on)]
     else:
         states = [_state(store, role, data) for role, data in recipe.data.items()]
-    words = {**roles, "model": shlex.join(model), "data": str(asked.data or "DATA")}
+    tag = short(digest("study", [recipe.title, list(model), dict(roles)]), 6)
+    words = {**roles, "model": shlex.join(model), "data": str(asked.data or "DATA"), "tag": tag}
     adding = _adding(recipe, states, words, asked)
     ready = {one.name for one in states if one.present}
     ready |= {name for step in adding if not step.lacking for name in step.adds}
-    steps = [*adding]
+    steps, unmade = [*adding], set[str]()
     for step in recipe.steps:
         needed = [roles[role] for role in WORD.findall(step.run) if role in roles]
-        gone = ", ".join(name for name in dict.fromkeys(needed) if name not in ready)
-        steps.append(PlannedStep(step.what, _filled(step.run, words), f"needs {gone}" if gone else ""))
-    return Plan(recipe, model, roles, tuple(states), tuple(steps), asked.on)
+        command = _filled(step.run, words)
+        gone = [name for name in dict.fromkeys(needed) if name not in ready]
+        gone += sorted(unmade.intersection(command))
+        planned = PlannedStep(step.what, command, f"needs {', '.join(gone)}" if gone else "")
+        unmade.update(planned.made if gone else ())
+        steps.append(planned)
+    return Plan(recipe, model, roles, tuple(states), tuple(steps), asked.on, tag)
 
 
 def _adding(

@@ -31,8 +31,9 @@ UNFIT = (("dataset", "remove"), ("dataset", "rename"), ("runs", "delete"), ("ann
 WORD = re.compile(r"(?<!\{)\{([a-z_]+)\}(?!\})")
 """A word of a step that is filled in: a role of the data, or one of `FILLED`. {{type}} stands for {type} itself."""
 
-FILLED = ("model", "data")
-"""Beside the roles of the data: the model's options, and the folder of the data."""
+FILLED = ("model", "data", "tag")
+"""Beside the roles of the data: the model's options, the folder of the data, and a word that tells what was made with
+this model on these data from what was made with others (for names of adapters and tags)."""
 
 SUFFIX = ".toml"
 
