@@ -169,7 +169,7 @@ def _everything(shown: Shown) -> Table:
     columns = (
         *(
             Column(name)
-            for name in ("cell", "head", "loss", "alpha", "rate", "temperature", "control", "chosen")
+            for name in ("cell", "head", "loss", "alpha", "share", "rate", "temperature", "control", "chosen")
         ),
         *(Column(name) for name in ("place", "dataset", "operation", "level", "direction", "metric")),
         *(Column(name) for name in ("zero_shot", "mean", "sd", "delta", "low", "high", "p")),
@@ -190,6 +190,7 @@ def _full(shown: Shown, key: Key, effect: Effect) -> tuple[TableCell, ...]:
         cell.head,
         cell.loss,
         cell.alpha,
+        cell.share,
         cell.rate,
         cell.temperature,
         cell.control,

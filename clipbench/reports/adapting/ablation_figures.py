@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 LABELS: Mapping[str, str] = {
     "alpha": "α, share of the residual",
+    "share": "share that is kept of a trained head",
     "rate": "learning rate",
     "temperature": "temperature",
 }
+
+SHARES = ("alpha", "share")
+"""Axes from 0 (the base) to 1, in small multiples; the others are logarithmic."""
 
 
 def write_ablation_figures(shown: Shown, folder: Path) -> tuple[Path, ...]:
@@ -61,7 +65,7 @@ def _against(shown: Shown, axis: str) -> Figure:
             panels[panel] = [
                 Series(label, _points(shown, own, axis, place, number)) for label, own in lines.items()
             ]
-            if axis != "alpha":
+            if axis not in SHARES:
                 continue
             level = shown.numbers.effect(cells[0], place, number, shown.metric).zero_shot
             ends = sorted({float(getattr(cell, axis)) for cell in cells})
@@ -72,7 +76,7 @@ def _against(shown: Shown, axis: str) -> Figure:
         shown.label,
         "95% interval of the difference from zero-shot",
     )
-    if axis == "alpha":
+    if axis in SHARES:
         return curve_grid(panels, text)
     flat = [
         Series(f"{panel}, {line.label}" if len(lines) > 1 else panel, line.points)
