@@ -77,7 +77,7 @@ def _against(shown: Shown, axis: str) -> Figure:
         "95% interval of the difference from zero-shot",
     )
     if axis in SHARES:
-        return curve_grid(panels, text)
+        return curve_grid(panels, text, zero="zero-shot")
     flat = [
         Series(f"{panel}, {line.label}" if len(lines) > 1 else panel, line.points)
         for panel, own in panels.items()
@@ -161,7 +161,8 @@ def _clean_robust(shown: Shown) -> Figure:
 def _trade(
     shown: Shown, text: FigureText, at: Callable[[Cell], tuple[float, float]], zero_shot: tuple[float, float]
 ) -> Figure:
-    cells = shown.ablation.cells
+    recipe = shown.ablation.request.recipe
+    cells = [cell for cell in shown.ablation.cells if not cell.is_base(recipe) and cell.share > 0]
     points = [zero_shot, *(at(cell) for cell in cells)]
     edge = set(pareto(points))
     scanned = shown.ablation.request.grid.scanned
