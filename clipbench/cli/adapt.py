@@ -105,6 +105,32 @@ def show(
 
 
 @app.command()
+@expanded
+def interpolate(
+    adapter: AdapterArgument,
+    at: Annotated[
+        str, Option("--at", metavar="X,...", help="0:1:0.25 (from, to, step) or 0.5: 0 the base, 1 the head.")
+    ] = "0:1:0.25",
+    encoder: EncoderOptions = EncoderOptions(),
+    quiet: QuietOption = False,
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Keep a share of what a trained head learned: each share is an adapter of its own, and nothing is trained.
+
+    The dial between what it learned and what it forgot. RSUM is of the validation set: to see what the origin keeps,
+    evaluate there.
+    """
+    from clipbench.reports.adapting.tables import interpolated_table
+    from clipbench.study.adapting.shrinking import between
+    from clipbench.study.robustness.levels import levels_of
+
+    with at_work(open_at(store), f"adapter:{adapter}", encoder, quiet) as (source, bars):
+        done = between(source, levels_of(at), bars)
+    emit(interpolated_table(adapter, done), output.chosen)
+
+
+@app.command()
 def export(
     adapter: AdapterArgument,
     out: Annotated[Path, Option("--out", "-o", metavar="FILE", help="File to write (.safetensors).")],

@@ -55,6 +55,9 @@ class ReportFlags:
     anchors: bool = switch(
         "Hold the runs against published numbers, each with its source.", "--anchors", panel=OTHER
     )
+    transfer: bool = switch(
+        "Every model and adapter on every dataset, clean and perturbed.", "--transfer", panel=OTHER
+    )
 
 
 RunsArgument = Annotated[

@@ -25,7 +25,7 @@ from clipbench.store.engine import Store
 from clipbench.study.adapting.fair import checked_scores
 from clipbench.study.adapting.model_folders import NewModel, model_request, refuse_taken_name, save_model
 from clipbench.study.adapting.prepared import Prepared, changeable, prepare, towers_of, tunable
-from clipbench.study.adapting.splits import Split, load_split, refuse_shared
+from clipbench.study.adapting.splits import Split, load_split, refuse_shared, seen_before
 from clipbench.study.adapting.training import Listen, Trained, split_notes
 from clipbench.study.embedding.models import EncoderSource, VectorSource
 from clipbench.study.output.whole_files import whole_file
@@ -99,7 +99,7 @@ def finetune_model(
     state = _tuned(tuned, request.recipe, (splits[0], splits[1]), _unfinished(store, key), (progress, listen))
     stored = _store(source, encoder, request, key, (splits[0], splits[1], state))
     _unfinished(store, key).unlink(missing_ok=True)
-    notes = list(split_notes(splits[0], splits[1]))
+    notes = list(split_notes(splits[0], splits[1], seen_before(splits[0], splits[1])))
     if state.best_epoch.number == 0:
         notes.append(
             f"no epoch did better on {validation.name} than no change: {stored.name} is the base itself"
