@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from clipbench.study.comparing.grouping import Queries, grouping
 from clipbench.study.comparing.groups import QueryGroup
 from clipbench.study.comparing.resampling import Draws, run_intervals
 from clipbench.study.comparing.values import MEDIAN, QueryValues, metric_names, per_query
-from clipbench.study.runs.loaded import load_run
+from clipbench.study.runs.loaded import LoadedRun, load_run
 
 METRICS = ("hit@1", "hit@5", "hit@10", "MRR")
 """What is told of each group where the run has it."""
@@ -62,12 +62,19 @@ def by_group(store: Store, run: StoredRun, request: CompareRequest) -> GroupedRu
     needed = (*names, MEDIAN) if by == RANKS else names
     values = [per_query([loaded], one, needed) for one in common]
     grouped = grouping(store, by, request.policy, Queries([loaded], common, values))
-    draws = Draws(request.resamples, request.seed, request.confidence)
+    draws = Draws(request.resamples, request.seed, float(str(loaded.protocol["confidence"])))
     whole = QueryGroup("", {part.direction: np.ones(len(part.ids), dtype=np.bool_) for part in values})
-    found = [row for group in (whole, *grouped.groups) for row in _rows(group, values, names, draws)]
+    found = [_as_stored(row, loaded) for row in _rows(whole, values, names, draws)]
+    found += [row for group in grouped.groups for row in _rows(group, values, names, draws)]
     # What a rank in the baseline does to differences is nothing to one run.
     notes = () if by == RANKS else grouped.notes
     return GroupedRun(run, by, tuple(found), notes)
+
+
+def _as_stored(row: GroupValues, loaded: LoadedRun) -> GroupValues:
+    """Return the values of all queries with the run's own intervals, as every other table shows them."""
+    stored = [(name, loaded.metrics[row.direction, name]) for name, _ in row.values]
+    return replace(row, values=tuple((name, Estimate(m.value, m.low, m.high)) for name, m in stored))
 
 
 def _rows(
