@@ -74,7 +74,7 @@ def train(
         notes(done.notes)
         if not done.created:
             note("note: this training was stored before; nothing was computed again")
-    emit(adapter_tables(done.adapter), output.chosen)
+    emit(adapter_tables(done.adapter, brief=not output.for_programs), output.chosen)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
 

@@ -26,6 +26,7 @@ from clipbench.cli.report_options import FilterOptions
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
+    from clipbench.store.runs import StoredRun
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
@@ -61,16 +62,37 @@ def list_(
 @expanded
 def show(
     run: RunArgument = "latest",
+    by: Annotated[
+        str | None,
+        Option(
+            "--by",
+            metavar="GROUPS",
+            help="Its queries by groups instead: column:NAME, missing or missing:NAME, caption-length, rank-bucket, "
+            "word:WORD, category.",
+        ),
+    ] = None,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
-    """Show every number of a run with its interval, and where the run comes from."""
+    """Show every number of a run with its interval, and where the run comes from; or where it is good and bad."""
     from clipbench.reports.runs import run_facts, run_table
     from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store, to_read=True)
     stored, wide = resolve_one(at, run), output.for_programs
+    if by is not None:
+        _emit_groups(at, stored, by, output)
+        return
     emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
+
+
+def _emit_groups(store: Store, run: StoredRun, by: str, output: OutputOptions) -> None:
+    from clipbench.reports.run_groups import group_table
+    from clipbench.study.comparing.by_group import by_group
+    from clipbench.study.comparing.comparison import CompareRequest
+
+    grouped = by_group(store, run, CompareRequest(by=by))
+    emit(group_table(grouped, wide=output.for_programs), output.chosen)
 
 
 @app.command()

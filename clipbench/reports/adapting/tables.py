@@ -68,8 +68,12 @@ def _row(one: AdapterRecord) -> tuple[Cell, ...]:
     )
 
 
-def adapter_tables(one: AdapterRecord) -> list[Table]:
-    """Return what an adapter is, and what every epoch of its training came to."""
+EPOCHS = 15
+"""About how many epochs are shown where a training has just been done."""
+
+
+def adapter_tables(one: AdapterRecord, *, brief: bool = False) -> list[Table]:
+    """Return what an adapter is, and what every epoch of its training came to; brief: some epochs, the best among them."""
     facts: list[tuple[Cell, ...]] = [
         ("key", one.key),
         ("encoder", one.encoder),
@@ -94,7 +98,8 @@ def adapter_tables(one: AdapterRecord) -> list[Table]:
         )
     best = int(_number(one.record.get("best_epoch")))
     epochs: list[tuple[Cell, ...]] = []
-    for entry in one.log:
+    entries = [entry for entry in one.log if not brief or _is_shown(entry["epoch"], best, len(one.log))]
+    for entry in entries:
         scores: Mapping[str, float] = entry["scores"]
         epochs.append(
             (
@@ -116,10 +121,12 @@ def adapter_tables(one: AdapterRecord) -> list[Table]:
         Column("rsum", "RSUM", digits=1),
         Column("best", " "),
     )
-    note = "R@1 and RSUM are of the validation set; epoch 0 is before any training"
+    notes = ["R@1 and RSUM are of the validation set; epoch 0 is before any training"]
+    if len(entries) < len(one.log):
+        notes.append(f"{len(entries)} of {len(one.log)} epochs; all of them: clipbench adapt show {one.name}")
     return [
         Table(f"adapter {one.name}", (Column("what"), Column("value")), tuple(facts)),
-        Table("training", columns, tuple(epochs), (note,)),
+        Table("training", columns, tuple(epochs), tuple(notes)),
     ]
 
 
@@ -149,6 +156,10 @@ def _last(one: AdapterRecord) -> Mapping[str, float]:
     best = one.record.get("best_epoch")
     scores: Mapping[str, float] = next(e["scores"] for e in one.log if e["epoch"] == best)
     return scores
+
+
+def _is_shown(epoch: int, best: int, count: int) -> bool:
+    return epoch in {best, count - 1} or epoch % -(-count // EPOCHS) == 0
 
 
 def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
