@@ -60,8 +60,8 @@ def standing_table(store: Store, rows: Sequence[Standing], validation: str, orig
 def _origin(store: Store, one: Standing) -> dict[str, float]:
     if one.origin is None:
         return {}
-    metrics = metrics_of(store, [one.origin.key], ["hit@1", "RSUM"])[one.origin.key]
-    return {f"{metric.direction} {metric.name}".lower(): metric.value for metric in metrics}
+    metrics = metrics_of(store, [one.origin.key], ["hit@1", "rsum"])[one.origin.key]
+    return {f"{metric.direction} {metric.name}": metric.value for metric in metrics}
 
 
 def _lost(one: Standing, own: dict[str, float], first: dict[str, float]) -> tuple[Cell, ...]:
