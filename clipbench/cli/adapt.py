@@ -159,12 +159,15 @@ def import_(
 
 @app.command()
 def delete(adapter: AdapterArgument, yes: YesOption = False, store: StoreOption = None) -> None:
-    """Delete an adapter. Its vectors and runs stay."""
+    """Delete an adapter, a fine-tuned model with its folder. Vectors and runs stay."""
     from clipbench.store.adapters import delete_adapter, load_adapter
+    from clipbench.study.adapting.model_folders import is_model, remove_folder
 
     at = open_at(store)
     record = load_adapter(at, adapter)
     if not yes:
         typer.confirm(f"delete adapter {record.name}?", abort=True, err=True)
     delete_adapter(at, record.key)
+    if is_model(record):
+        remove_folder(at, record)
     typer.echo(f"deleted adapter {record.name}")
