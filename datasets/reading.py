@@ -296,7 +296,9 @@ def _hint(
     folder: Path | None,
 ) -> str:
     if any(" would be the same photograph as " in problem.message for problem in missing):
-        return "name every photograph by its whole path, without --file-names-only, or rename the files"
+        return (
+            "name every photograph in one way, by its whole path (no --file-names-only), or rename the files"
+        )
     if missing:
         return hint(missing, folder)
     if uncaptioned:

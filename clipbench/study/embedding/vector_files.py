@@ -43,17 +43,21 @@ CAPTION = "caption"
 ID_COLUMNS = {"image": ("image_path", "key", "id"), "text": ("caption_id", "image_path", "key", "id")}
 
 
+FLOAT32: np.dtype[np.floating[Any]] = np.dtype(np.float32)
+
+
 @dataclass(frozen=True)
 class Vectors:
     """Vectors as a file holds them: float32 (n, D), and the id of each row. `file` is for messages.
 
-    captions: where the ids are images' and the vectors are texts', what each of them says; else None.
+    dtype: the type that it has them in, float32 for finer ones. captions: where the ids are images' and the vectors are texts', what each of them says; else None.
     """
 
     file: str
     ids: tuple[str, ...]
     rows: npt.NDArray[np.float32]
     captions: tuple[str, ...] | None = None
+    dtype: np.dtype[np.floating[Any]] = FLOAT32
 
 
 def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
@@ -90,7 +94,9 @@ def _without_ids(path: Path, rows: int, modality: Modality) -> DatasetError:
 
 def _matched(path: Path, names: Sequence[str], rows: npt.NDArray[np.floating[Any]]) -> Vectors:
     _check_count(path, len(rows), len(names))
-    return Vectors(str(path), tuple(names), np.ascontiguousarray(rows, dtype=np.float32))
+    numbers = np.ascontiguousarray(rows, dtype=np.float32)
+    coarse = rows.dtype if rows.dtype.itemsize < numbers.itemsize else numbers.dtype
+    return Vectors(str(path), tuple(names), numbers, dtype=coarse)
 
 
 def _check_count(path: Path, rows: int, names: int) -> None:
