@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clipbench.keys import Json, short
 from clipbench.records import DIRECTIONS, Metric, filled, perturbation_name
+from clipbench.reports.chance import chance_lines, chance_notes
 from clipbench.reports.left_out import left_out_notes, left_out_words, notes_of
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
@@ -80,7 +81,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     keys = [run.key for run in runs]
     if wide:
         return _wide_list(runs, metrics_of(store, keys), left_out(store, keys))
-    stored = metrics_of(store, keys, {name for _, name, _, _ in HEADLINE})
+    stored = metrics_of(store, keys, {*(name for _, name, _, _ in HEADLINE), "chance-hit@1", "queries"})
     numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
     columns: dict[Column, Sequence[Cell]] = {
         Column("run"): [short(run.key) for run in runs],
@@ -102,7 +103,9 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
-        return Table("Runs", tuple(said), rows, (_legend(runs), *notes_of(left_out(store, keys))))
+        chance = chance_lines({short(run.key): found for run, found in zip(runs, numbers, strict=True)})
+        notes = (_legend(runs), *notes_of(left_out(store, keys)), *chance)
+        return Table("Runs", tuple(said), rows, notes)
     if filters != RunFilter() and list_runs(store, RunFilter(limit=1)):
         none, hint = "none that these filters let through", "all of them: clipbench runs list"
     else:
@@ -232,6 +235,7 @@ def _run_notes(run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
         f"run {short(run.key)}; {positives}; {ties}",
         *_methods(metrics),
         *left_out_notes([run]),
+        *chance_notes(metrics),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from clipbench.keys import Json, short
+from clipbench.reports.chance import chance_lines
 from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.sweeps import StoredSweep
@@ -116,6 +117,7 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
         place = where.get(str(request.get("apply")), "")
         lines.append(f"dB: mean PSNR of the pictures as the model sees them; corruptions applied to {place}")
     lines += left_out_notes([summary.clean_run])
+    lines += chance_lines({"clean": summary.clean, **{_setting(e): _means(e) for e in summary.effects}})
     lines += _unlike(summary)
     idle = [f"{e.operation} {e.level:g}" for e in summary.effects if e.audit.get("changed") == 0]
     if idle:
@@ -123,12 +125,20 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
     return (*lines, *source_notes(request))
 
 
+def _setting(effect: Effect) -> str:
+    return f"{effect.operation} {effect.level:g}"
+
+
+def _means(effect: Effect) -> Mapping[Name, float]:
+    return {name: values.mean for name, values in effect.values.items()}
+
+
 def _unlike(summary: SweepSummary) -> list[str]:
     """Return what is said of settings that ranked other images than the clean run."""
     unlike = [effect for effect in summary.effects if effect.lacking]
     if not unlike:
         return []
-    named = ", ".join(f"{effect.operation} {effect.level:g}" for effect in unlike)
+    named = ", ".join(_setting(effect) for effect in unlike)
     reasons = {id_: reason for effect in unlike for id_, reason in effect.lacking.items()}
     shown = "; ".join(f"{id_}: {reason}" for id_, reason in list(reasons.items())[:MOST_NAMED])
     more = f"; and {len(reasons) - MOST_NAMED:,} more" if len(reasons) > MOST_NAMED else ""
