@@ -127,7 +127,9 @@ def test_the_manifest_says_what_the_files_are(tmp_path: Path) -> None:
             assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
 
 
-def test_the_csv_is_safe_for_spreadsheets_and_json_lines_are_exact(home: Path, tmp_path: Path) -> None:
+def test_the_csv_is_safe_for_spreadsheets_and_is_taken_back_as_json_lines_are(
+    home: Path, tmp_path: Path
+) -> None:
     texts = ["=1+1 is two", "+ a dog", "a plain one", "tab\there"]
     file = write_csv(tmp_path / "odd.csv", [(f"p00{i}.png", text) for i, text in enumerate(texts)])
     good("dataset", "add", "odd", "--captions", file, "--images", home.parent / "toys" / "photos", "-q")
@@ -139,11 +141,8 @@ def test_the_csv_is_safe_for_spreadsheets_and_json_lines_are_exact(home: Path, t
         cells = list(csv.DictReader(sheet))
     assert [cell["original"] for cell in cells] == ["'=1+1 is two", "'+ a dog", "a plain one", "tab\there"]
     sweep = ("robustness", "sweep", "odd", "--model", "toy", "-q", "--from-file")
-    good(*sweep, stem.with_suffix(".jsonl"))
-    told = refused(*sweep, stem.with_suffix(".csv"))
-    assert "2 problems" in told
-    assert "csv:2: caption" in told
-    assert "the .jsonl beside this file is exact" in told
+    by_lines = good(*sweep, stem.with_suffix(".jsonl"), "--json").out
+    assert json.loads(good(*sweep, stem.with_suffix(".csv"), "--json").out)[1] == json.loads(by_lines)[1]
 
 
 def test_exported_pictures_are_the_corrupted_pixels(home: Path, tmp_path: Path) -> None:

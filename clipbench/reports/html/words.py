@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
-from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, run_labels
 from clipbench.reports.chance import chance_lines
+from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, run_labels
 from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.runs import POSITIVES, TIES
 from clipbench.reports.tables import Cell, Column, Table

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from clipbench.datasets.listing import alone, spelling
-from clipbench.failures.exchange import Entry, unguarded
+from clipbench.failures.exchange import Entry, unfitted, unguarded
 from clipbench.failures.items import Failure
 from clipbench.records import Dataset
 
@@ -151,7 +151,7 @@ def _by_text(row: Entry, catalogue: Catalogue) -> int:
 def _same_text(row: Entry, catalogue: Catalogue, place: int) -> str | None:
     """Return a remark where text and caption differ in blanks. Raises MatchError where they say different things."""
     text = catalogue.dataset.captions[place].text
-    if text in {row.caption, unguarded(row.caption)}:
+    if text in {row.caption, unguarded(row.caption)} or unfitted(text) == unfitted(row.caption):
         return None
     if _plain(text) in {_plain(row.caption), _plain(unguarded(row.caption))}:
         return TRIMMED

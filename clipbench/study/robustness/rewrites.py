@@ -14,12 +14,16 @@ from pathlib import Path
 from clipbench.datasets.listing import alone, spelling, visible
 from clipbench.datasets.textfile import json_fault, read_text
 from clipbench.errors import ClipbenchError, InputError, Problem
+from clipbench.failures.exchange import unguarded
 from clipbench.perturb.resources import Rewrites
 from clipbench.records import Dataset
 from clipbench.tabular.table import read_table
 from clipbench.tabular.text import split_lines
 
 ID, TEXT, ORIGINAL = "caption_id", "text", "original"
+EXPORTED = frozenset((ID, TEXT, ORIGINAL, "operation", "level", "seed"))
+"""Columns of the table that `robustness export` writes."""
+
 TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (*TABLES, *LINES)
@@ -139,7 +143,10 @@ def _table_rows(path: Path) -> Iterator[_Row]:
             f"the first line names the columns: {ID},{TEXT}",
         )
     faults = [_Row(problem.line, {}, problem.message) for problem in table.problems]
-    yield from sorted((*(_Row(row.line, table.named(row)) for row in table.rows), *faults), key=_line)
+    rows = [_Row(row.line, table.named(row)) for row in table.rows]
+    if set(table.header) >= EXPORTED:  # our own table, whose cells were guarded for spreadsheets
+        rows = [_Row(row.line, {name: unguarded(cell) for name, cell in row.cells.items()}) for row in rows]
+    yield from sorted((*rows, *faults), key=_line)
 
 
 def _line(row: _Row) -> int:
