@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cli_toys import added, environment, good, refused, write_csv
+from cli_toys import added, collection, environment, good, refused, write_csv
 
 from clipbench.perturb.image_streams import generator
 from clipbench.perturb.registry import image_operation
@@ -206,3 +206,17 @@ def test_faults_of_a_file_are_told_together_with_their_lines(tmp_path: Path) -> 
     assert "17 problems" in told
     assert f"{file}:2: the dataset has no caption nobody" in told
     assert "has no rewrite" in told
+
+
+def test_a_preview_passes_over_photographs_that_cannot_be_shown_and_names_them(tmp_path: Path) -> None:
+    file = collection(tmp_path, 4)
+    good("dataset", "add", "some", "--captions", file, "--images", tmp_path / "photos", "-q")
+    names = sorted(path.name for path in (tmp_path / "photos").iterdir())
+    for name in names[1:]:
+        (tmp_path / "photos" / name).write_bytes(b"no picture")
+    words = ("robustness", "preview", "some", "--perturb", "flip", "--n", "2", "--out", tmp_path / "sheets")
+    done = good(*words)
+    assert len(list((tmp_path / "sheets").iterdir())) == 1
+    assert "is not shown: the file has changed" in done.err
+    (tmp_path / "photos" / names[0]).unlink()
+    assert "cannot be shown, nor can any other" in refused(*words)

@@ -22,6 +22,7 @@ from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
 from clipbench.study.embedding import hdf5_trial
 from clipbench.study.output.escapes import MARK, restored
+from clipbench.tabular.text import decode_text, split_lines
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
 MAGIC_NPY = b"\x93NUMPY"
@@ -217,13 +218,7 @@ def _check_size(path: Path, dataset: Any) -> None:
 
 
 def _id_lines(path: Path) -> list[str]:
-    data = read_foreign(path, LARGEST_IDS, error=DatasetError)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"cannot read the ids in {path}: {error}") from error
-    lines = text.replace("\r\n", "\n").split("\n")
-    return lines if lines[-1] else lines[:-1]
+    return split_lines(decode_text(read_foreign(path, LARGEST_IDS, error=DatasetError), str(path)).text)
 
 
 def _clip_retrieval(folder: Path, modality: Modality) -> Vectors:
