@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from clipbench.cli import completion
+from clipbench.cli.console import notes
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import (
@@ -166,10 +167,13 @@ def _told_by_ending(out: Path) -> LedgerFormat:
 
 
 def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None:
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.bundles.writing import write_bundle
     from clipbench.study.comparing.references import resolve_runs
 
-    written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
+    chosen = resolve_runs(at, runs)
+    written = write_bundle(at, chosen, bundle, force=force)
+    notes(left_out_notes(chosen))
     typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
 
 
@@ -178,13 +182,16 @@ def _write_top(
 ) -> None:
     """Write the first items of one run's queries."""
     from clipbench.reports.ledger import top_table, write_ledger
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.comparing.references import resolve_one
     from clipbench.study.runs.loaded import load_run
 
     if form not in {"csv", "parquet"}:
         raise typer.BadParameter("--top is written as csv or parquet; trec has its first items anyway")
-    listed = top_table(at, load_run(at, resolve_one(at, run)), depth, direction)
+    loaded = load_run(at, resolve_one(at, run))
+    listed = top_table(at, loaded, depth, direction)
     write_ledger(listed, out, form=form, force=force)
+    notes(left_out_notes([loaded.run]))
     if out != STDOUT:
         typer.echo(f"wrote {out}: {len(listed.rows):,} items")
 
@@ -195,11 +202,13 @@ def _write_ledger(
     """Write one run's queries as a table, or as another tool reads them."""
     from clipbench.reports.bridges import write_clip_benchmark, write_trec
     from clipbench.reports.ledger import ledger_table, write_ledger
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.comparing.references import resolve_one
     from clipbench.study.evaluation.protocol import directions_of
     from clipbench.study.runs.loaded import load_run
 
     loaded = load_run(at, resolve_one(at, run))
+    notes(left_out_notes([loaded.run]))
     if form == "trec":
         if out == STDOUT:
             raise typer.BadParameter("TREC runs and qrels go to a folder: --out FOLDER")
