@@ -136,7 +136,14 @@ def add(
         notes(collected.notes)
     typer.echo(f"{name}: {_described(collected)}")
     if not quiet:
-        note(f"next: clipbench dataset lint {quote(name)}; clipbench evaluate {quote(name)} --model demo")
+        note(f"next: clipbench dataset lint {quote(name)}; {_evaluation(name, drawn=source.form == SCENES)}")
+
+
+def _evaluation(name: str, *, drawn: bool) -> str:
+    """Return how to go on to an evaluation: the bundled model knows nothing but the drawn scenes."""
+    if drawn:
+        return f"clipbench evaluate {quote(name)} --model demo"
+    return f"clipbench evaluate {quote(name)} --model MODEL (clipbench models lists those on this machine)"
 
 
 def _described(collected: Collected) -> str:

@@ -82,7 +82,7 @@ def evaluate(
     at, tags = open_at(store, to_read=True), tag or ()  # what is stored can be read anywhere
     for word in tags:
         check_tag(word)  # before the run is made, not after
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, dataset, model, encoder, quiet) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
     if not quiet and not done.created:
         note("note: this run was stored before; nothing was computed again")

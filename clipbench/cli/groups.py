@@ -11,7 +11,7 @@ class InOrderOfWork(TyperGroup):
     """The whole command line, its commands listed as one comes to need them; typer sorts groups to the end."""
 
     order: ClassVar[tuple[str, ...]] = (
-        *("demo", "dataset", "embed", "evaluate", "robustness", "annotate"),
+        *("demo", "dataset", "models", "embed", "evaluate", "robustness", "annotate"),
         *("report", "runs", "store", "doctor"),
     )
 
