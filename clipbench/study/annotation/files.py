@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipbench.datasets.textfile import parse_json
 from clipbench.errors import DatasetError, InputError, Problem
-from clipbench.failures.exchange import CLASSIC, Entry, entry, missing_columns
+from clipbench.failures.exchange import ANNOTATOR, CLASSIC, SOURCE_FILE, Entry, entry, missing_columns
 from clipbench.foreign_files import read_foreign
 from clipbench.keys import bytes_digest
 from clipbench.study.annotation.exchange_json import json_entries
@@ -25,7 +25,10 @@ PACKED = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file that was read: its rows, what was remarkable about it, and everything wrong with it."""
+    """A label file that was read: its rows, what was remarkable about it, and everything wrong with it.
+
+    who: the column that says of each row who labelled it, "" where none does.
+    """
 
     path: Path
     kind: str
@@ -33,6 +36,7 @@ class LabelFile:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    who: str = ""
 
 
 def read_labels(path: Path) -> LabelFile:
@@ -62,7 +66,9 @@ def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
         )
         raise InputError(f"{path} is no label file", [Problem(str(path), table.header_line, message)])
     entries = tuple(entry(row.line, dict(zip(header, row.cells, strict=True))) for row in table.rows)
-    return LabelFile(path, kind, digest, entries, tuple(q.message for q in table.quirks), table.problems)
+    who = next((name for name in (ANNOTATOR, SOURCE_FILE) if name in header), "")
+    quirks = tuple(quirk.message for quirk in table.quirks)
+    return LabelFile(path, kind, digest, entries, quirks, table.problems, who)
 
 
 def _columns(header: Sequence[str]) -> list[str]:
