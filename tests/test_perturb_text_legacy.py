@@ -89,7 +89,7 @@ def test_a_caption_without_words_stays_empty() -> None:
 
 
 def test_the_parameters_name_all_that_matters() -> None:
-    assert LegacyStream().parameters == {
+    assert LegacyStream().parameters("word-shuffle") == {
         "stream": "legacy",
         "rates": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
         "shuffle": "fresh",

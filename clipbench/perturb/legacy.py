@@ -36,10 +36,13 @@ class LegacyStream:
     rates: tuple[float, ...] = SOURCE_RATES
     shuffle: ShuffleStream = "fresh"
 
-    @property
-    def parameters(self) -> dict[str, Json]:
-        """What a stored perturbation must say of it."""
-        return {"stream": "legacy", "rates": list(self.rates), "shuffle": self.shuffle}
+    def parameters(self, *operations: str) -> dict[str, Json]:
+        """Return what a stored setting of these operations must say of the stream.
+
+        The dropout does not depend on the shuffle, and is found again where earlier versions stored it.
+        """
+        shuffle = self.shuffle if "word-shuffle" in operations else "shared"
+        return {"stream": "legacy", "rates": list(self.rates), "shuffle": shuffle}
 
 
 SOURCE_STUDY = LegacyStream()
@@ -64,11 +67,7 @@ def legacy_texts(
 
 def legacy_perturbation(operation: str, level: float, legacy: LegacyStream = SOURCE_STUDY) -> Perturbation:
     """Return the record of one setting of the legacy stream."""
-    parameters = legacy.parameters
-    if operation == "word-dropout":
-        # The dropout does not depend on it, and is found again where earlier versions stored it.
-        parameters["shuffle"] = "shared"
-    return Perturbation(operation, "text", level, legacy.seed, parameters)
+    return Perturbation(operation, "text", level, legacy.seed, legacy.parameters(operation))
 
 
 def legacy_dropout(texts: Sequence[str], rate: float, legacy: LegacyStream = SOURCE_STUDY) -> tuple[str, ...]:
