@@ -1,7 +1,6 @@
 """The page in a real browser: by keyboard, by touch, without a network, and for a screen reader."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -401,8 +400,6 @@ def test_the_page_fits_every_screen_without_scrolling_or_broken_words(
         if width < 500:
             tall = "return document.getElementById('zoom-left').getBoundingClientRect().height"
             assert chrome.execute_script(tall) >= 44
-        if os.environ.get("SHOTS"):
-            chrome.save_screenshot(f"/tmp/fb/shot-{width}.png")
     finally:
         chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
