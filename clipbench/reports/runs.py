@@ -49,6 +49,9 @@ POSITIVES: Mapping[str, str] = {
     "equal-captions": "right is every image with an equal caption",
 }
 
+SPELLED = "t2i: captions find images; i2t: images find captions"
+"""What the two directions are; it stands beneath every table that heads columns with them."""
+
 LEFT_OUT = 5
 """Images without a usable photograph that a table names; the store has all of them."""
 
@@ -104,7 +107,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
-        return Table("Runs", tuple(said), rows, (_legend(runs),))
+        return Table("Runs", tuple(said), rows, (_legend(runs), SPELLED))
     if filters != RunFilter() and list_runs(store, RunFilter(limit=1)):
         none, hint = "none that these filters let through", "all of them: clipbench runs list"
     else:
@@ -225,6 +228,7 @@ def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple
     protocol = filled(run.spec.protocol)
     ties, positives = TIES[str(protocol["ties"])], POSITIVES[str(protocol["positives"])]
     return (
+        SPELLED,
         f"run {short(run.key)}; {positives}; {ties}",
         *_methods(metrics),
         *_left_out(store, run),
