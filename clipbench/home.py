@@ -27,6 +27,11 @@ class Home:
         return self.root / "embeddings"
 
     @property
+    def indexes(self) -> Path:
+        """Folder of the files of indexes."""
+        return self.root / "indexes"
+
+    @property
     def artifacts(self) -> Path:
         """Folder of drawn scenes, figures and other files that can be made again."""
         return self.root / "artifacts"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from clipbench.datasets.listing import visible
-from clipbench.datasets.photographs import LINKED, NOWHERE, Photograph, inspect
+from clipbench.datasets.photographs import LINKED, LINKED_TEXT, NOWHERE, Photograph, inspect
 from clipbench.datasets.rows import Note, ReadRequest, Row, note, plural
 from clipbench.errors import Problem
 from clipbench.foreign_files import inside
@@ -64,7 +64,7 @@ def attach(
     ]
     message = f"{plural(len(spelt), 'photograph')} spelt otherwise on the disk (Unicode form, percent signs)"
     notes = note("spelt-otherwise", message, spelt)
-    if len(problems) > request.allow_missing * len(samples):
+    if len(problems) > request.missing_allowed * len(samples):
         return Attached(tuple(out), (*problems, *collisions), notes)
     message = f"{len(problems):,} of {plural(len(samples), 'photograph')} missing or unreadable"
     notes += note("missing-photographs", message, (problem.message for problem in problems))
@@ -73,7 +73,7 @@ def attach(
 
 def hint(problems: Sequence[Problem], folder: Path | None) -> str:
     """Return what to do about photographs that are missing or unreadable."""
-    if any(problem.message.endswith(LINKED) for problem in problems):
+    if any(problem.message.endswith((LINKED, LINKED_TEXT)) for problem in problems):
         return (
             "--follow-links takes photographs that are links out of their folder, as in Hugging Face snapshots, "
             "DVC and git-annex; --allow-missing 1 records them as unreadable"

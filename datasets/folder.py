@@ -1,5 +1,6 @@
 """A folder of photographs, each with a .txt file of the same stem: one caption per line that is not blank.
 
+Or a folder of photographs alone, where no captions are asked for.
 Image ids are paths within the folder; the order is theirs by code point, never the file system's.
 """
 
@@ -11,11 +12,15 @@ from pathlib import Path
 
 from clipbench.datasets.fields import FieldError, clean
 from clipbench.datasets.listing import spelling, visible
+from clipbench.datasets.photographs import LINKED_TEXT, NOWHERE
 from clipbench.datasets.rows import Parsed, ReadRequest, Row, note, plural
 from clipbench.datasets.textfile import read_bytes, read_text
 from clipbench.errors import ClipbenchError, DatasetError, InputError, Problem
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import split_lines
+
+CLOSED = (".heic", ".heif", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".psd", ".svg", ".jxl")
+"""Endings of pictures that people have beside photographs and that are not opened; convert them to JPEG."""
 
 
 def parse(request: ReadRequest) -> Parsed:
@@ -31,10 +36,13 @@ def parse(request: ReadRequest) -> Parsed:
             raise DatasetError(
                 f"{folder} is no folder", "give the folder that holds photographs and .txt files"
             )
-    images = sorted(f for f in _files(photographs) if f.lower().endswith(SUFFIXES))
-    texts = {f.removesuffix(".txt"): f for f in sorted(_files(root)) if f.endswith(".txt")}
+    links = request.follow_links
+    images = sorted(f for f in files_below(photographs, links=links) if f.lower().endswith(SUFFIXES))
     if not images:
-        raise DatasetError(f"{photographs} holds no photographs", f"supported: {' '.join(SUFFIXES)}")
+        raise DatasetError(f"{photographs} holds no photographs", _hint(photographs, links=links))
+    if request.no_captions:
+        return _photographs_alone(photographs, images, links=links)
+    texts = {f.removesuffix(".txt"): f for f in sorted(files_below(root, links=links)) if f.endswith(".txt")}
     problems: list[Problem] = []
     rows: list[Row] = []
     owners: dict[str, str] = {}
@@ -51,7 +59,7 @@ def parse(request: ReadRequest) -> Parsed:
             problems.append(Problem(str(root / text), 0, f"could belong to {owners[stem]} or {image}"))
             continue
         owners[stem] = image
-        rows += _captions(root, image, text, problems)
+        rows += _captions(root, image, text, problems, links=links)
     strays = [file for stem, file in texts.items() if stem not in owners and stem not in respelt.values()]
     message = f"{plural(len(strays), '.txt file')} without a photograph of the same name"
     notes = note("captions-without-photograph", message, strays)
@@ -64,6 +72,28 @@ def parse(request: ReadRequest) -> Parsed:
         f"{plural(len(pairs), '.txt file')} spelt otherwise than the photograph (Unicode form, percent signs)"
     )
     return Parsed(tuple(rows), notes + note("spelt-otherwise", message, pairs), tuple(problems))
+
+
+def _hint(folder: Path, *, links: bool) -> str:
+    if not links and any(f.lower().endswith(SUFFIXES) for f in files_below(folder, links=True)):
+        return "--follow-links goes into folders that are links"
+    return f"supported: {' '.join(SUFFIXES)}"
+
+
+def _photographs_alone(root: Path, images: Sequence[str], *, links: bool) -> Parsed:
+    """Return the photographs without captions, with a word on pictures of formats that are not opened."""
+    problems: list[Problem] = []
+    rows: list[Row] = []
+    for image in images:
+        try:
+            clean(image, "the file name")
+        except FieldError as error:
+            problems.append(Problem(str(root), 0, f"{image!a}: {error}"))
+        else:
+            rows.append(Row(image, image, None))
+    closed = sorted(file for file in files_below(root, links=links) if file.lower().endswith(CLOSED))
+    message = f"{plural(len(closed), 'picture')} of a format that is not opened passed over"
+    return Parsed(tuple(rows), note("pictures-not-opened", message, closed), tuple(problems))
 
 
 def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
@@ -82,14 +112,14 @@ def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _captions(root: Path, image: str, text: str | None, problems: list[Problem]) -> list[Row]:
+def _captions(root: Path, image: str, text: str | None, problems: list[Problem], *, links: bool) -> list[Row]:
     nothing = [Row(image, image, None)]
     if text is None:
         return nothing
     file = root / text
     try:
-        if not file.resolve().is_relative_to(root.resolve()):
-            problems.append(Problem(str(file), 0, "is a link that leaves the folder"))
+        if not links and not file.resolve().is_relative_to(root.resolve()):
+            problems.append(Problem(str(file), 0, LINKED_TEXT if file.exists() else NOWHERE))
             return []
         if not read_bytes(file).strip():
             return nothing
@@ -103,14 +133,21 @@ def _captions(root: Path, image: str, text: str | None, problems: list[Problem])
     return [Row(image, image, line) for line in lines if line.strip()] or nothing
 
 
-def _files(root: Path) -> Iterator[str]:
+def files_below(root: Path, *, links: bool) -> Iterator[str]:
+    """Yield the files below a folder as paths within it. links: go into folders that are links, too."""
+
     def refuse(error: OSError) -> None:
         raise DatasetError(
             f"cannot read {error.filename}: {error.strerror}", "check its permissions"
         ) from error
 
-    for folder, inner, names in os.walk(root, onerror=refuse):
-        inner[:] = [name for name in inner if not name.startswith(".")]
+    walked = {os.path.realpath(root)}
+    for folder, inner, names in os.walk(root, onerror=refuse, followlinks=links):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if links:  # a folder that links lead to twice is read once, so that a circle of them ends
+            real = {name: os.path.realpath(Path(folder) / name) for name in inner}
+            inner[:] = [name for name in inner if real[name] not in walked]
+            walked |= {real[name] for name in inner}
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
         yield from (prefix + name for name in names if not name.startswith("."))

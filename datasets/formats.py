@@ -182,12 +182,13 @@ def _recognise_folder(path: Path) -> Detected:
             raise DatasetError(
                 f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
             )
-    inside = list(path.rglob("*"))
+    inside = [Path(name) for name in folder.files_below(path, links=True)]
     stems = {spelling(str(file.with_suffix(""))) for file in inside if file.suffix == ".txt"}
     if any(f.suffix.lower() in SUFFIXES and spelling(str(f.with_suffix(""))) in stems for f in inside):
         return Detected("folder", "it holds photographs with .txt files of the same name")
     raise DatasetError(
-        f"{path} holds no photographs with .txt files of the same name", "give the caption file itself"
+        f"{path} holds no photographs with .txt files of the same name",
+        "give the caption file itself, or --no-captions for the photographs alone",
     )
 
 

@@ -21,6 +21,7 @@ MISSING = "missing"
 LEAVES = "the path leaves the images folder"
 OUTSIDE = f"unreadable: {LEAVES}"
 LINKED = "unreadable: is a link that leads out of the images folder"
+LINKED_TEXT = "is a link that leads out of the folder of captions"
 """What `--follow-links` allows: Hugging Face snapshots, DVC and git-annex keep the files elsewhere."""
 
 NOWHERE = f"{MISSING}: a link to a file that is not there"

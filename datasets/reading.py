@@ -7,13 +7,15 @@ is written anywhere, so nothing can be half imported.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.datasets import flickr8k, selection
 from clipbench.datasets.attaching import attach, hint
 from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
-from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, note, plural
+from clipbench.datasets.photographs import LINKED_TEXT, NOWHERE
+from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, SplitPlan, note, plural
+from clipbench.datasets.splitting import split_positions
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import inside
 from clipbench.keys import Json, file_digest
@@ -30,10 +32,15 @@ PROBE = 200
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A dataset and what is worth saying about how it was read."""
+    """A dataset and what is worth saying about how it was read.
+
+    columns, cells: the other columns of a table, and what they hold for each sample, by an image's first row.
+    """
 
     dataset: Dataset
     notes: tuple[Note, ...]
+    columns: tuple[str, ...] = ()
+    cells: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,10 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     rows, own, clashes = selection.number(parsed.rows, file)
     notes += parsed.notes + own
     problems = parsed.problems + clashes
+    links = tuple(p for p in problems if p.message in {LINKED_TEXT, NOWHERE})
     if not rows:
-        raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")])
+        advice = hint(links, request.captions) if links else None
+        raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")], advice)
     choice = _choose(request, form, rows)
     folder, found = _images_folder(request, form, choice.samples)
     attached = attach(request, folder, choice.samples, rows, on_progress)
@@ -82,7 +91,9 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     notes += choice.notes + found + attached.notes
     problems += choice.problems + attached.problems + uncaptioned
     if problems:
-        raise InputError(f"cannot read {file}", problems, _hint(attached.problems, uncaptioned, folder))
+        raise InputError(
+            f"cannot read {file}", problems, _hint(problems, attached.problems + links, uncaptioned, folder)
+        )
     dataset = Dataset(
         name=request.name or request.captions.resolve().stem,
         format=form.name,
@@ -92,7 +103,34 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
         image_folder=folder,
         source=_source(request, choice),
     )
-    return Reading(dataset, notes + bare)
+    first = {row.image: row.cells for row in reversed(rows)}
+    cells = tuple(first[sample.id] for sample in dataset.samples) if parsed.columns else ()
+    return Reading(dataset, notes + bare, parsed.columns, cells)
+
+
+def cut(reading: Reading, plan: SplitPlan) -> tuple[Reading, ...]:
+    """Return the splits of a reading as datasets of their own, called NAME-train, NAME-val and NAME-test.
+
+    Raises DatasetError as `split_positions` does.
+    """
+    whole = reading.dataset
+    parts = split_positions(whole.samples, reading.columns, reading.cells, plan)
+    made: dict[str, Json] = {"make_splits": plan.words, "split_seed": plan.seed, "group_by": plan.group_by}
+    return tuple(
+        Reading(
+            replace(
+                whole,
+                name=f"{whole.name}-{split}",
+                split=split,
+                samples=tuple(whole.samples[place] for place in places),
+                source={**whole.source, **made},
+            ),
+            (),
+            reading.columns,
+            tuple(reading.cells[place] for place in places) if reading.columns else (),
+        )
+        for split, places in parts.items()
+    )
 
 
 def _format(request: ReadRequest) -> tuple[Format, tuple[Note, ...]]:
@@ -115,11 +153,17 @@ def _check(request: ReadRequest, form: Format) -> None:
         raise DatasetError(
             f"allowed missing share {request.allow_missing} is not within 0..1", "--allow-missing 0.05"
         )
+    _check_no_captions(request, form)
     if request.captions_only and request.follow_links:
         raise DatasetError("--follow-links means nothing with --captions-only", "leave one of them out")
     if request.captions_only and request.images is not None:
         raise DatasetError(
             "an images folder was given together with --captions-only", "leave one of them out"
+        )
+    if request.columns.templates and (request.columns.caption or request.columns.caption_id):
+        raise DatasetError(
+            "captions are composed by --caption-template, so no column holds them",
+            "leave --caption-column and --caption-id-column out; {COLUMN} in a template is the column's text",
         )
     given = {
         "columns": request.columns != Columns(),
@@ -130,6 +174,15 @@ def _check(request: ReadRequest, form: Format) -> None:
         if present and option not in form.options:
             users = ", ".join(f.name for f in FORMATS.values() if option in f.options)
             raise DatasetError(f"the format {form.name} knows no {option}", f"{option} is for: {users}")
+
+
+def _check_no_captions(request: ReadRequest, form: Format) -> None:
+    if request.no_captions and (form.name != "folder" or request.captions_only):
+        raise DatasetError(
+            "--no-captions takes the photographs of a folder", "--images FOLDER --no-captions alone"
+        )
+    if request.no_captions and (request.drop_uncaptioned or request.max_captions is not None):
+        raise DatasetError("with --no-captions there are no captions to choose from", "leave the option out")
 
 
 def _choose(request: ReadRequest, form: Format, rows: Sequence[Row]) -> _Choice:
@@ -212,6 +265,8 @@ def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, 
         return (Problem(str(choice.split_list or request.captions), 0, "names no image"),), ()
     bare = [sample.id for sample in choice.samples if not sample.captions]
     problems: list[Problem] = []
+    if request.no_captions:
+        return (), ()  # as it was asked for
     if bare and len(bare) == len(choice.samples):
         message = f"none of {plural(len(bare), 'image')} has a caption"
         problems.append(Problem(str(request.captions), 0, message))
@@ -234,13 +289,20 @@ def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, 
     return tuple(problems), notes
 
 
-def _hint(missing: Sequence[Problem], uncaptioned: Sequence[Problem], folder: Path | None) -> str:
+def _hint(
+    problems: Sequence[Problem],
+    missing: Sequence[Problem],
+    uncaptioned: Sequence[Problem],
+    folder: Path | None,
+) -> str:
     if any(" would be the same photograph as " in problem.message for problem in missing):
         return "name every photograph by its whole path, without --file-names-only, or rename the files"
     if missing:
         return hint(missing, folder)
     if uncaptioned:
         return "--allow-missing 1 reads the rest and names these in the notes"
+    if any(problem.message.endswith((" is empty", " is missing")) for problem in problems):
+        return "mend the file and run the command again; --require COLUMN leaves out rows where it is empty"
     return "mend the file and run the command again"
 
 
@@ -257,10 +319,16 @@ def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
         }
     if request.sample is not None:
         source |= {"sample": request.sample, "seed": request.seed}
+    if request.columns.templates:
+        source["caption_templates"] = [template.text for template in request.columns.templates]
+    if request.columns.required:
+        source["required_columns"] = list(request.columns.required)
     if request.follow_links:
         source["follow_links"] = True
     if request.drop_uncaptioned:
         source["drop_uncaptioned"] = True
+    if request.no_captions:
+        source["no_captions"] = True
     if request.allow_missing:
         source["allow_missing"] = request.allow_missing
         source["listed_without_captions"] = [listed.name for listed in choice.unknown]

@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipbench.datasets.caption_template import CaptionTemplate
 from clipbench.errors import DatasetError, Problem
 from clipbench.tabular.records import Quoting
+
+IMAGE = "image"
+"""Splits are grouped by photographs alone where nothing else is said."""
 
 EXAMPLES = 5
 """How many examples a note or finding names; the count is always complete."""
@@ -18,13 +22,36 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns (or JSON fields) to use; None looks for the well-known names."""
+    """Names of the columns (or JSON fields) to use; None looks for the well-known names.
+
+    templates: compose the captions of each row from its columns, in place of a caption column.
+    required: rows in which one of these columns is empty are left out.
+    """
 
     image: str | None = None
     caption: str | None = None
     image_id: str | None = None
     caption_id: str | None = None
     split: str | None = None
+    templates: tuple[CaptionTemplate, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """How a collection is cut. shares: of train, val and test, in whatever unit; 0 makes no such split.
+
+    group_by: "image", "text", or a column's name. Equal photographs stay together whatever it is.
+    """
+
+    shares: tuple[float, float, float]
+    seed: int = 0
+    group_by: str = IMAGE
+
+    @property
+    def words(self) -> str:
+        """The shares as they are typed."""
+        return "/".join(f"{share:g}" for share in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +69,10 @@ class ReadRequest:
     meta: the ids of a frozen caption list ("coco-frozen"). file_names_only: drop the folders from image paths.
     follow_links: take photographs that are links out of their folder (Hugging Face, DVC, git-annex).
     drop_uncaptioned: leave out images without captions; they are kept otherwise, as distractors.
+    splits: how the collection is cut into several datasets, None for one.
     allow_missing: share in 0..1 of images that may lack a usable photograph, and of listed names without an image.
+    no_captions: take the photographs of a folder alone, whatever texts lie beside them; those that cannot be
+    read are told and may be any number.
     """
 
     captions: Path
@@ -62,6 +92,13 @@ class ReadRequest:
     follow_links: bool = False
     drop_uncaptioned: bool = False
     allow_missing: float = 0.0
+    splits: SplitPlan | None = None
+    no_captions: bool = False
+
+    @property
+    def missing_allowed(self) -> float:
+        """The share of images that may lack a usable photograph."""
+        return 1.0 if self.no_captions else self.allow_missing
 
     @property
     def caption_policy(self) -> str:
@@ -99,6 +136,7 @@ class Row:
     image: the image's id. path: its file, relative to the images folder, None where the source names none.
     caption: the exact text, None for an image without captions. caption_id: None has it numbered
     `<image>#<n>`, n counting from 0 within the image. line: 1-based, 0 where lines mean nothing (JSON).
+    cells: what the columns that play no role hold, one for each of `Parsed.columns`.
     """
 
     image: str
@@ -107,6 +145,7 @@ class Row:
     caption_id: str | None = None
     split: str | None = None
     line: int = 0
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +166,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a format found: rows in the order of the source, remarks, and everything wrong with the file."""
+    """What a format found: rows in the order of the source, remarks, and everything wrong with the file.
+
+    columns: names of the other columns, whose values the rows hold as cells.
+    """
 
     rows: tuple[Row, ...]
     notes: tuple[Note, ...] = ()
     problems: tuple[Problem, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def note(kind: str, message: str, concerned: Iterable[str]) -> tuple[Note, ...]:

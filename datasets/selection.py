@@ -101,7 +101,9 @@ def of_split(rows: Sequence[Row], split: str | None) -> tuple[tuple[Row, ...], s
         only = names[0] if len(names) == 1 and None not in images else "all"
         return tuple(rows), only
     if not names:
-        hint = "--split-file LIST names the images of a split, one per line"
+        hint = (
+            "--split-file LIST names the images of a split, one per line; --make-splits 70/15/15 makes three"
+        )
         raise DatasetError(f"split {split!r} was asked, and this source records no splits", hint)
     wanted = split.split("+")
     for name in wanted:

@@ -7,10 +7,13 @@ texts, so a line that does not parse is a problem and never repaired.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from clipbench.datasets.fields import FieldError, Roles, own_numbers, roles, rows_of
+from clipbench.datasets.fields import FieldError, Roles, left_out, own_numbers, roles, rows_of
 from clipbench.datasets.rows import Columns, Note, Parsed, ReadRequest, Row, plural
 from clipbench.datasets.textfile import LARGEST, read_bytes
 from clipbench.errors import DatasetError, InputError, Problem
@@ -44,12 +47,18 @@ def parse(request: ReadRequest) -> Parsed:
     names = _roles(path, request.columns, table)
     rows: list[Row] = []
     problems = list(table.problems)
+    lacking: Counter[str] = Counter()
     for row in table.rows:
         try:
-            rows += rows_of(_filled(table.named(row), names), names, row.line)
+            record = _filled(table.named(row), names)
+            if lacks := names.lacking(record):
+                lacking[lacks] += 1
+            else:
+                rows += rows_of(record, names, row.line)
         except FieldError as error:
             problems.append(Problem(str(path), row.line, str(error)))
-    return Parsed(tuple(own_numbers(rows)), _notes(table), tuple(sorted(problems)))
+    notes = _notes(table) + left_out(lacking)
+    return Parsed(tuple(own_numbers(rows)), notes, tuple(sorted(problems)), names.others)
 
 
 def parse_parquet(request: ReadRequest) -> Parsed:
@@ -68,26 +77,40 @@ def parse_parquet(request: ReadRequest) -> Parsed:
     with parsing(path, "Parquet file", error=DatasetError):
         file = parquet.ParquetFile(io.BytesIO(data))
         present = list(file.schema_arrow.names)
+        plain = {name for name in present if _is_plain(file.schema_arrow.field(name).type)}
     try:
         names = roles(request.columns, present)
+        names = replace(names, others=tuple(name for name in names.others if name in plain))
     except FieldError as error:
         raise InputError(
             f"{path} lacks a column", [Problem(str(path), 0, str(error))], NAME_COLUMNS
         ) from error
-    asked = (names.image, names.caption, names.image_id, names.caption_id, names.split)
-    wanted = [name for name in asked if name is not None]
+    asked = (names.image, names.caption, names.image_id, names.caption_id, names.split, *names.required)
+    composed = [name for template in names.templates for name in template.columns]
+    wanted = list(dict.fromkeys(n for n in (*asked, *composed, *names.others) if n is not None))
     rows: list[Row] = []
     problems: list[Problem] = []
+    lacking: Counter[str] = Counter()
     number = 0
     with parsing(path, "Parquet file", error=DatasetError):
         for batch in file.iter_batches(columns=wanted):
             for value in batch.to_pylist():
                 number += 1
                 try:
-                    rows += rows_of(value, names, number)
+                    if lacks := names.lacking(value):
+                        lacking[lacks] += 1
+                    else:
+                        rows += rows_of(value, names, number)
                 except FieldError as error:
                     problems.append(Problem(str(path), number, f"row {number}: {error}"))
-    return Parsed(tuple(own_numbers(rows)), (), tuple(problems))
+    return Parsed(tuple(own_numbers(rows)), left_out(lacking), tuple(problems), names.others)
+
+
+def _is_plain(type_: Any) -> bool:
+    """Whether values of a Parquet type are kept: texts and numbers, not pictures and nested ones."""
+    from pyarrow import types
+
+    return not (types.is_nested(type_) or types.is_binary(type_) or types.is_large_binary(type_))
 
 
 def header_names(text: str) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ class NewLabel:
         """What the annotator wrote: equal means that nothing changed."""
         return (self.raw_category, self.raw_subtype, self.note)
 
+    @property
+    def says(self) -> tuple[bool, str, str, str]:
+        """Whether it is a label or takes one back, and what the annotator wrote."""
+        return (self.category is not None, *self.written)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLabel:
@@ -79,7 +84,10 @@ class StoredLabel:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All labels of one annotator from one source. dataset: key of the dataset they are about."""
+    """All labels of one annotator from one source. dataset: key of the dataset they are about.
+
+    Of several labels of one failure the last one counts, those before it are history.
+    """
 
     annotator: str
     source: Source
@@ -160,15 +168,21 @@ def annotators(store: Store) -> Mapping[str, str]:
 def _save(connection: Connection, batch: Batch) -> Saved:
     ids = failure_ids(connection, batch.dataset, [label.failure for label in batch.labels])
     person = _annotator_id(connection, batch.annotator, batch.kind)
-    before = _newest(connection, person, list(ids.values()))
+    history = _written(connection, person, list(ids.values()))
+    last = {label.failure.key: label for label in batch.labels}
     fresh: list[NewLabel] = []
     changed = 0
     for label in batch.labels:
-        known = before.get(ids[label.failure.key])
-        nothing = known is None and label.category is None and not label.note
-        if nothing or known == (label.category is not None, *label.written):
+        known = history.setdefault(ids[label.failure.key], [])
+        newest = last[label.failure.key]
+        if known[-1:] == [newest.says] or (not known and label.says == (False, "", "", "")):
             continue
-        changed += known is not None
+        if (
+            label is not newest and label.says in known
+        ):  # told before; the newest of a batch counts in any case
+            continue
+        changed += bool(known)
+        known.append(label.says)
         fresh.append(label)
     if fresh:
         source = _insert_source(connection, batch.source)
@@ -209,24 +223,21 @@ def _insert_source(connection: Connection, source: Source) -> int:
     return number
 
 
-def _newest(
+def _written(
     connection: Connection, person: int, failures: Sequence[int]
-) -> dict[int, tuple[bool, str, str, str]]:
+) -> dict[int, list[tuple[bool, str, str, str]]]:
+    """Return what a person wrote about each of the failures, the oldest first."""
     table = tables.annotation.c
     query = select(table.failure_id, table.category, table.raw_category, table.raw_subtype, table.note).where(
         table.annotator_id == person
     )
     wanted = set(failures)
-    return {
-        row.failure_id: (
-            row.category is not None,
-            text_out(row.raw_category),
-            text_out(row.raw_subtype),
-            text_out(row.note),
-        )
-        for row in connection.execute(query.order_by(table.id))
-        if row.failure_id in wanted
-    }
+    written: dict[int, list[tuple[bool, str, str, str]]] = {}
+    for row in connection.execute(query.order_by(table.id)):
+        if row.failure_id in wanted:
+            says = (text_out(row.raw_category), text_out(row.raw_subtype), text_out(row.note))
+            written.setdefault(row.failure_id, []).append((row.category is not None, *says))
+    return written
 
 
 def _row(label: NewLabel, failure: int, by: tuple[int, int], stamp: str) -> dict[str, Any]:

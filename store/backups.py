@@ -19,6 +19,7 @@ from clipbench.errors import StoreError
 from clipbench.foreign_files import open_foreign
 from clipbench.home import Home
 from clipbench.store.engine import Store
+from clipbench.store.indexes import index_path
 from clipbench.store.shard_files import most_bytes, shard_path
 from clipbench.store.shards import TEMPORARY, sync_folder
 from clipbench.store.sqlite_errors import translated
@@ -34,7 +35,7 @@ _TELLS = "A clipbench store backup is being made here, or was stopped. The same 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy that was made: its folder, vector files and bytes."""
+    """A copy that was made: its folder, files of vectors and of indexes, and bytes."""
 
     folder: Path
     files: int
@@ -42,7 +43,7 @@ class Backup:
 
 
 def backup(store: Store, folder: Path) -> Backup:
-    """Copy the database and its vector files to a new folder, which is a store itself; others may write.
+    """Copy the database and the files of its vectors and indexes to a new folder, which is a store itself; others may write.
 
     The copy holds what was finished when it began; artifacts can be made again and are left out. A folder in
     which a backup was killed is gone on with. Raises StoreError where the folder is the store's or there and
@@ -59,7 +60,7 @@ def backup(store: Store, folder: Path) -> Backup:
             _remove_partial_databases(copy)
             database = folder / f".{copy.database.name}{TEMPORARY}{uuid.uuid4().hex}"
             copy_database(store.home.database, database, uri=store.uri)
-            files = _copy_vectors(store, database, copy)
+            files = _copy_vectors(store, database, copy) + _copy_indexes(store, database, copy)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             database.replace(copy.database)
             (folder / MARKER).unlink()
@@ -84,7 +85,8 @@ def _check_place(store: Store, folder: Path) -> None:
 
 def _remove(copy: Home, *, new: bool) -> None:
     """Take away what was made, and the folder where it was new; what else is in it stays."""
-    shutil.rmtree(copy.embeddings, ignore_errors=True)
+    for made in (copy.embeddings, copy.indexes):
+        shutil.rmtree(made, ignore_errors=True)
     _remove_partial_databases(copy)
     copy.database.unlink(missing_ok=True)
     (copy.root / MARKER).unlink(missing_ok=True)
@@ -108,12 +110,23 @@ def _copy_vectors(store: Store, database: Path, copy: Home) -> int:
     return len(wanted)
 
 
+def _copy_indexes(store: Store, database: Path, copy: Home) -> int:
+    """Copy the files of the indexes that the copied database names."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT key, checksum, bytes FROM vector_index WHERE checksum IS NOT NULL ORDER BY id"
+        wanted = connection.execute(query).fetchall()
+    for key, checksum, size in wanted:
+        source = index_path(store, key)
+        _copy_checked(source, copy.indexes / source.name, checksum, size)
+    return len(wanted)
+
+
 def _copy_checked(source: Path, target: Path, checksum: str, limit: int) -> None:
-    """Copy a vector file. One that an unfinished backup left is written again: it may be cut off."""
+    """Copy a file of vectors or of an index. One that an unfinished backup left is written again: it may be cut off."""
     target.parent.mkdir(parents=True, exist_ok=True)
     hasher = hashlib.sha256()
     if not source.exists():
-        raise StoreError(f"the vector file {source} is gone", "clipbench store verify")
+        raise StoreError(f"the file {source} is gone", "clipbench store verify")
     target.unlink(missing_ok=True)
     with open_foreign(source, limit, error=StoreError) as reader, target.open("xb") as writer:
         while chunk := reader.read(CHUNK):
@@ -122,4 +135,4 @@ def _copy_checked(source: Path, target: Path, checksum: str, limit: int) -> None
         writer.flush()
         os.fsync(writer.fileno())
     if hasher.hexdigest() != checksum:
-        raise StoreError(f"the vector file {source} is not what was stored", "clipbench store verify")
+        raise StoreError(f"the file {source} is not what was stored", "clipbench store verify")

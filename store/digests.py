@@ -49,6 +49,7 @@ DIGESTED: Mapping[str, Digested] = MappingProxyType(
         "perturbation": Digested(),
         "vector_shard": Digested(),
         "embedding_set": Digested(children=("embedding_order",)),
+        "vector_index": Digested(),
         "run": Digested(children=("ledger", "shortlist", "metric")),
         "tag": Digested(("tag", "run_id")),
         "sweep": Digested(children=("sweep_run",)),

@@ -1,6 +1,6 @@
 """What nothing refers to: finding it, and removing it while others write.
 
-Knows who refers to whom: names and runs to datasets, runs to embedding sets, sets to shards. Rows go
+Knows who refers to whom: names and runs to datasets, runs and indexes to embedding sets, sets to shards. Rows go
 first and files after them, each under the write lock, so a row never stands without its file.
 """
 
@@ -19,7 +19,8 @@ from clipbench.home import Home
 from clipbench.records import Modality
 from clipbench.store import clock, tables
 from clipbench.store.columns import items_array, items_from
-from clipbench.store.engine import Store, writing
+from clipbench.store.engine import Store, reading, writing
+from clipbench.store.indexes import index_path
 from clipbench.store.rows import delete_final
 from clipbench.store.shard_files import is_inside, shard_findings
 from clipbench.store.shards import TEMPORARY
@@ -62,7 +63,7 @@ def gc(
 
     Gone are files of no shard, shards whose vectors are in no embedding set, texts without a vector, and
     datasets without name, run and labelled failure, with their embedding sets. unused: embedding sets without
-    a run too. damaged: shards whose file was looked at and is gone or not what was stored too, whatever their
+    a run or an index too. damaged: shards whose file was looked at and is gone or not what was stored too, whatever their
     age, so that the next command that wants their items encodes them again. Raises StoreError, and removes
     nothing, where a file cannot be looked at.
     """
@@ -95,10 +96,11 @@ def _paths(connection: Connection) -> set[str]:
 
 
 def _sets(connection: Connection, before: str, *, unused: bool) -> Iterator[Garbage]:
-    """Remove sets that no run uses, of datasets that have no name (of all, where `unused`)."""
+    """Remove sets that no run and no index uses, of datasets that have no name (of all, where `unused`)."""
     query = """SELECT id, key FROM embedding_set
       WHERE created_at < :before
         AND NOT EXISTS (SELECT 1 FROM run WHERE image_set_id = embedding_set.id OR text_set_id = embedding_set.id)
+        AND NOT EXISTS (SELECT 1 FROM vector_index WHERE embedding_set_id = embedding_set.id)
         AND (:unused OR NOT EXISTS
           (SELECT 1 FROM dataset_name WHERE dataset_name.dataset_id = embedding_set.dataset_id))
       ORDER BY id"""
@@ -192,9 +194,18 @@ def _files(
             continue
         if name in shards or path.lstat().st_mtime <= oldest:
             yield Garbage("file", name, _size(path)), path
-    for path in unfinished_copies(store.home):
+    for path in (*needless_index_files(store), *unfinished_copies(store.home)):
         if path.lstat().st_mtime <= oldest:
             yield Garbage("file", path.name, _size(path)), path
+
+
+def needless_index_files(store: Store) -> list[Path]:
+    """Return the files among those of indexes that belong to none: left by killed processes."""
+    files = sorted(store.home.indexes.glob("*")) + sorted(store.home.indexes.glob(".*"))
+    with reading(store) as connection:  # after the files, since rows come last
+        keys = connection.execute(select(tables.vector_index.c.key)).scalars().all()
+    known = {index_path(store, key) for key in keys}
+    return [path for path in files if path not in known]
 
 
 def unfinished_copies(home: Home) -> list[Path]:

@@ -41,6 +41,7 @@ _COUNTED = {
     "perturbations": tables.perturbation,
     "vector files": tables.vector_shard,
     "embedding sets": tables.embedding_set,
+    "indexes": tables.vector_index,
     "runs": tables.run,
     "metrics": tables.metric,
     "failures": tables.failure,
@@ -61,6 +62,7 @@ class StoreInfo:
     vectors: int
     database_bytes: int
     embedding_bytes: int
+    index_bytes: int
     artifact_bytes: int
     note: str = ""
 
@@ -82,6 +84,7 @@ def info(store: Store) -> StoreInfo:
         vectors=rows,
         database_bytes=database,
         embedding_bytes=_bytes_below(home.embeddings),
+        index_bytes=_bytes_below(home.indexes),
         artifact_bytes=_bytes_below(home.artifacts),
         note=store.source.note if store.source else "",
     )

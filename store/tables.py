@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from clipbench.store import adapter_tables, annotation_tables
+from clipbench.store import adapter_tables, annotation_tables, index_tables
 from clipbench.store.table_base import Row as Row  # noqa: PLC0414, said to be exported: migrations import it from here
 from clipbench.store.table_base import parent, reference
 
@@ -390,4 +390,5 @@ annotation = annotation_tables.annotation
 suggestion = annotation_tables.suggestion
 item_text = Row.metadata.tables["item_text"]
 content_digest = Row.metadata.tables["content_digest"]
+vector_index = index_tables.vector_index
 deletion = Row.metadata.tables["deletion"]

@@ -20,6 +20,7 @@ PARENTS = (
     "perturbation",
     "vector_shard",
     "embedding_set",
+    "vector_index",
     "run",
     "failure",
     "failure_sample",

@@ -22,7 +22,8 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, is_elsewhere, load_vectors, set_items
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
-from clipbench.store.garbage import unfinished_copies
+from clipbench.store.garbage import needless_index_files, unfinished_copies
+from clipbench.store.indexes import file_problem, ids_of, index_items, index_path, load_index
 from clipbench.store.perturbations import load_perturbation
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
 from clipbench.store.shard_files import look, shard_rows
@@ -69,6 +70,7 @@ def verify(store: Store, *, deep: bool = False, recompute: Recompute | None = No
             ("vector files", _vector_files(store)),
             ("embedding sets", _sets(store, deep=deep)),
             ("texts", _texts(store)),
+            ("indexes", _indexes(store)),
             ("runs", _runs(store, recompute)),
         )
     }
@@ -142,7 +144,7 @@ def _untidy(store: Store) -> Iterator[str]:
     with reading(store) as connection:
         known = set(connection.execute(select(tables.vector_shard.c.path)).scalars())
     left = [path for path in files if path.relative_to(folder).as_posix() not in known]
-    for path in (*left, *unfinished_copies(store.home)):
+    for path in (*left, *needless_index_files(store), *unfinished_copies(store.home)):
         yield f"{path} belongs to nothing that is stored"
 
 
@@ -239,6 +241,21 @@ def _texts(store: Store) -> Iterator[str | None]:
         for item, text in connection.execute(select(tables.item_text)):
             right = text_key(text_out(text)) == item
             yield None if right else f"the text {text_out(text)[:60]!r} is kept under the key of another"
+
+
+def _indexes(store: Store) -> Iterator[str | None]:
+    def check(key: str) -> str | None:
+        record = load_index(store, key)
+        embedding_set = find_set(store, record.content.embedding_set)
+        if record.content.key != key or embedding_set is None:
+            return f"index {record.name} describes another: {record.content.key}"
+        if index_items(store, key) != ids_of(load_dataset(store, record.dataset), embedding_set):
+            return f"index {record.name} names its items in another order than its vectors stand in"
+        if embedding_set.checksum != record.content.vectors:
+            return f"index {record.name} is of other vectors than its embedding set has"
+        return file_problem(index_path(store, key), record)
+
+    return _each("index", _keys(store, tables.vector_index), check)
 
 
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:

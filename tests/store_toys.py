@@ -30,10 +30,11 @@ from clipbench.records import (
     image_key,
     text_key,
 )
-from clipbench.store.datasets import save_dataset
-from clipbench.store.embeddings import EmbeddingSet, Encoding, save_set
+from clipbench.store.datasets import load_dataset, save_dataset
+from clipbench.store.embeddings import EmbeddingSet, Encoding, list_sets, save_set
 from clipbench.store.encoders import save_encoder
 from clipbench.store.engine import Store, open_store, reading
+from clipbench.store.indexes import IndexContent, IndexRecord, NewIndex, ids_of, save_index
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
 from clipbench.store.vectors import Pool
@@ -199,7 +200,7 @@ def toy_record(perturbation: Perturbation = CLEAN) -> RunRecord:
 
 
 def toy_extras(store: Store) -> None:
-    """Store an adapter of the toy encoder, and columns beside the toy dataset."""
+    """Store an adapter of the toy encoder, columns beside the toy dataset and an index of its images."""
     from clipbench.store.adapters import AdapterRecord, save_adapter
     from clipbench.store.dataset_columns import DatasetColumns, save_columns
 
@@ -210,3 +211,15 @@ def toy_extras(store: Store) -> None:
     )
     dataset = toy_dataset()
     save_columns(store, dataset.key, DatasetColumns(("type",), (("chair",),) * len(dataset.samples)))
+    toy_index(store)
+
+
+def toy_index(
+    store: Store, name: str = "toy-index", kind: str = "exact", data: bytes | None = None
+) -> IndexRecord:
+    """Store an index of the toy dataset's images with any bytes as its file, none where it is exact."""
+    images = next(one for one in list_sets(store) if one.modality == "image")
+    content = IndexContent(images.key, images.checksum, kind, {}, "1", 0)
+    write = None if data is None else lambda path: path.write_bytes(data)
+    items = ids_of(load_dataset(store, images.dataset), images)
+    return save_index(store, NewIndex(content, name, items, 0.5, write))

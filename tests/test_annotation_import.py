@@ -397,8 +397,80 @@ def test_label_studio_tasks_go_out_and_come_back(store: Store, tmp_path: Path) -
     path = file(tmp_path, json.dumps([{**task, "annotations": answers}]), name="project.json")
     take(store, path)
     ann, seven = newest_labels(store)
-    assert (ann.annotator, ann.subtype, ann.note) == ("ann", "nearduplicate", "same room")
+    assert (ann.annotator, ann.subtype, ann.note) == ("ann@example.org", "nearduplicate", "same room")
     assert (seven.annotator, seven.subtype) == ("user7", None)
+
+
+def studio(who: object, category: str, moment: str | None, number: int = 1) -> dict[str, object]:
+    """One annotation of Label Studio, with when it was made."""
+    result = [{"from_name": "category", "type": "choices", "value": {"choices": [category]}}]
+    dates = {} if moment is None else {"created_at": "2020-01-01T00:00:00.000000Z", "updated_at": moment}
+    return {"id": number, "completed_by": who, "result": result, **dates}
+
+
+def told(store: Store) -> list[tuple[str, str | None]]:
+    return [(label.annotator, label.category) for label in label_history(store)]
+
+
+def test_of_a_persons_several_annotations_the_newest_counts_and_the_older_are_history(
+    store: Store, tmp_path: Path
+) -> None:
+    save_sample(store, toy_sample(DATASET))
+    task = label_studio_task({"item": toy_failure(DATASET, 2, 2).key}, ("a.jpg", "b.jpg"))
+    answers = [  # as the file has them: by number, not by time, and in two time zones
+        studio(7, "Count", "2024-05-02T10:00:00.000000Z", 3),
+        studio(7, "Object", "2024-05-01T10:00:00.000000Z", 4),
+        studio(7, "Action", "2024-05-02T13:00:00.000000+02:00", 5),
+        studio(8, "Spatial", None, 6),
+    ]
+    (seven, _) = sorted(
+        take(store, file(tmp_path, json.dumps([{**task, "annotations": answers}]), name="p.json")),
+        key=lambda f: f.annotator,
+    )
+    assert "older annotation of the same person, kept as history (2)" in seven.notes
+    by_seven = [category for name, category in told(store) if name == "user7"]
+    assert by_seven == ["Object", "Count", "Action"]
+    assert {label.annotator: label.category for label in newest_labels(store)} == {
+        "user7": "Action",
+        "user8": "Spatial",
+    }
+    # A later export with one annotation more adds that one, and the history is not told again.
+    more = [*answers, studio(7, "Context", "2024-05-03T10:00:00.000000Z", 9)]
+    take(store, file(tmp_path, json.dumps([{**task, "annotations": more}]), name="later.json"))
+    assert [category for name, category in told(store) if name == "user7"] == [*by_seven, "Context"]
+
+
+def test_columns_that_differ_in_case_alone_are_not_taken_for_one(store: Store, tmp_path: Path) -> None:
+    (found,) = problems(store, file(tmp_path, f"{HEAD},Category", f"{row(0, 'Object')},Count"))
+    assert found == ("assign_A.csv", 1, "several columns are called category, upper and lower case aside")
+
+
+def test_two_people_whose_addresses_begin_alike_are_two(store: Store, tmp_path: Path) -> None:
+    save_sample(store, toy_sample(DATASET))
+    task = label_studio_task({"item": toy_failure(DATASET, 2, 2).key}, ("a.jpg", "b.jpg"))
+    people = ("ann@example.org", "ann@example.com", "ann_lee+x@example.org")
+    answers = [studio({"email": mail}, "Count", None, n) for n, mail in enumerate(people)]
+    take(store, file(tmp_path, json.dumps([{**task, "annotations": answers}]), name="p.json"))
+    assert {name for name, _ in told(store)} == set(people)
+
+
+def test_label_studios_small_json_is_read(store: Store, tmp_path: Path) -> None:
+    save_sample(store, toy_sample(DATASET))
+    item = toy_failure(DATASET, 2, 2).key
+    rows = [
+        {"id": 1, "item": item, "caption": "a red thing 1 0", "category": "Count", "annotator": 7,
+         "annotation_id": 2, "updated_at": "2024-05-02T10:00:00Z", "lead_time": 3.5},
+        {"id": 1, "item": item, "caption": "a red thing 1 0", "category": {"choices": ["Ambiguous"]},
+         "ambiguous_subtype": "nearduplicate", "notes": {"text": ["same", "room"]}, "annotator": "b@example.org",
+         "annotation_id": 3, "updated_at": "2024-05-02T10:00:00Z"},
+        {"id": 1, "item": item, "caption": "a red thing 1 0", "category": "Object", "annotator": 7,
+         "annotation_id": 1, "updated_at": "2024-05-01T10:00:00Z"},
+    ]  # fmt: skip
+    take(store, file(tmp_path, json.dumps(rows), name="project-min.json"))
+    assert told(store) == [("user7", "Object"), ("user7", "Count"), ("b@example.org", "Ambiguous")]
+    newest = {label.annotator: label for label in newest_labels(store)}
+    assert newest["user7"].category == "Count"
+    assert (newest["b@example.org"].subtype, newest["b@example.org"].note) == ("nearduplicate", "same room")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

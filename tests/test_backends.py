@@ -97,6 +97,14 @@ def test_long_texts_are_told_apart_from_short_ones(encoder: Encoder) -> None:
     assert counts[1] > encoder.text_limit >= counts[0]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 3), (1, 20_000), (30, 31)])
+def test_a_strip_is_prepared_like_any_picture(encoder: Encoder, size: tuple[int, int]) -> None:
+    usual = encoder.prepare(Image.new("RGB", (60, 40), (10, 20, 30)))
+    strip = encoder.prepare(Image.new("RGB", size, (10, 20, 30)))
+    assert strip.shape == usual.shape
+    assert np.array_equal(strip, usual)
+
+
 def test_nothing_to_encode_gives_nothing(encoder: Encoder) -> None:
     assert encoder.encode_texts([]).vectors.shape == (0, encoder.identity.dimension)
     assert encoder.count_tokens([]).shape == (0,)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adapt_toys import split
 from cli_toys import cli, good, refused
 
 from clipbench.adapters.heads import HeadOptions
@@ -16,7 +17,7 @@ from clipbench.store.adapters import list_adapters, load_adapter, load_weights
 from clipbench.store.embeddings import find_set, load_vectors
 from clipbench.store.engine import open_store
 from clipbench.store.verify import verify
-from clipbench.study.adapting import training
+from clipbench.study.adapting import unfinished
 from clipbench.study.adapting.facts import ALPHA, DEFAULTS
 from clipbench.study.comparing.references import resolve_one
 from clipbench.study.runs.run_kinds import derived
@@ -30,22 +31,6 @@ def sets(tmp_path: Path) -> None:
         other = tmp_path / name
         other.mkdir()
         split(other, name, number)
-
-
-def split(folder: Path, name: str, number: int) -> None:
-    """Pictures of their own: the number is painted into a corner, so that no two sets share a file."""
-    from cli_toys import COLOURS, NAMES
-    from PIL import Image
-
-    rows = ["image,caption"]
-    for n in range(12):
-        colour = NAMES[n % len(NAMES)]
-        image = Image.new("RGB", (40, 40), COLOURS[colour])
-        image.paste((number * 40, n * 10, 90), (0, 0, 6, 6))
-        image.save(folder / f"{name}-{n}.png")
-        rows += [f"{name}-{n}.png,a {colour} thing {n}", f"{name}-{n}.png,{colour} number {n} of {name}"]
-    (folder / "captions.csv").write_text("\n".join(rows) + "\n")
-    good("dataset", "add", name, "--captions", folder / "captions.csv", "--images", folder, "-q")
 
 
 def test_the_same_training_is_found_and_not_repeated(sets: None) -> None:
@@ -110,7 +95,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(sets: None, monkeypatch:
     good(*TRAIN, "--name", "whole", "--seed", "7")
     whole = load_weights(open_store(locate()), load_adapter(open_store(locate()), "whole").key)
     good("adapt", "delete", "whole", "--yes")
-    save, count = training._Unfinished.save, []
+    save, count = unfinished.Unfinished.save, []
 
     def stopping(self, state) -> None:
         save(self, state)
@@ -118,11 +103,11 @@ def test_a_stopped_training_goes_on_to_the_same_weights(sets: None, monkeypatch:
         if len(count) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Unfinished, "save", stopping)
+    monkeypatch.setattr(unfinished.Unfinished, "save", stopping)
     stopped = cli(*TRAIN, "--name", "whole", "--seed", "7")
     assert stopped.code == 130
     assert "the finished epochs are kept" in stopped.err
-    monkeypatch.setattr(training._Unfinished, "save", save)
+    monkeypatch.setattr(unfinished.Unfinished, "save", save)
     good(*TRAIN, "--name", "whole", "--seed", "7")
     assert load_weights(open_store(locate()), load_adapter(open_store(locate()), "whole").key) == whole
 

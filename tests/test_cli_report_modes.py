@@ -41,6 +41,7 @@ CHOSEN = {
     "compare": ("latest:clean,dataset=toys", "latest:word-dropout=0.3", "--compare"),
     "html": ("--html", "page.html"),
     "anchors": ("--anchors",),
+    "leaderboard": ("--leaderboard",),
     "sweep": ("--sweep", "latest"),
     "query": ("--query", "SELECT 1"),
 }
@@ -50,6 +51,7 @@ TYPED = {
     "by": ("--by", "caption-length"),
     "flips": ("--flips", "3"),
     "policy": ("--policy", "first"),
+    "direction": ("--direction", "t2i"),
     "correction": ("--correction", "auto"),
     "resamples": ("--resamples", "10000"),
     "seed": ("--seed", "0"),
@@ -85,8 +87,11 @@ def test_the_command_has_every_option_of_its_reports_and_no_other() -> None:
 
 
 def test_a_comparison_and_only_a_comparison_heeds_how_to_compare() -> None:
-    for name in ("baseline", "metric", "by", "flips", "policy", "correction", "resamples", "confidence"):
+    for name in ("baseline", "by", "flips", "policy", "correction", "confidence"):
         assert {mode.asked_by for mode in MODES if mode.heeds(name)} == {("compare",), ("compare", "html")}
+    for name in ("metric", "resamples"):
+        heeding = {mode.asked_by for mode in MODES if mode.heeds(name)}
+        assert heeding == {("compare",), ("compare", "html"), ("leaderboard",)}
 
 
 def test_no_report_that_prints_needs_a_file_and_no_page_a_format() -> None:

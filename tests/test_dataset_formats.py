@@ -326,7 +326,9 @@ class TestFolder:
         folder.mkdir()
         (folder / "a.jpg").touch()
         (folder / "a.txt").symlink_to(secret)
-        assert problems(folder, format="folder") == [(0, "is a link that leaves the folder")]
+        assert problems(folder, format="folder") == [
+            (0, "is a link that leads out of the folder of captions")
+        ]
 
 
 class TestText:

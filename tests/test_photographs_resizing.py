@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
+from clipbench.encoders import preprocessing
+from clipbench.encoders.preprocessing import Preprocessing, split
 from clipbench.errors import PhotographError
-from clipbench.photographs.resizing import SLENDER, resized_window
+from clipbench.photographs.resizing import resized_window
 
 MODES = ("L", "RGB", "RGBA", "LA", "CMYK", "P", "1")
 FILTERS = (
@@ -34,7 +37,7 @@ def noise(mode: str, size: tuple[int, int], seed: int) -> Image.Image:
     mode=st.sampled_from(MODES),
     resample=st.sampled_from(FILTERS),
     short=st.integers(1, 50),
-    times=st.integers(SLENDER + 1, 200),
+    times=st.integers(11, 200),
     tall=st.booleans(),
     seed=st.integers(0, 99),
 )
@@ -63,3 +66,33 @@ def test_a_strip_of_a_million_pixels_needs_no_picture_of_billions() -> None:
 def test_a_filter_that_is_not_known_is_refused() -> None:
     with pytest.raises(PhotographError, match="filter"):
         resized_window(Image.new("RGB", (1, 200)), (2, 400), (0, 0, 2, 2), Image.Resampling.HAMMING)
+
+
+def shortest(size: int) -> Preprocessing:
+    steps = (Resize(size, interpolation=InterpolationMode.BICUBIC), CenterCrop(size), ToTensor())
+    return split(Compose([*steps, Normalize((0.5,) * 3, (0.5,) * 3)]), {"size": size})
+
+
+def test_what_a_picture_becomes_on_the_way_is_bounded_and_its_pixels_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = noise("RGB", (11, 500), 3)
+    whole = shortest(64).prepare(image)
+    made: list[int] = []
+    resize = Image.Image.resize
+
+    def counted(self: Image.Image, size: tuple[int, int], *rest: object) -> Image.Image:
+        made.append(size[0] * size[1])
+        return resize(self, size, *rest)
+
+    monkeypatch.setattr(preprocessing, "ROOM", 50_000)
+    monkeypatch.setattr(Image.Image, "resize", counted)
+    assert np.array_equal(shortest(64).prepare(image), whole)
+    assert 0 < max(made) < 50_000 < 64 * 64 * 500 / 11
+
+
+def test_what_cannot_be_kept_within_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preprocessing, "MAX_PIXELS", 50_000)
+    uncut = Preprocessing(shortest(64).steps[:1], (0.5,) * 3, (0.5,) * 3, (64, 64), {})
+    with pytest.raises(PhotographError, match="prepared, it would be 64 × 2,909 pixels on the way"):
+        uncut.prepare(noise("RGB", (11, 500), 3))

@@ -105,6 +105,76 @@ def test_what_is_no_regular_file_is_told_and_left_out(tmp_path: Path, kind: str)
     good("evaluate", "toys", "--model", "toy", "--allow-missing", "0.5")
 
 
+FUSSY = """
+import numpy as np
+
+class Fussy:
+    version = "1"
+
+    def prepare(self, image):
+        if image.width == 50:
+            raise ValueError("too wide for me")
+        return image if image.width == 60 else image.resize((8, 8))
+
+    def encode_texts(self, texts):
+        return np.array([[len(t), 1.0, 2.0] for t in texts])
+
+    def encode_images(self, images):
+        return np.array([np.asarray(i).reshape(-1, 3).mean(0) + 1 for i in images])
+
+def load():
+    return Fussy()
+"""
+
+
+def test_what_a_model_of_ones_own_cannot_prepare_is_named_and_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, width in (("a", 20), ("b", 50), ("c", 30), ("d", 60)):
+        saved(tmp_path / f"{name}.png", (width, 20), ord(name))
+    (tmp_path / "fussy_encoder.py").write_text(FUSSY)
+    good(*collection(tmp_path, "a.png", "b.png", "c.png", "d.png"))
+    monkeypatch.chdir(tmp_path)
+    words = ("evaluate", "toys", "--model", "python:fussy_encoder:load")
+    said = refused(*words)
+    assert "b.png: prepare of fussy_encoder:load 1 failed: ValueError: too wide for me" in said
+    assert "d.png: prepare of fussy_encoder:load 1 made 60 × 20 pixels, of others 8 × 8" in said
+    assert "2 of 4 images" in good(*words, "--allow-missing", "0.5").out
+
+
+def linked(folder: Path, *names: str) -> Path:
+    """Make a snapshot whose files are links into a cache beside it, as hubs keep them."""
+    snapshot = folder / "snapshot"
+    snapshot.mkdir()
+    (folder / "cache").mkdir()
+    for number, name in enumerate(names):
+        saved(folder / "cache" / f"p{number}", (20, 20), number)
+        (folder / "cache" / f"t{number}").write_text(f"picture {number}\n")
+        (snapshot / f"{name}.png").symlink_to(f"../cache/p{number}")
+        (snapshot / f"{name}.txt").symlink_to(f"../cache/t{number}")
+    return snapshot
+
+
+def test_captions_behind_links_are_read_where_links_are_followed(tmp_path: Path) -> None:
+    snapshot = linked(tmp_path, "a", "b", "c")
+    words = ("dataset", "add", "toys", "--images", snapshot)
+    said = refused(*words)
+    assert "a.txt: is a link that leads out of the folder of captions" in said
+    assert "--follow-links" in said
+    assert "3 images, 3 captions" in good(*words, "--follow-links").out
+
+
+def test_folders_that_are_links_are_read_once_where_links_are_followed(tmp_path: Path) -> None:
+    linked(tmp_path, "a", "b", "c")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "photos").symlink_to("../snapshot")
+    (tree / "round").symlink_to("..")  # a circle
+    words = ("dataset", "add", "toys", "--images", tree)
+    assert "--follow-links goes into folders that are links" in refused(*words)
+    assert "3 images, 3 captions" in good(*words, "--follow-links").out
+
+
 def test_photographs_behind_links_are_evaluated_linted_and_shown(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "snapshot").mkdir()

@@ -76,6 +76,7 @@ def test_info_counts_things_and_bytes(store: Store) -> None:
         "perturbations": 2,
         "vector files": 2,
         "embedding sets": 2,
+        "indexes": 0,
         "runs": 1,
         "metrics": 7,
         "failures": 0,
@@ -104,6 +105,7 @@ def test_a_sound_store_is_clean_and_counted(store: Store) -> None:
         "vector files": 3,
         "embedding sets": 3,
         "texts": 12,
+        "indexes": 0,
         "runs": 2,
     }
     assert verify(new_store(store.home.root / "empty")).clean

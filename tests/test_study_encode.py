@@ -240,6 +240,9 @@ class Counted:
     def advance(self, _: int, count: int = 1) -> None:
         self.done += count
 
+    def say(self, _: int, words: str) -> None:
+        pass
+
 
 def test_progress_comes_to_the_total_whatever_was_stored_before(
     tmp_path: Path, new_store: Callable[[str], Store]

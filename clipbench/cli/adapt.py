@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from clipbench.cli.adapt_ablate import ablate
+from clipbench.cli.adapt_finetune import finetune
 from clipbench.cli.adapt_options import HeadName, LossName, TrainingOptions
 from clipbench.cli.console import note, notes
 from clipbench.cli.expanding import expanded
@@ -43,7 +45,7 @@ def train(
     head: Annotated[HeadName, Option(help="What stands on the vectors.", metavar="HEAD")] = "residual",
     loss: Annotated[LossName, Option(help="What is learned.", metavar="LOSS")] = "masked",
     alpha: Annotated[float, Option(min=0, max=1, metavar="X", help="Share of the residual.")] = 0.2,
-    rate: Annotated[float, Option(metavar="X", help="Learning rate of AdamW.")] = 1e-3,
+    rate: Annotated[float, Option("--rate", "--lr", metavar="X", help="Learning rate of AdamW.")] = 1e-3,
     temperature: Annotated[float, Option(metavar="X", help="Where the temperature starts.")] = 0.07,
     seed: Annotated[int, Option(metavar="N", help="Seed of weights and batches.")] = 0,
     name: Annotated[str | None, Option(metavar="NAME", help="What to call it: --model adapter:NAME.")] = None,
@@ -67,7 +69,7 @@ def train(
         dataset, val, recipe, training.noise_of(), name, allow_missing, training.epochs is None
     )
     at = open_at(store)
-    with at_work(at, dataset, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = train_adapter(source, request, bars)
     if not quiet:
         notes(done.notes)
@@ -76,6 +78,10 @@ def train(
     emit(adapter_tables(done.adapter), output.chosen)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
+
+
+app.command()(ablate)
+app.command()(finetune)
 
 
 @app.command("list")

@@ -35,7 +35,9 @@ app.command("export")(annotate_decide.export)
 @app.command("import")
 @expanded
 def import_(
-    files: Annotated[list[Path], Argument(help="CSV, TSV, XLSX, the page's JSON, or Label Studio's JSON.")],
+    files: Annotated[
+        list[Path], Argument(help="CSV, TSV, XLSX, the page's JSON, or Label Studio's JSON or JSON_MIN.")
+    ],
     annotator: Annotated[
         str | None,
         Option(

@@ -23,10 +23,13 @@ from clipbench.cli import (
     embed,
     evaluate,
     improve,
+    index,
     models,
+    replicate,
     report,
     robustness,
     runs,
+    search,
     store,
 )
 from clipbench.cli.console import print_error
@@ -56,6 +59,10 @@ app.add_typer(robustness.app, name="robustness")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(improve.app, name="improve")
 app.add_typer(adapt.app, name="adapt")
+app.command("replicate")(replicate.replicate)
+app.command("run")(replicate.run)
+app.add_typer(index.app, name="index")
+app.command("search")(search.search)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

@@ -42,8 +42,12 @@ class RichProgress:
 
     def start(self, label: str, total: int) -> int:
         """Open a bar and return its number."""
-        return self._bars.add_task(label, total=total)
+        return self._bars.add_task(label, total=total, words="")
 
     def advance(self, bar: int, count: int = 1) -> None:
         """Move a bar on."""
         self._bars.advance(TaskID(bar), count)
+
+    def say(self, bar: int, words: str) -> None:
+        """Write the words behind a bar."""
+        self._bars.update(TaskID(bar), words=words)

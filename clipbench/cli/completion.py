@@ -33,6 +33,13 @@ def sweeps(context: typer.Context, incomplete: str) -> Words:
     return [("latest", "the newest sweep"), *found] if "latest".startswith(incomplete) else found
 
 
+def studies(incomplete: str) -> Words:
+    """Return the studies that can be done again."""
+    from clipbench.study.replicating.recipe import names
+
+    return [(name, "a published study") for name in names() if name.startswith(incomplete)]
+
+
 def operations(incomplete: str) -> Words:
     """Return the perturbations, and their families as `family:NAME`."""
     from clipbench.perturb import registry

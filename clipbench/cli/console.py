@@ -119,6 +119,7 @@ def _bars(quiet: bool) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("left"),
         LeftColumn(),
+        TextColumn("{task.fields[words]}"),
     )
     with Bars(*columns, console=stderr()) as bars:
         yield RichProgress(bars)

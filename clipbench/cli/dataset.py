@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -25,12 +26,15 @@ from clipbench.cli.options import (
 from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
-    from clipbench.datasets.rows import ReadRequest
-    from clipbench.study.collecting.collect import Collected
+    from clipbench.datasets.rows import Columns, ReadRequest, SplitPlan
+    from clipbench.study.collecting.collect import Added
 
 app = typer.Typer(no_args_is_help=True, help="Bring captioned image collections into the store.")
 
-SAYS = "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, or scenes (drawn, needs no files)"
+SAYS = (
+    "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, or scenes or catalogue (drawn, "
+    "need no files)"
+)
 
 FOLDER = "folder"
 """The format of a folder of photographs, each with a .txt file of captions beside it."""
@@ -48,12 +52,13 @@ class SourceOptions:
         "Folder the image paths start from. [default: beside the captions]", metavar="FOLDER"
     )
     captions_only: bool = switch("Take no photographs.", "--captions-only")
+    no_captions: bool = switch("Take the photographs of a folder alone, to search them.", "--no-captions")
     split: str | None = option("Take this split; several joined by +.", metavar="SPLIT")
     split_file: Path | None = option(
         "Take the images this file names, one per line, in its order.", metavar="FILE"
     )
     sample: int | None = option("Draw N images by a hash of seed and image id.", min=1, metavar="N")
-    seed: int = option("Seed of --sample.", default=0, metavar="N")
+    seed: int = option("Seed of --sample and --make-splits.", default=0, metavar="N")
     max_captions: int | None = option("Keep the first N captions of an image.", min=1, metavar="N")
     policy: str | None = option("Caption policy: all or first5 (as --max-captions 5).", metavar="WORD")
     meta: Path | None = option("Ids of a frozen caption list (coco-frozen).", metavar="FILE")
@@ -62,6 +67,19 @@ class SourceOptions:
     image_id_column: str | None = option("Column of the image id.", metavar="COLUMN")
     caption_id_column: str | None = option("Column of the caption id.", metavar="COLUMN")
     split_column: str | None = option("Column of the split.", metavar="COLUMN")
+    caption_template: list[str] | None = option(
+        "Compose captions from columns: '{type}, {color}. {description}'; again for another caption.",
+        metavar="TEXT",
+    )
+    require: list[str] | None = option("Leave out rows in which this column is empty.", metavar="COLUMN")
+    make_splits: str | None = option(
+        "Cut it into NAME-train, NAME-val and NAME-test by these shares: 70/15/15.", metavar="SHARES"
+    )
+    group_by: str | None = option(
+        "With --make-splits, keep together what has an equal image, text, or COLUMN. Equal photographs stay "
+        "together anyhow. [default: image]",
+        metavar="WORD",
+    )
     no_quotes: bool = switch("Quotation marks in a table are plain characters.", "--no-quotes")
     file_names_only: bool = switch("Drop the folders from image paths.", "--file-names-only")
     follow_links: bool = switch(
@@ -72,21 +90,23 @@ class SourceOptions:
 
     def request(self, name: str) -> ReadRequest:
         """Return the reading that is asked for. Raises BadParameter for options that contradict one another."""
-        from clipbench.datasets.rows import Columns, ReadRequest, caption_limit
-        from clipbench.study.collecting.collect import SCENES
+        from clipbench.datasets.rows import ReadRequest, caption_limit
+        from clipbench.study.collecting.drawn import DRAWN
 
         # A folder of photographs with .txt files beside them needs no other name.
         captions = self.images if self.captions is None and self.form in {None, FOLDER} else self.captions
-        if (captions is None) != (self.form == SCENES):
+        if self.no_captions and (self.captions is not None or self.images is None):
+            raise typer.BadParameter("--no-captions goes with --images FOLDER, and without --captions")
+        if (captions is None) != (self.form in DRAWN):
             raise typer.BadParameter(
                 "name the caption file with --captions, or a folder of photographs with .txt files with --images; "
-                "--format scenes needs neither"
+                f"--format {' and --format '.join(DRAWN)} need neither"
             )
         if self.max_captions is not None and self.policy is not None:
             raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
         return ReadRequest(
             captions=captions or Path(),
-            format=self.form,
+            format=FOLDER if self.no_captions and self.form is None else self.form,
             name=name,
             images=self.images,
             captions_only=self.captions_only,
@@ -95,20 +115,40 @@ class SourceOptions:
             max_captions=self.max_captions if self.policy is None else caption_limit(self.policy),
             sample=self.sample,
             seed=self.seed,
-            columns=Columns(
-                self.image_column,
-                self.caption_column,
-                self.image_id_column,
-                self.caption_id_column,
-                self.split_column,
-            ),
+            columns=self._columns(),
             quoting="none" if self.no_quotes else "csv",
             meta=self.meta,
             file_names_only=self.file_names_only,
             follow_links=self.follow_links,
             drop_uncaptioned=self.drop_uncaptioned,
             allow_missing=self.allow_missing,
+            splits=self._splits(),
+            no_captions=self.no_captions,
         )
+
+    def _columns(self) -> Columns:
+        from clipbench.datasets.caption_template import parse_template
+        from clipbench.datasets.rows import Columns
+
+        return Columns(
+            self.image_column,
+            self.caption_column,
+            self.image_id_column,
+            self.caption_id_column,
+            self.split_column,
+            tuple(parse_template(text) for text in self.caption_template or ()),
+            tuple(self.require or ()),
+        )
+
+    def _splits(self) -> SplitPlan | None:
+        from clipbench.datasets.rows import IMAGE, SplitPlan
+        from clipbench.datasets.splitting import parse_shares
+
+        if self.make_splits is None:
+            if self.group_by is not None:
+                raise typer.BadParameter("--group-by goes with --make-splits, e.g. --make-splits 70/15/15")
+            return None
+        return SplitPlan(parse_shares(self.make_splits), self.seed, self.group_by or IMAGE)
 
 
 @app.command()
@@ -122,39 +162,55 @@ def add(
     store: StoreOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Read a captioned image collection and store it under NAME.
+    """Read a captioned image collection and store it under NAME, or its splits under NAME-train and so on.
 
     Nothing is stored unless everything could be read; all problems are shown together, with file and line.
     """
-    from clipbench.study.collecting.collect import SCENES, collect, collect_scenes
+    from clipbench.study.collecting.collect import collect
+    from clipbench.study.collecting.drawn import DRAWN, SCENES
 
-    verb = collect_scenes if source.form == SCENES else collect
+    verb = DRAWN.get(source.form or "", collect)
     request = source.request(name)
     with progress(quiet) as bars:
         collected = verb(open_at(store, create=True), request, bars, replace_name=replace)
     if not quiet:
         notes(collected.notes)
-    typer.echo(f"{name}: {_described(collected)}")
+    for one in collected.added:
+        typer.echo(f"{one.stored.name}: {_described(one)}")
     if not quiet:
-        note(f"next: clipbench dataset lint {quote(name)}; {_evaluation(name, drawn=source.form == SCENES)}")
+        bare = not any(one.dataset.captions for one in collected.added)
+        names = [quote(one.stored.name) for one in collected.added]
+        note(f"next: {_next(names, bare=bare, drawn=source.form == SCENES)}")
 
 
-def _evaluation(name: str, *, drawn: bool) -> str:
-    """Return how to go on to an evaluation: the bundled model knows nothing but the drawn scenes."""
-    if drawn:
-        return f"clipbench evaluate {quote(name)} --model demo"
-    return f"clipbench evaluate {quote(name)} --model MODEL (clipbench models lists those on this machine)"
+def _next(names: Sequence[str], *, bare: bool, drawn: bool) -> str:
+    """Return what to do with datasets that were added.
+
+    bare: they have no captions. drawn: they are the drawn scenes, of which alone the bundled model knows anything.
+    """
+    first, *others = names
+    if bare:
+        return f"clipbench embed {first} --model MODEL; clipbench search WORDS --dataset {first}"
+    if others:
+        return f"clipbench adapt train {first} --val {others[0]} --model MODEL --name mine; clipbench evaluate {others[-1]} --model adapter:mine"
+    model = "demo" if drawn else "MODEL (clipbench models lists those on this machine)"
+    return f"clipbench dataset lint {first}; clipbench evaluate {first} --model {model}"
 
 
-def _described(collected: Collected) -> str:
+def _described(added: Added) -> str:
     from clipbench.keys import short
     from clipbench.study.collecting.collect import captions_per_image
 
-    dataset = collected.dataset
-    how = "added" if collected.stored.created else "already stored with the same content"
+    dataset = added.dataset
+    how = "added" if added.stored.created else "already stored with the same content"
+    captions = (
+        f"{len(dataset.captions):,} captions ({captions_per_image(dataset)} an image)"
+        if dataset.captions
+        else "no captions"
+    )
     return (
-        f"{how}: {len(dataset.samples):,} images, {len(dataset.captions):,} captions "
-        f"({captions_per_image(dataset)} an image), split {dataset.split}, fingerprint {short(dataset.fingerprint)}"
+        f"{how}: {len(dataset.samples):,} images, {captions}, split {dataset.split}, "
+        f"fingerprint {short(dataset.fingerprint)}"
     )
 
 

@@ -15,7 +15,7 @@ from clipbench.cli.options import (
     DatasetArgument,
     EncoderOptions,
     MissingOption,
-    ModelOption,
+    ModelsOption,
     OutputOptions,
     QuietOption,
     StoreOption,
@@ -24,6 +24,8 @@ from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
     from clipbench.records import Protocol
+    from clipbench.store.engine import Store
+    from clipbench.store.runs import StoredRun
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class ProtocolOptions:
 @expanded
 def evaluate(
     dataset: DatasetArgument,
-    model: ModelOption,
+    model: ModelsOption,
     encoder: EncoderOptions,
     protocol: ProtocolOptions,
     tag: Annotated[list[str] | None, Option(metavar="TAG", help="Hang this tag on the run.")] = None,
@@ -74,16 +76,38 @@ def evaluate(
     """Measure text→image and image→text retrieval of DATASET, and store the run with its ledger.
 
     What is not embedded yet is embedded first. A request that was stored before is shown, not computed again.
+    With several --model: all of them, ranked, every pair tested.
     """
+    from clipbench.reports.comparing.leaderboard import leaderboard_of
     from clipbench.reports.runs import run_table
     from clipbench.store.runs import check_tag, tagged
+
+    at = open_at(store, to_read=True)  # what is stored can be read anywhere
+    for word in tag or ():
+        check_tag(word)  # before the run is made, not after
+    runs = [
+        tagged(at, _evaluated(at, dataset, one, encoder, protocol, allow_missing, quiet), tag or ())
+        for one in dict.fromkeys(model)
+    ]
+    if len(runs) == 1:
+        emit(run_table(at, runs[0], wide=output.for_programs), output.chosen)
+    else:
+        emit(leaderboard_of(at, runs, wide=output.for_programs), output.chosen)
+
+
+def _evaluated(
+    at: Store,
+    dataset: str,
+    model: str,
+    encoder: EncoderOptions,
+    protocol: ProtocolOptions,
+    allow_missing: float,
+    quiet: bool,
+) -> StoredRun:
     from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
 
-    at, tags = open_at(store, to_read=True), tag or ()  # what is stored can be read anywhere
-    for word in tags:
-        check_tag(word)  # before the run is made, not after
-    with at_work(at, dataset, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
     if not quiet and not done.created:
         note("note: this run was stored before; nothing was computed again")
-    emit(run_table(at, tagged(at, done.run, tags), wide=output.for_programs), output.chosen)
+    return done.run

@@ -129,7 +129,7 @@ def prompts(
         placebo=prompt.placebo,
         study=prompt.preset is not None,
     ).labelled(at, prompt.labels, prompt.policy, wanted=prompt.by_category)
-    with at_work(at, dataset, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         families = prompt_families(
             source, typed, select_on, bars, allow_missing, dry_run=dry_run, direction=direction
         )
@@ -173,7 +173,7 @@ def rerank(
         ranker.text_column,
     )
     at = open_at(store)
-    with at_work(at, dataset, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = reranked(source, dataset, typed, select_on, bars, allow_missing, direction=direction)
     _show(done, dataset, direction, output, quiet)
 

@@ -42,7 +42,7 @@ def model_source(store: Store, model: str, options: EncoderOptions) -> VectorSou
 def tell_of_demo(store: Store, dataset: str, model: str) -> None:
     """Print a note where the bundled model is to look at photographs, of which it knows nothing."""
     from clipbench.store.datasets import list_datasets
-    from clipbench.study.collecting.collect import SCENES
+    from clipbench.study.collecting.drawn import SCENES
     from clipbench.study.embedding.models import DEMO
 
     formats = {one.name: one.format for one in list_datasets(store)}
@@ -54,9 +54,12 @@ def tell_of_demo(store: Store, dataset: str, model: str) -> None:
 
 @contextmanager
 def at_work(
-    store: Store, dataset: str, model: str, options: EncoderOptions, quiet: bool
+    store: Store, model: str, options: EncoderOptions, quiet: bool, dataset: str = ""
 ) -> Iterator[tuple[VectorSource, Progress]]:
-    """Yield a model for a dataset and the progress display it reports to; its notes are printed after the work."""
+    """Yield a model and the progress display it reports to; its notes are printed once the work is done.
+
+    dataset: what the model is to look at, by name.
+    """
     source = model_source(store, model, options)
     if not quiet:
         tell_of_demo(store, dataset, model)

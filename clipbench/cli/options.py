@@ -97,6 +97,10 @@ ModelOption = Annotated[
         "what is here.",
     ),
 ]
+ModelsOption = Annotated[
+    list[str],
+    Option("--model", "-m", metavar="MODEL", help="As for embed; several times for several models, ranked."),
+]
 PretrainedOption = Annotated[
     str | None,
     Option(

@@ -14,6 +14,7 @@ MODES = (
     mode(report_modes.report_page, "html"),
     mode(report_modes.report_comparison, "compare"),
     mode(report_modes.report_comparison_page, "compare", "html"),
+    mode(report_modes.report_leaderboard, "leaderboard"),
     mode(report_modes.report_published, "anchors"),
     mode(report_modes.report_sweep, "sweep"),
     mode(report_modes.report_query, "query"),

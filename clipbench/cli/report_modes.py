@@ -14,6 +14,7 @@ from clipbench.cli.options import OutputOptions, StoreOption
 from clipbench.cli.output import emit, emit_several
 from clipbench.cli.report_options import (
     AgainstOption,
+    BoardOptions,
     ComparisonOptions,
     FilterOptions,
     PageFileOptions,
@@ -132,6 +133,20 @@ def report_sweep(
     emit(sweep_tables(at, names, sweeps.reference, baselines, wide=output.for_programs), output.chosen)
     for path in () if sweeps.figures is None else write_sweep_figures(at, names, sweeps.figures):
         typer.echo(path, err=True)
+
+
+def report_leaderboard(
+    board: BoardOptions,
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Print the newest clean run of every model and method on the same queries, best first."""
+    from clipbench.reports.comparing.leaderboard import leaderboard_table
+    from clipbench.study.comparing.leaderboard import leaderboards
+
+    at = open_at(store, to_read=True)
+    boards = leaderboards(at, board.filters(), board.request(), direction=board.direction)
+    emit_several([leaderboard_table(one, wide=output.for_programs) for one in boards], output.chosen)
 
 
 def report_query(

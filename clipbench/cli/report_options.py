@@ -49,6 +49,9 @@ class ReportFlags:
     """What asks for a report and says nothing else."""
 
     compare: bool = switch("Compare the runs named, the first as the baseline.", "--compare", panel=COMPARE)
+    leaderboard: bool = switch(
+        "Rank models and methods on the same queries, every pair tested.", "--leaderboard", panel=COMPARE
+    )
     anchors: bool = switch(
         "Hold the runs against published numbers, each with its source.", "--anchors", panel=OTHER
     )
@@ -75,6 +78,24 @@ AgainstOption = Annotated[
         rich_help_panel=OTHER,
         help="With --anchors: results of CLIP_benchmark (JSON) in place of published numbers.",
     ),
+]
+DatasetFilter = Annotated[
+    str | None, Option(metavar="DATASET", rich_help_panel=CHOOSE, help="Only runs on this dataset.")
+]
+ModelFilter = Annotated[
+    str | None, Option(metavar="WORDS", rich_help_panel=CHOOSE, help="Only models whose name holds this.")
+]
+TagFilter = Annotated[
+    str | None, Option(metavar="TAG", rich_help_panel=CHOOSE, help="Only runs with this tag.")
+]
+MetricOption = Annotated[
+    list[str] | None,
+    Option(
+        "--metric", metavar="NAME", rich_help_panel=COMPARE, help="Only this metric, e.g. R@1. [default: all]"
+    ),
+]
+ResamplesOption = Annotated[
+    int, Option(metavar="N", rich_help_panel=COMPARE, min=100, help="Resamples of the images.")
 ]
 ReplaceOption = Annotated[
     bool, Option("--force", metavar="", rich_help_panel=OTHER, help="Replace the --html file.")
@@ -146,11 +167,11 @@ class QueryOptions:
 class FilterOptions:
     """Which of all runs are meant where none is named."""
 
-    dataset: str | None = option("Only runs on this dataset.", metavar="DATASET", panel=CHOOSE)
-    model: str | None = option("Only models whose name holds this.", metavar="WORDS", panel=CHOOSE)
+    dataset: DatasetFilter = None
+    model: ModelFilter = None
     kind: str | None = option("Only runs of this kind: evaluate or robustness.", metavar="KIND", panel=CHOOSE)
     perturbation: str | None = option("Only this operation, e.g. clean.", metavar="OPERATION", panel=CHOOSE)
-    tag: str | None = option("Only runs with this tag.", metavar="TAG", panel=CHOOSE)
+    tag: TagFilter = None
     since: datetime | None = option(
         "Only runs since then: 2026-01-31 or 2026-01-31T18:00, UTC.",
         metavar="DATE",
@@ -184,13 +205,39 @@ class FilterOptions:
 
 
 @dataclass(frozen=True)
+class BoardOptions:
+    """Which runs stand in a leaderboard, and by what."""
+
+    dataset: DatasetFilter = None
+    model: ModelFilter = None
+    tag: TagFilter = None
+    metric: MetricOption = None
+    direction: Literal["t2i", "i2t"] = option(
+        "With --leaderboard: captions as queries (t2i) or photographs (i2t).", default="t2i", panel=COMPARE
+    )
+    resamples: ResamplesOption = 10_000
+
+    def filters(self) -> RunFilter:
+        """Return which runs are looked at."""
+        from clipbench.store.queries import RunFilter
+
+        return RunFilter(dataset=self.dataset, model=self.model, tag=self.tag)
+
+    def request(self) -> CompareRequest:
+        """Return how pairs are compared. Raises BadParameter for several metrics: a rank is by one."""
+        from clipbench.study.comparing.comparison import CompareRequest
+
+        if self.metric and len(self.metric) > 1:
+            raise typer.BadParameter("--leaderboard ranks by one --metric")
+        return CompareRequest(metrics=tuple(self.metric or ()), resamples=self.resamples)
+
+
+@dataclass(frozen=True)
 class ComparisonOptions:
     """How runs are compared."""
 
     baseline: str | None = option("The run that the others are compared with.", metavar="RUN", panel=COMPARE)
-    metric: list[str] | None = option(
-        "Only this metric, e.g. R@1. [default: all]", metavar="NAME", panel=COMPARE
-    )
+    metric: MetricOption = None
     by: str | None = option(
         "Within groups: caption-length, rank-bucket, perturbation, word WORD, category.",
         metavar="GROUPS",
@@ -209,7 +256,7 @@ class ComparisonOptions:
         metavar="NAME",
         panel=COMPARE,
     )
-    resamples: int = option("Resamples of the images.", default=10_000, metavar="N", panel=COMPARE, min=100)
+    resamples: ResamplesOption = 10_000
     seed: int = option("Seed of the resamples.", default=0, metavar="N", panel=COMPARE)
     confidence: float = option(
         "Confidence of intervals.", default=0.95, metavar="SHARE", panel=COMPARE, min=0.51, max=0.999

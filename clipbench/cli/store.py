@@ -110,4 +110,6 @@ def backup(
     from clipbench.store.maintenance import backup as copy
 
     done = copy(open_at(store, to_read=True), folder)
-    typer.echo(f"{done.folder}: the database and {done.files:,} vector files, {size(done.bytes)}")
+    typer.echo(
+        f"{done.folder}: the database and {done.files:,} files of vectors and indexes, {size(done.bytes)}"
+    )

@@ -65,7 +65,7 @@ def _loaded(spec: ModelSpec, device: str, batches: tuple[int | None, int | None]
 
     resolution = resolve(spec)
     with _files(spec), silent_libraries():
-        config = _model_config(spec, resolution)
+        config = model_config(spec, resolution)
         model, transform = _build(spec, resolution, device)
         tokenizer = _tokenizer(spec, resolution)
     preprocessing = split(transform, model.visual.preprocess_cfg)
@@ -104,7 +104,7 @@ def _files(spec: ModelSpec) -> AbstractContextManager[None]:
     return hub_offline()
 
 
-def _model_config(spec: ModelSpec, resolution: Resolution) -> Mapping[str, Any]:
+def model_config(spec: ModelSpec, resolution: Resolution) -> Mapping[str, Any]:
     """Return the model_cfg that will be built, activation forced or not."""
     import open_clip
 

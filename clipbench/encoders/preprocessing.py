@@ -18,6 +18,7 @@ from clipbench.errors import EncoderError, PhotographError
 from clipbench.keys import Json
 from clipbench.photographs.opening import telling
 from clipbench.photographs.resizing import SLENDER, resized_window
+from clipbench.records import MAX_PIXELS
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,9 @@ _PIXEL_STEPS = {"Resize", "ResizeKeepRatio", "CenterCrop", "CenterCropOrPad", "M
 
 NARROW = 10
 """How many times as long as wide a picture is at least before its resize is looked at."""
+
+ROOM = 1 << 24
+"""Pixels that a picture may become on the way to the crop: what an ordinary camera makes."""
 
 PixelStep: TypeAlias = Callable[[Image.Image], Image.Image]
 
@@ -82,12 +86,15 @@ def _slender(image: Image.Image, steps: Sequence[Any]) -> tuple[Image.Image, Seq
     resample = Image.Resampling[resize.interpolation.value.upper()]
     if 0 in size:
         return image.resize((max(1, size[0]), max(1, size[1])), resample), rest
-    if max(image.size) > SLENDER * min(image.size) and rest and type(rest[0]).__name__ == "CenterCrop":
+    large = max(image.size) > SLENDER * min(image.size) or size[0] * size[1] > ROOM
+    if large and rest and type(rest[0]).__name__ == "CenterCrop":
         crop_height, crop_width = _pair(rest[0].size)
         left, top = round((size[0] - crop_width) / 2), round((size[1] - crop_height) / 2)
         if left >= 0 <= top:
             window = (left, top, left + crop_width, top + crop_height)
             return resized_window(image, size, window, resample), rest[1:]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise PhotographError(f"prepared, it would be {size[0]:,} × {size[1]:,} pixels on the way")
     return image, steps
 
 

@@ -31,7 +31,7 @@ from PIL import Image, ImageOps
 
 from clipbench.encoders.protocol import TextVectors
 from clipbench.encoders.request import ModelRequest
-from clipbench.errors import EncoderError
+from clipbench.errors import EncoderError, PhotographError
 from clipbench.keys import digest
 from clipbench.records import EncoderIdentity
 
@@ -66,24 +66,29 @@ def load(request: ModelRequest) -> FunctionEncoder:
             "docs/models.md shows an encoder in 20 lines",
         )
     first = FunctionEncoder(_identity(request, version, 0), made)
-    text, image = first.encode_texts(["a photo"]).vectors, Image.new("RGB", (SIDE, SIDE), "grey")
-    dimensions = {text.shape[1], first.encode_images(first.prepare(image)[None]).shape[1]}
+    text = first.encode_texts(["a photo"]).vectors
+    try:
+        pixels = first.prepare(Image.new("RGB", (SIDE, SIDE), "grey"))
+    except PhotographError as error:  # of a plain grey one: no photograph is to blame
+        raise EncoderError(error.message) from error
+    dimensions = {text.shape[1], first.encode_images(pixels[None]).shape[1]}
     if len(dimensions) > 1:
         raise EncoderError(
             f"{request.rest} gives texts and images of different dimensions: {sorted(dimensions)}"
         )
-    return FunctionEncoder(_identity(request, version, dimensions.pop()), made)
+    return FunctionEncoder(_identity(request, version, dimensions.pop()), made, size=pixels.shape)
 
 
 @dataclass(frozen=True)
 class FunctionEncoder:
-    """The user's object as an Encoder. dimension 0 in the identity stands for: not known yet."""
+    """The user's object as an Encoder. dimension 0 in the identity and an empty size stand for: not known yet."""
 
     identity: EncoderIdentity
     made: Any
     notes: tuple[str, ...] = ()
     trimmed: bool = True
     device: str = "cpu"
+    size: tuple[int, ...] = ()
 
     @property
     def text_limit(self) -> int:
@@ -103,16 +108,27 @@ class FunctionEncoder:
         return TextVectors(vectors, counts > self.text_limit, counts)
 
     def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Return the pixels the encoder will see, uint8 (H, W, 3)."""
-        if callable(getattr(self.made, "prepare", None)):
+        """Return the pixels the encoder will see, uint8 (H, W, 3).
+
+        Raises PhotographError where the user's `prepare` fails on this picture, or makes another size of it.
+        """
+        if not callable(getattr(self.made, "prepare", None)):
+            fitted = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BICUBIC)
+            return np.asarray(fitted, dtype=np.uint8)
+        label = self.identity.label
+        try:
             image = self._call("prepare", image)
-            if not isinstance(image, Image.Image):
-                raise EncoderError(
-                    f"prepare of {self.identity.label} returned {type(image).__name__}, no PIL image"
-                )
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-        fitted = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BICUBIC)
-        return np.asarray(fitted, dtype=np.uint8)
+        except EncoderError as error:  # one photograph's problem, as with any other model
+            raise PhotographError(error.message) from error
+        if not isinstance(image, Image.Image):
+            raise PhotographError(f"prepare of {label} returned {type(image).__name__}, no PIL image")
+        pixels = np.asarray(image.convert("RGB"), dtype=np.uint8)
+        if self.size and pixels.shape != self.size:
+            made = f"{image.width} × {image.height}"
+            raise PhotographError(
+                f"prepare of {label} made {made} pixels, of others {self.size[1]} × {self.size[0]}"
+            )
+        return pixels
 
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the vectors of prepared images, checked and of norm 1."""

@@ -27,9 +27,10 @@ from clipbench.encoders.specification import Precision, device_named, precision_
 from clipbench.encoders.text_trimming import TOLERANCE
 from clipbench.encoders.transformers_files import model_place, must_stay_offline
 from clipbench.encoders.weights import weights_digest
-from clipbench.errors import EncoderError, PhotographError
+from clipbench.errors import EncoderError
 from clipbench.keys import Json, canonical, digest
-from clipbench.records import MAX_PIXELS, EncoderIdentity
+from clipbench.photographs.resizing import SLENDER
+from clipbench.records import EncoderIdentity
 
 if TYPE_CHECKING:
     import torch
@@ -104,17 +105,15 @@ class ProcessedPixels:
     def prepare(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Return the pixels after resizing and cropping, uint8 (H, W, 3).
 
-        Raises PhotographError for a strip that the processor would make too large on the way.
+        Of a very slender strip whose middle is cropped only the middle is handed to the processor, which would
+        make hundreds of times as many pixels of the whole.
         """
         size = getattr(self.processor, "size", None)
         edge = (
             size.get("shortest_edge") if isinstance(size, Mapping) else getattr(size, "shortest_edge", None)
         )
-        width, height = image.size
-        if edge and edge * edge * max(width, height) > MAX_PIXELS * min(width, height):
-            raise PhotographError(
-                f"a strip of {width:,} × {height:,} pixels, which this model's own preprocessing makes too large"
-            )
+        if edge:
+            image = _middle(image)
         made = self.processor(
             images=image.convert("RGB"), do_rescale=False, do_normalize=False, return_tensors="np"
         )["pixel_values"][0]
@@ -128,6 +127,16 @@ class ProcessedPixels:
         mean = torch.tensor(self.mean, device=values.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=values.device).view(1, 3, 1, 1)
         return values.sub_(mean).div_(std)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """Return the middle of a picture more than SLENDER times as long as wide, that many times as long."""
+    width, height = image.size
+    most = SLENDER * min(width, height)
+    if max(width, height) <= most:
+        return image
+    start = (max(width, height) - most) // 2
+    return image.crop((start, 0, start + most, height) if width > height else (0, start, width, start + most))
 
 
 @dataclass(frozen=True)
@@ -284,10 +293,16 @@ def _pixels(processor: Any, place: str) -> ProcessedPixels:
 
     noise = np.random.default_rng(0).integers(0, 256, (67, 101, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
+    tall = processor(images=image.rotate(90, expand=True), return_tensors="np")["pixel_values"][0]
     whole = np.asarray(processor(images=image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
     if whole.ndim != 3 or whole.shape[0] != 3:
         raise EncoderError(
             f"the image processor of hf:{place} makes no picture of three channels: {whole.shape}"
+        )
+    if np.shape(tall) != whole.shape:
+        raise EncoderError(
+            f"the image processor of hf:{place} makes pictures of different sizes, {whole.shape} and {np.shape(tall)}",
+            "write it as --model python:MODULE:FUNCTION",
         )
     scale = (
         float(getattr(processor, "rescale_factor", 1 / 255))

@@ -14,6 +14,10 @@ OVERLAP, BACKUP = "overlap", "backup"
 RESERVED = frozenset({OVERLAP, BACKUP})
 """Names of parts, which cannot be names of annotators."""
 
+_BETWEEN = dict.fromkeys(map(ord, "-._+@"))
+_PREFIXES = ("assign_", "labels_", "overlap_")
+"""How the files begin that are made for one annotator."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -71,12 +75,15 @@ def _check_names(annotators: Sequence[str]) -> None:
 def check_annotator(name: str) -> str:
     """Return the name of an annotator. Raises ClipbenchError where it cannot be one.
 
-    A name is part of file names, so it holds letters, digits, dots and hyphens only.
+    A name is part of file names, so it holds letters, digits and what mail addresses have besides.
+
+    >>> check_annotator("ann_lee+labels@example.org")
+    'ann_lee+labels@example.org'
     """
-    plain = name.replace("-", "").replace(".", "")
-    if not plain.isalnum() or name.startswith((".", "-")) or len(name) > 60 or name.casefold() in RESERVED:
+    plain = name.translate(_BETWEEN)
+    if not plain.isalnum() or not name[0].isalnum() or len(name) > 60 or name.casefold() in RESERVED:
         raise ClipbenchError(
-            f"{name!r} cannot be the name of an annotator: letters, digits, hyphens and dots, up to 60 of them, "
+            f"{name!r} cannot be the name of an annotator: letters, digits and - . _ + @ between them, up to 60, "
             f"and not {' or '.join(sorted(RESERVED))}",
             "--annotator NAME",
         )
@@ -84,12 +91,15 @@ def check_annotator(name: str) -> str:
 
 
 def file_annotator(stem: str) -> str | None:
-    """Return the annotator that a file name without its ending tells: what follows the last underscore.
+    """Return the annotator that a file name without its ending tells: what follows its prefix or last underscore.
 
-    >>> file_annotator("assign_A"), file_annotator("overlap_B"), file_annotator("assign_overlap")
+    >>> file_annotator("assign_A"), file_annotator("table of_B"), file_annotator("assign_overlap")
     ('A', 'B', None)
+    >>> file_annotator("labels_ann_lee@example.org")
+    'ann_lee@example.org'
     """
-    _, found, name = stem.rpartition("_")
+    prefix = next((known for known in _PREFIXES if stem.startswith(known)), None)
+    _, found, name = stem.rpartition("_") if prefix is None else ("", prefix, stem.removeprefix(prefix))
     if not found or not name:
         return None
     try:

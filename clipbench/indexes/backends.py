@@ -14,27 +14,50 @@ from clipbench.indexes.protocol import Index, IndexRecipe, Settings, Vectors
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One library's part: how to build, how to read a file, what enters an index's identity besides its recipe."""
+    """One library's part: how to build, how to read a file, what enters an index's identity besides its vectors.
 
+    parameters: all of a recipe's for so many items of that dimension. version: of the library. search: the
+    parameters of a search with their defaults. block: rows added at a time, 0 where that cannot matter.
+    """
+
+    parameters: Callable[[IndexRecipe, int, int], Settings]
     build: Callable[[IndexRecipe, Vectors], Index]
     read: Callable[[IndexRecipe, Path, Vectors], Index]
     version: Callable[[], str]
     search: Settings
+    block: int = 0
     has_file: bool = True
 
 
-def _exact(recipe: IndexRecipe, vectors: Vectors) -> Index:
+def _nothing(recipe: IndexRecipe, _items: int = 0, _dimension: int = 0) -> Settings:
     if recipe.build:
         raise ClipbenchError("an exact index has no parameters", "clipbench index build --type exact")
+    return {}
+
+
+def _exact(recipe: IndexRecipe, vectors: Vectors) -> Index:
+    _nothing(recipe)
     return ExactIndex(vectors)
 
 
 BACKENDS: Mapping[str, Backend] = {
     "exact": Backend(
-        _exact, lambda recipe, _path, vectors: _exact(recipe, vectors), lambda: "1", {}, has_file=False
+        _nothing,
+        _exact,
+        lambda recipe, _path, vectors: _exact(recipe, vectors),
+        lambda: "1",
+        {},
+        has_file=False,
     ),
     **{
-        name: Backend(faiss_library.build, faiss_library.read, faiss_library.library_version, search)
+        name: Backend(
+            faiss_library.parameters,
+            faiss_library.build,
+            faiss_library.read,
+            lambda: f"faiss {faiss_library.library_version()}",
+            search,
+            faiss_library.BLOCK,
+        )
         for name, search in faiss_library.SEARCH.items()
     },
 }

@@ -42,6 +42,9 @@ SEARCH: Mapping[str, Settings] = {
 }
 """Search parameters with their defaults. refine: how many times k candidates are scored again exactly."""
 
+BLOCK = 65_536
+"""Rows added at a time, so that memory-mapped vectors need not fit in memory; part of an index's identity."""
+
 SMALL = 10_000
 """A subset of up to so many items is searched exactly: quicker than a filter, and nothing is lost."""
 
@@ -52,16 +55,16 @@ def build(recipe: IndexRecipe, vectors: Vectors) -> FaissIndex:
     Raises ClipbenchError for unknown parameters, too few vectors, or where faiss is not installed.
     """
     faiss = _faiss()
-    chosen = _parameters(recipe, len(vectors), vectors.shape[1])
+    chosen = parameters(recipe, len(vectors), vectors.shape[1])
     index = _MAKERS[recipe.type](faiss, vectors.shape[1], chosen)
-    rows = np.ascontiguousarray(vectors, dtype=np.float32)
     threads = faiss.omp_get_max_threads()
     # Several threads insert in an order of their own, which makes another graph each time.
     faiss.omp_set_num_threads(1)
     try:
         if not index.is_trained:
-            index.train(rows)
-        index.add(rows)
+            index.train(np.ascontiguousarray(vectors, dtype=np.float32))
+        for start in range(0, len(vectors), BLOCK):
+            index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
     finally:
         faiss.omp_set_num_threads(threads)
     return FaissIndex(recipe.type, index, vectors)
@@ -152,14 +155,21 @@ def _faiss() -> Any:
     return faiss
 
 
-def _parameters(recipe: IndexRecipe, items: int, dimension: int) -> dict[str, int]:
+def parameters(recipe: IndexRecipe, items: int, dimension: int) -> dict[str, int]:
+    """Return every build parameter of an index of so many items, defaults and counts that follow from it filled in.
+
+    Raises ClipbenchError for unknown ones, and where so many items cannot be indexed so.
+    """
     if recipe.type not in BUILD:
         raise ClipbenchError(f"faiss makes {', '.join(BUILD)}, not {recipe.type!r}", "--type hnsw")
     defaults = BUILD[recipe.type]
     unknown = sorted(set(recipe.build) - set(defaults))
     if unknown:
         known = ", ".join(defaults) or "none"
-        raise ClipbenchError(f"{recipe.type} has no parameter {unknown[0]!r}; there are: {known}")
+        raise ClipbenchError(
+            f"{recipe.type} has no parameter {unknown[0]!r}; there are: {known}",
+            "clipbench index build --help",
+        )
     chosen = {**defaults, **recipe.build}
     if "lists" in chosen:
         chosen["lists"] = chosen["lists"] or max(1, min(items, round(4 * items**0.5)))
@@ -194,6 +204,7 @@ def _ivf_pq(faiss: Any, dimension: int, chosen: Settings) -> Any:
         coarse, dimension, chosen["lists"], chosen["bytes"], 8, faiss.METRIC_INNER_PRODUCT
     )
     index.pq.cp.seed = chosen["seed"]
+    index.pq.cp.min_points_per_centroid = 1
     return _seeded(index, coarse, chosen)
 
 

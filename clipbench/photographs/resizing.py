@@ -45,7 +45,7 @@ class _Axis:
 def resized_window(image: Image.Image, size: tuple[int, int], window: Box, resample: int) -> Image.Image:
     """Return `image.resize(size, resample).crop(window)`, with no more memory than image and window need.
 
-    For strips more than SLENDER times as long as wide, resized in proportion: those are equal to the last bit.
+    For strips more than ten times as long as wide, resized in proportion: those are equal to the last bit.
     window: left, top, right, bottom within `size`. Pictures of mode "1" and "P" come back in colours, since
     Pillow takes single pixels of those, whatever the filter. Raises PhotographError for a filter not known here.
     """

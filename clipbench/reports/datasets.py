@@ -8,6 +8,7 @@ from collections import Counter
 from clipbench.keys import short
 from clipbench.records import Dataset
 from clipbench.reports.tables import Column, Table
+from clipbench.store.dataset_columns import load_columns
 from clipbench.store.dataset_names import Removed
 from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.engine import Store
@@ -38,7 +39,7 @@ def dataset_table(store: Store) -> Table:
 def dataset_facts(store: Store, name: str, images: int) -> tuple[Table, ...]:
     """Return what a dataset holds and where it came from, and the captions of its first images."""
     dataset = load_dataset(store, name)
-    facts = Table(f"Dataset {name}", (Column("fact"), Column("value")), _facts(dataset))
+    facts = Table(f"Dataset {name}", (Column("fact"), Column("value")), _facts(store, dataset))
     first = tuple((s.id, c.id, c.text) for s in dataset.samples[:images] for c in s.captions)
     captions = Table(
         f"Captions of the first {min(images, len(dataset.samples))} images",
@@ -62,10 +63,11 @@ def removal_words(removed: Removed) -> str:
     return f"{removed.name!r}: {removed.images:,} images, {removed.captions:,} captions{also}"
 
 
-def _facts(dataset: Dataset) -> tuple[tuple[str, str | int], ...]:
+def _facts(store: Store, dataset: Dataset) -> tuple[tuple[str, str | int], ...]:
     counts = Counter(len(sample.captions) for sample in dataset.samples)
     words = sorted(len(caption.text.split()) for caption in dataset.captions)
     usable = sum(sample.digest is not None and sample.problem is None for sample in dataset.samples)
+    columns = load_columns(store, dataset.key)
     spread = ", ".join(f"{images:,} with {n}" for n, images in sorted(counts.items()))
     return (
         ("format", dataset.format),
@@ -77,6 +79,7 @@ def _facts(dataset: Dataset) -> tuple[tuple[str, str | int], ...]:
         ("captions per image", spread),
         ("distinct captions", len({caption.text for caption in dataset.captions})),
         ("words a caption", f"median {words[len(words) // 2]}, longest {words[-1]}" if words else "-"),
+        *([("columns", ", ".join(columns.names))] if columns else []),
         ("image folder", str(dataset.image_folder or "-")),
         ("fingerprint", dataset.fingerprint),
         ("key", dataset.key),

@@ -22,6 +22,7 @@ def info_table(info: StoreInfo) -> Table:
     sizes = {
         "database": info.database_bytes,
         "embeddings": info.embedding_bytes,
+        "indexes": info.index_bytes,
         "artifacts": info.artifact_bytes,
     }
     rows = (

@@ -87,15 +87,15 @@ def draw(folder: Path, split: str, *, version: int = VERSION, progress: Progress
     images: dict[str, str] = {}
     for scene in plan(split, version=version):
         data = picture(scene, version=version)
-        _write(home / f"{scene.id}.png", data)
+        write_whole(home / f"{scene.id}.png", data)
         images[f"{scene.id}.png"] = bytes_digest(data)
         lines.append(json.dumps(_as_json(scene), sort_keys=True) + "\n")
         if progress:
             progress(len(lines), IMAGES[split])
     text = "".join(lines).encode()
-    _write(home / SCENES, text)
+    write_whole(home / SCENES, text)
     manifest = {"version": version, "split": split, "scenes": bytes_digest(text), "images": images}
-    _write(home / MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_whole(home / MANIFEST, json.dumps(manifest, indent=1).encode())
     return home
 
 
@@ -165,7 +165,7 @@ def _is_complete(home: Path, version: int) -> bool:
         return False
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a whole file or none, under a name of this process until it is complete."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from clipbench.errors import EncoderError
 from clipbench.records import CLEAN, EncoderIdentity, Modality, Perturbation, image_key, text_key
@@ -26,9 +29,12 @@ PREFIX = "adapter:"
 class AdapterSource:
     """The vectors of an adapter that is in the store, made of those of its base."""
 
-    def __init__(self, store: Store, request: ModelRequest) -> None:
+    def __init__(self, store: Store, request: ModelRequest, base: VectorSource | None = None) -> None:
+        """Stand on `base` where it is at hand already, so that its model is not loaded twice."""
         self.store = store
         self.request = request
+        if base is not None:
+            self.base = base
 
     @cached_property
     def record(self) -> AdapterRecord:
@@ -47,8 +53,7 @@ class AdapterSource:
             (identity.label, "", "") if identity.kind == "imported" else identity.spec.partition(" ")
         )
         request = ModelRequest(model, pretrained or None, identity.precision, self.request.device)
-        source = ImportedSource if identity.kind == "imported" else EncoderSource
-        return source(self.store, request)
+        return _SOURCES.get(identity.kind, EncoderSource)(self.store, request)
 
     @cached_property
     def identity(self) -> EncoderIdentity:
@@ -118,6 +123,16 @@ class AdapterSource:
         """Return how many texts have more tokens than the base reads."""
         return self.base.truncated(texts)
 
+    def encode_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the adapted vectors of texts, stored nowhere."""
+        self._check_base()
+        return self._adapter.apply_to(self.base.encode_texts(texts), "text")
+
+    def encode_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the adapted vectors of prepared images, stored nowhere."""
+        self._check_base()
+        return self._adapter.apply_to(self.base.encode_pixels(pixels), "image")
+
     @cached_property
     def _adapter(self) -> Adapter:
         from clipbench.adapters.weights import built, read_bytes, recipe_of
@@ -144,3 +159,10 @@ class AdapterSource:
 
 def _pool(store: Store, encoder: str, modality: Modality) -> Pool:
     return Pool(store, encoder, modality)
+
+
+_SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
+    "imported": ImportedSource,
+    "adapter": AdapterSource,  # a head on a head
+}
+"""Where the vectors of a base come from, by its kind."""

@@ -52,10 +52,13 @@ def load_split(source: VectorSource, name: str, progress: Progress, allow_missin
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
     gallery = gallery_of(dataset, images.unreadable)
+    captioned = gallery.image_rows[
+        : len(gallery.samples)
+    ]  # nothing is learned from an image without captions
     return Split(
         dataset,
         gallery,
-        load_vectors(store, images)[gallery.image_rows],
+        load_vectors(store, images)[captioned],
         load_vectors(store, texts)[gallery.caption_rows],
     )
 

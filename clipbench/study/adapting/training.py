@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -22,13 +21,13 @@ from clipbench.adapters.training import (
     enough_epochs,
     train,
 )
-from clipbench.adapters.weights import adapter_bytes, log_json, recipe_json, state_bytes, state_of
+from clipbench.adapters.weights import adapter_bytes, log_json, recipe_json
 from clipbench.encoders.weights import weights_digest
-from clipbench.errors import ClipbenchError, StoppedError
+from clipbench.errors import StoppedError
 from clipbench.keys import Json, digest, short
 from clipbench.perturb.apply_text import perturb_captions, text_perturbation
 from clipbench.perturb.operation import TextOperation
-from clipbench.records import EncoderIdentity, text_key
+from clipbench.records import Dataset, EncoderIdentity, text_key
 from clipbench.store.adapters import AdapterRecord, find_by_request, save_adapter
 from clipbench.store.encoders import save_encoder
 from clipbench.store.vectors import Pool
@@ -41,8 +40,8 @@ from clipbench.study.adapting.splits import (
     seen_before,
     shared_texts,
 )
+from clipbench.study.adapting.unfinished import Unfinished
 from clipbench.study.embedding.models import VectorSource
-from clipbench.study.output.whole_files import whole_file
 from clipbench.study.workplace.progress import Progress
 
 DRAWS = 4
@@ -94,40 +93,107 @@ Listen = Callable[[Epoch, Epoch], None]
 """Told after every epoch: the epoch, and the best one so far."""
 
 
+@dataclass(frozen=True)
+class Material:
+    """What trainings of one base on the same data share: both splits, their texts under the noise, what to know.
+
+    draws: of each draw of the noise, the training texts' vectors (M, D). seen: those of the validation texts.
+    """
+
+    training: Split
+    validation: Split
+    noise: Noise | None
+    draws: tuple[Vectors, ...]
+    seen: Vectors
+    notes: tuple[str, ...]
+
+
 def train_adapter(
     source: VectorSource, request: TrainRequest, progress: Progress, listen: Listen = lambda _e, _b: None
 ) -> Trained:
     """Train an adapter on top of a source of vectors and store it, or find it where it was trained before.
 
-    Raises DatasetError where the datasets share an image, StoppedError on Ctrl-C: the same command then goes on
-    after the last finished epoch.
+    Raises DatasetError where the datasets share an image, StoppedError on Ctrl-C: the best epoch so far is then
+    stored as an adapter of its own, and the same command goes on after the last finished epoch.
+    """
+    return train_on(source, material(source, request, progress), request, progress, listen)
+
+
+def material(source: VectorSource, request: TrainRequest, progress: Progress) -> Material:
+    """Return what a training learns from and is chosen by, encoding what is lacking.
+
+    Raises DatasetError where the datasets share an image.
     """
     training, validation = (
         load_split(source, name, progress, request.allow_missing)
         for name in (request.train, request.validation)
     )
     refuse_shared(training.dataset, validation.dataset)
+    seeds = range(1, DRAWS + 1) if request.noise else (0,)
+    return Material(
+        training,
+        validation,
+        request.noise,
+        tuple(_texts_under(source, training, request.noise, seed, progress) for seed in seeds),
+        _texts_under(source, validation, request.noise, VALIDATION_SEED, progress),
+        split_notes(training, validation),
+    )
+
+
+def train_on(
+    source: VectorSource,
+    ground: Material,
+    request: TrainRequest,
+    progress: Progress,
+    listen: Listen = lambda _e, _b: None,
+    *,
+    keep_stopped: bool = True,
+) -> Trained:
+    """Train on what `material` gave. keep_stopped: whether Ctrl-C stores the best epoch so far.
+
+    Raises StoppedError on Ctrl-C.
+    """
     if request.enough:
-        epochs = enough_epochs(len(training.texts), request.recipe.batch)
+        epochs = enough_epochs(len(ground.training.texts), request.recipe.batch)
         request = replace(request, recipe=replace(request.recipe, epochs=epochs))
-    key = request_key(source.identity, training, validation, request)
-    notes = _notes(training, validation)
+    datasets = (ground.training.dataset, ground.validation.dataset)
+    key = request_key(source.identity, *datasets, request)
     known = find_by_request(source.store, key)
     if known is not None:
-        return Trained(known, created=False, notes=notes)
-    state = _trained(source, request, (training, validation), _Unfinished(source, key), progress, listen)
-    adapter = best_adapter(request.recipe, training.images.shape[1], state)
-    stored = _store(source, request, (training, validation), key, (adapter, state))
-    _Unfinished(source, key).remove()
-    return Trained(stored, created=True, notes=notes)
+        return Trained(known, created=False, notes=ground.notes)
+    unfinished = Unfinished(source.store, key)
+    try:
+        state = _trained(ground, request, unfinished, progress, listen)
+    except KeyboardInterrupt:
+        kept = _keep_best(source, ground, request, unfinished) if keep_stopped else ""
+        raise StoppedError(
+            f"interrupted: the finished epochs are kept{kept}",
+            "the same command again goes on where this one stopped",
+        ) from None
+    stored = _store(source, request, datasets, key, state)
+    unfinished.remove()
+    return Trained(stored, created=True, notes=ground.notes)
 
 
-def request_key(base: EncoderIdentity, training: Split, validation: Split, request: TrainRequest) -> str:
+def _keep_best(source: VectorSource, ground: Material, request: TrainRequest, unfinished: Unfinished) -> str:
+    """Store the best epoch of a stopped training as an adapter of its own, and say so; nothing where none is better."""
+    state = unfinished.load()
+    if state is None or state.best_epoch.number == 0:
+        return ""
+    after = state.log[-1].number
+    named = replace(request, name=f"{request.name or request.recipe.head}-after-{after}")
+    key = digest("training", [unfinished.request, after])
+    datasets = (ground.training.dataset, ground.validation.dataset)
+    stored = find_by_request(source.store, key) or _store(source, named, datasets, key, state)
+    return f", and the best of them ({state.best_epoch.number}) is stored as adapter:{stored.name}"
+
+
+def request_key(base: EncoderIdentity, training: Dataset, validation: Dataset, request: TrainRequest) -> str:
     """Return the key of a training: base encoder, both datasets, every hyper-parameter, the noise."""
     content: dict[str, Json] = {
         "base": base.key,
-        "train": training.dataset.key,
-        "validation": validation.dataset.key,
+        "train": training.key,
+        "validation": validation.key,
         "recipe": recipe_json(request.recipe),
     }
     if request.noise is not None:
@@ -156,7 +222,8 @@ def adapted_identity(base: EncoderIdentity, name: str, recipe: Recipe, adapter: 
     )
 
 
-def _notes(training: Split, validation: Split) -> tuple[str, ...]:
+def split_notes(training: Split, validation: Split) -> tuple[str, ...]:
+    """Return what to know of a training and a validation set, and of an encoder that has seen the first."""
     notes = []
     repeated = shared_texts(training.dataset, validation.dataset)
     if repeated:
@@ -173,50 +240,13 @@ def _notes(training: Split, validation: Split) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@dataclass(frozen=True)
-class _Unfinished:
-    """The file in which a training that was stopped lies."""
-
-    source: VectorSource
-    request: str
-
-    @property
-    def path(self) -> Path:
-        return self.source.store.home.artifacts / "training" / f"{short(self.request, 40)}.safetensors"
-
-    def save(self, state: State) -> None:
-        """Keep the state of the last finished epoch, whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.path, force=True) as partial:
-            partial.write_bytes(state_bytes(state))
-
-    def load(self) -> State | None:
-        """Return where training stopped, None where it did not begin or the file is of no use."""
-        try:
-            return state_of(self.path.read_bytes())
-        except (FileNotFoundError, ClipbenchError):
-            return None  # it is begun again, which costs seconds and loses nothing
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-
-
 def _trained(
-    source: VectorSource,
-    request: TrainRequest,
-    splits: tuple[Split, Split],
-    unfinished: _Unfinished,
-    progress: Progress,
-    listen: Listen,
+    ground: Material, request: TrainRequest, unfinished: Unfinished, progress: Progress, listen: Listen
 ) -> State:
-    training, validation = splits
-    seen = _texts_under(source, validation, request.noise, VALIDATION_SEED, progress)
-
     def validate(adapter: Adapter) -> Mapping[str, float]:
-        images = adapter.apply_to(validation.images, "image")
-        return scores(images, adapter.apply_to(seen, "text"), validation.owners)
+        images = adapter.apply_to(ground.validation.images, "image")
+        return scores(images, adapter.apply_to(ground.seen, "text"), ground.validation.owners)
 
-    draws = [_texts_under(source, training, request.noise, seed, progress) for seed in range(1, DRAWS + 1)]
     state = unfinished.load()
     bar = progress.start("epochs", request.recipe.epochs + 1)
     if state is not None:
@@ -225,16 +255,23 @@ def _trained(
     def finished(now: State) -> None:
         unfinished.save(now)
         progress.advance(bar)
+        progress.say(bar, _words(now.log[-1], now.best_epoch))
         listen(now.log[-1], now.best_epoch)
 
-    data = TrainingVectors(lambda epoch: draws[epoch % DRAWS], training.images, training.owners)
-    try:
-        return train(request.recipe, data, validate, finished, state)
-    except KeyboardInterrupt:
-        raise StoppedError(
-            "interrupted: the finished epochs are kept, the best of them too",
-            "the same command again goes on where this one stopped",
-        ) from None
+    draws = ground.draws
+    data = TrainingVectors(
+        lambda epoch: draws[epoch % len(draws)], ground.training.images, ground.training.owners
+    )
+    return train(request.recipe, data, validate, finished, state)
+
+
+def _words(epoch: Epoch, best: Epoch) -> str:
+    """Return an epoch for a progress line."""
+    loss = "" if epoch.loss is None else f"loss {epoch.loss:.3f}, "
+    return (
+        f"{loss}validation R@1 {epoch.scores['t2i hit@1']:.3f}, RSUM {epoch.scores['rsum']:.1f} "
+        f"(best {best.scores['rsum']:.1f})"
+    )
 
 
 def _texts_under(
@@ -249,22 +286,19 @@ def _texts_under(
 
 
 def _store(
-    source: VectorSource,
-    request: TrainRequest,
-    splits: tuple[Split, Split],
-    key: str,
-    result: tuple[Adapter, State],
+    source: VectorSource, request: TrainRequest, datasets: tuple[Dataset, Dataset], key: str, state: State
 ) -> AdapterRecord:
-    (training, validation), (adapter, state) = splits, result
-    recipe, tensors = request.recipe, adapter.state_dict()
+    recipe, (training, validation) = request.recipe, datasets
+    adapter = best_adapter(recipe, source.identity.dimension, state)
+    tensors = adapter.state_dict()
     identity = digest("adapter", [key, weights_digest(tensors)])
     name = request.name or f"{recipe.head}-{short(identity, 6)}"
     encoder = adapted_identity(source.identity, name, recipe, adapter)
     record: dict[str, Json] = {
         "recipe": recipe_json(recipe),
-        "dimension": training.images.shape[1],
-        "train": {"key": training.dataset.key, "name": training.dataset.name},
-        "validation": {"key": validation.dataset.key, "name": validation.dataset.name},
+        "dimension": source.identity.dimension,
+        "train": {"key": training.key, "name": training.name},
+        "validation": {"key": validation.key, "name": validation.name},
         "noise": request.noise.as_json() if request.noise else None,
         "base": {"key": source.identity.key, "label": source.identity.label, "spec": source.request.model},
         "best_epoch": state.best_epoch.number,

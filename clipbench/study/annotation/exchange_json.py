@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -16,6 +18,7 @@ from clipbench.failures.taxonomy import AMBIGUOUS, CATEGORIES, NAMES, SUBTYPES
 from clipbench.keys import Json
 
 FORMAT = "clipbench-labels"
+STUDIO = "label-studio"
 VERSION = 1
 
 Found = tuple[str, list[Entry], list[Problem]]
@@ -25,9 +28,12 @@ def json_entries(value: object, path: Path) -> Found:
     """Return kind, labels and problems of a JSON value. Raises InputError for a shape that is neither."""
     if isinstance(value, dict) and value.get("format") == FORMAT:
         return _page(value, path)
-    if isinstance(value, list) and value and all(isinstance(task, dict) and "data" in task for task in value):
-        return _label_studio(value, path)
-    what = f'neither the page\'s result ("format": "{FORMAT}") nor a list of Label Studio tasks'
+    if isinstance(value, list) and value and all(isinstance(task, dict) for task in value):
+        if all("data" in task for task in value):
+            return _label_studio(value, path)
+        if all({"annotation_id", "caption"} <= set(task) for task in value):
+            return _label_studio_min(value)
+    what = f'neither the page\'s result ("format": "{FORMAT}") nor a list of Label Studio tasks (JSON or JSON_MIN)'
     raise InputError(f"{path} is no label file", [Problem(str(path), 0, f"is {what}")])
 
 
@@ -49,8 +55,12 @@ def _page(value: Mapping[str, object], path: Path) -> Found:
     return "page", entries, problems
 
 
+Dated = tuple[tuple[bool, datetime, int], Entry]
+"""When an annotation was given last, with its number for those of one moment, and the annotation."""
+
+
 def _label_studio(tasks: Sequence[Mapping[str, object]], path: Path) -> Found:
-    entries: list[Entry] = []
+    answers: list[Dated] = []
     problems: list[Problem] = []
     for number, task in enumerate(tasks, start=1):
         data, given = task.get("data"), task.get("annotations", [])
@@ -62,8 +72,36 @@ def _label_studio(tasks: Sequence[Mapping[str, object]], path: Path) -> Found:
         cells = {name: _text(data.get(name)) for name in COLUMNS}
         whole = Entry(line=0, where=f"task {number}", **cells)
         kept = (a for a in given if isinstance(a, dict) and not a.get("was_cancelled"))
-        entries.extend(_answered(whole, annotation) for annotation in kept)
-    return "label-studio", entries, problems
+        answers += [(_moment(one, one.get("id")), _answered(whole, one)) for one in kept]
+    return STUDIO, _in_order(answers), problems
+
+
+def _label_studio_min(rows: Sequence[Mapping[str, object]]) -> Found:
+    """Return the labels of Label Studio's JSON_MIN: a flat object for each annotation."""
+    answers: list[Dated] = []
+    for number, row in enumerate(rows, start=1):
+        cells = {name: _said(row.get(name)) for name in COLUMNS}
+        one = Entry(line=0, where=f"annotation {number}", **cells)
+        annotator = _who(row.get("annotator"))
+        answers.append((_moment(row, row.get("annotation_id")), replace(one, annotator=annotator)))
+    return STUDIO, _in_order(answers), []
+
+
+def _in_order(answers: Sequence[Dated]) -> list[Entry]:
+    """Return annotations, the oldest first: of one person's several of a task, the newest is to count."""
+    return [answer for _, answer in sorted(answers, key=itemgetter(0))]
+
+
+def _moment(annotation: Mapping[str, object], number: object) -> tuple[bool, datetime, int]:
+    """Return when an annotation was given or changed last, those of no date first."""
+    count = number if isinstance(number, int) else 0
+    for name in ("updated_at", "created_at"):
+        try:
+            told = datetime.fromisoformat(_text(annotation.get(name)))
+        except ValueError:
+            continue
+        return True, told if told.tzinfo else told.replace(tzinfo=UTC), count
+    return False, datetime.min.replace(tzinfo=UTC), count
 
 
 def _answered(task: Entry, annotation: Mapping[str, object]) -> Entry:
@@ -73,11 +111,8 @@ def _answered(task: Entry, annotation: Mapping[str, object]) -> Entry:
     for result in results if isinstance(results, list) else []:
         if not isinstance(result, dict) or not isinstance(result.get("value"), dict):
             continue
-        name, value = _text(result.get("from_name")), result["value"]
-        said = value.get("choices") or value.get("text") or []
-        said = [said] if isinstance(said, str) else said
-        if name in answers and isinstance(said, list):
-            answers[name] = " ".join(_text(part) for part in said)
+        if (name := _text(result.get("from_name"))) in answers:
+            answers[name] = _said(result["value"])
     return replace(
         task,
         annotator=_who(annotation.get("completed_by")),
@@ -87,14 +122,26 @@ def _answered(task: Entry, annotation: Mapping[str, object]) -> Entry:
     )
 
 
-def _who(completed_by: object) -> str:
-    """Return the annotator's name: the part of a mail address before the @, or user<number>."""
-    if isinstance(completed_by, dict):
-        mail = _text(completed_by.get("email"))
-        return mail.partition("@")[0] if mail else _who(completed_by.get("id"))
-    if isinstance(completed_by, int) and not isinstance(completed_by, bool):
-        return f"user{completed_by}"
-    return _text(completed_by)
+def _said(value: object) -> str:
+    """Return an answer: a text, a list of them, or an object that holds choices or texts."""
+    if isinstance(value, dict):
+        value = value.get("choices") or value.get("text") or []
+    if isinstance(value, list):
+        return " ".join(_text(part) for part in value)
+    return _text(value)
+
+
+def _who(person: object) -> str:
+    """Return an annotator's name: the whole mail address, for two people may share what stands before its @.
+
+    user<number> where there is no address.
+    """
+    if isinstance(person, dict):
+        mail = _text(person.get("email"))
+        return mail or _who(person.get("id"))
+    if isinstance(person, int) and not isinstance(person, bool):
+        return f"user{person}"
+    return _text(person)
 
 
 def _text(value: object) -> str:

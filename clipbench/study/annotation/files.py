@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.datasets.textfile import parse_json
 from clipbench.errors import DatasetError, InputError, Problem
-from clipbench.failures.exchange import ANNOTATOR, CLASSIC, SOURCE_FILE, Entry, entry, missing_columns
+from clipbench.failures.exchange import (
+    ANNOTATOR,
+    CLASSIC,
+    COLUMNS,
+    SOURCE_FILE,
+    Entry,
+    entry,
+    missing_columns,
+)
 from clipbench.foreign_files import read_foreign
 from clipbench.keys import bytes_digest
 from clipbench.study.annotation.exchange_json import json_entries
@@ -60,6 +69,13 @@ def read_labels(path: Path) -> LabelFile:
 def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
     """Return the rows of a table. Raises InputError where its header does not tell what they are."""
     header = _columns(table.header)
+    if twice := [
+        name
+        for name, count in Counter(header).items()
+        if count > 1 and name in {*COLUMNS, ANNOTATOR, SOURCE_FILE}
+    ]:
+        message = f"several columns are called {', '.join(twice)}, upper and lower case aside"
+        raise InputError(f"{path} repeats a column", [Problem(str(path), table.header_line, message)])
     if lacking := missing_columns(header):
         message = (
             f"no column {', '.join(lacking)} among: {', '.join(header)}; {', '.join(CLASSIC)} are expected"

@@ -21,8 +21,11 @@ from clipbench.store.annotations import Batch, NewLabel, Saved, Source, earlier_
 from clipbench.store.datasets import list_datasets, load_dataset, save_dataset
 from clipbench.store.engine import Store, transaction
 from clipbench.store.failures import find_failures, list_samples
+from clipbench.study.annotation.exchange_json import STUDIO
 from clipbench.study.annotation.files import LabelFile, read_labels
 from clipbench.study.annotation.matching import Catalogue, MatchError, match
+
+OLDER = "older annotation of the same person, kept as history"
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def _annotator_of_row(row: Entry, file: LabelFile, request: ImportRequest, probl
 def _take(reader: _Reader, row: Entry, known: tuple[Catalogue | None, Mapping[str, Failure]]) -> None:
     """Add one row's label. Raises LabelError or MatchError; a row without a label must match all the same."""
     failure, remark = match(row, *known)
-    offered = reader.file.kind in {"page", "label-studio"}
+    offered = reader.file.kind in {"page", STUDIO}
     label = normalise(row.category, row.ambiguous_subtype, offered=offered)
     if remark:
         reader.remarks[remark] = reader.remarks.get(remark, 0) + 1
@@ -234,10 +237,15 @@ def _take(reader: _Reader, row: Entry, known: tuple[Catalogue | None, Mapping[st
     if earlier is not None:
         other, first = earlier
         place = f"line {other.line}" if other.line else other.where
-        if (first.category, first.subtype) != (label.category, label.subtype):
+        dated = reader.file.kind == STUDIO  # which keeps every annotation; they come oldest first
+        again = (first.category, first.subtype) == (label.category, label.subtype)
+        if not again and not dated:
             raise MatchError(f"{label.category} for the failure that {place} labels {first.category}")
-        reader.remarks[f"repeats {place}"] = reader.remarks.get(f"repeats {place}", 0) + 1
-        return
+        renewed = dated and first.written != new.written
+        remark = OLDER if renewed else f"repeats {place}"
+        reader.remarks[remark] = reader.remarks.get(remark, 0) + 1
+        if not renewed:
+            return
     reader.lines[failure.key] = (row, new)
     reader.labels.append(new)
     if label.rules:

@@ -203,12 +203,17 @@ def _texts(cells: Sequence[Cell]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    """Return a cell's value as the text it shows: whole numbers without a point, nothing as empty."""
+    """Return a cell's value as the text it shows: whole numbers without a point, nothing as empty.
+
+    A line break of Windows is one line break, which Excel writes as `_x000D_` and another.
+    """
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), value).replace("\r\n", "\n")
 
 
 def _merged(parser: Any) -> Iterator[tuple[int, str]]:

@@ -1,109 +1,69 @@
-"""Brings a captioned collection into the store, read or drawn, as one thing; looks a stored one over."""
+"""Brings a captioned collection into the store as one dataset or several splits; looks a stored one over."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from clipbench.datasets import selection
 from clipbench.datasets.findings import Finding
 from clipbench.datasets.lint import lint
-from clipbench.datasets.reading import read
+from clipbench.datasets.reading import Reading, cut, read
 from clipbench.datasets.rows import ReadRequest
-from clipbench.errors import DatasetError
 from clipbench.records import Dataset
-from clipbench.store.dataset_columns import save_columns
+from clipbench.store.dataset_columns import DatasetColumns, save_columns
 from clipbench.store.datasets import StoredDataset, check_name, load_dataset, save_dataset
 from clipbench.store.engine import Store, transaction
-from clipbench.study.collecting.table_columns import kept_columns
 from clipbench.study.workplace.progress import Progress
 
-SCENES = "scenes"
-"""The format that draws its own photographs instead of reading any."""
+
+@dataclass(frozen=True)
+class Added:
+    """A dataset that is in the store now."""
+
+    dataset: Dataset
+    stored: StoredDataset
 
 
 @dataclass(frozen=True)
 class Collected:
-    """A dataset that is in the store now, and what is worth saying about how it got there."""
+    """The dataset that a collection became, or its splits, and what is worth saying about how it got there."""
 
-    dataset: Dataset
-    stored: StoredDataset
+    added: tuple[Added, ...]
     notes: tuple[str, ...]
 
 
 def collect(
     store: Store, request: ReadRequest, progress: Progress, *, replace_name: bool = False
 ) -> Collected:
-    """Read what `request` asks for and save it under its name.
+    """Read what `request` asks for and save it under its name, or its splits under NAME-train, NAME-val, NAME-test.
 
     Raises InputError with every problem of the files, DatasetError where a name already means other
     content and `replace_name` is False. Nothing is saved unless everything could be read.
     """
-    _check_name(request)
-    reading = read(request, Reporting(progress, "photographs"))
-    columns = kept_columns(request, reading.dataset)
-    notes = [str(note) for note in reading.notes]
+    check_request_name(request)
+    return keep(store, read(request, Reporting(progress, "photographs")), request, replace_name=replace_name)
+
+
+def keep(store: Store, reading: Reading, request: ReadRequest, *, replace_name: bool) -> Collected:
+    """Save a reading, whole or cut as the request says, in one transaction. Raises DatasetError as `collect`."""
+    readings = (reading,) if request.splits is None else cut(reading, request.splits)
+    added = []
     with transaction(store) as within:
-        stored = save_dataset(within, reading.dataset, replace=replace_name)
-        if columns is not None:
-            save_columns(within, reading.dataset.key, columns)
-            notes.append(f"other columns are kept: {', '.join(columns.names)}")
-    return Collected(reading.dataset, stored, tuple(notes))
+        for part in readings:
+            stored = save_dataset(within, part.dataset, replace=replace_name)
+            if part.columns:
+                save_columns(within, part.dataset.key, DatasetColumns(part.columns, part.cells))
+            added.append(Added(part.dataset, stored))
+    notes = [str(note) for note in reading.notes]
+    if reading.columns:
+        notes.append(f"other columns are kept: {', '.join(reading.columns)}")
+    return Collected(tuple(added), tuple(notes))
 
 
-def collect_scenes(
-    store: Store, request: ReadRequest, progress: Progress, *, replace_name: bool = False
-) -> Collected:
-    """Draw a split of the demo scenes below the store's artifacts and save it as a dataset.
-
-    Of the request, name, split (test where None), sample, seed and max_captions count. Raises DatasetError
-    where it asks for anything else.
-    """
-    from clipbench.demo.scenes import collection as scenes
-    from clipbench.demo.scenes.graph import SPLITS
-
-    _check_name(request)
-    _refuse_file_options(request)
-    split = request.split or "test"
-    if split not in SPLITS:
-        raise DatasetError(f"the scenes have no split {split!r}", f"--split {' | '.join(SPLITS)}")
-    folder = store.home.artifacts / "scenes"
-    scenes.draw(folder, split, progress=Reporting(progress, "scenes drawn"))
-    drawn = scenes.read(folder, split)
-    samples = drawn.samples
-    if request.sample is not None:
-        samples = selection.draw(samples, request.sample, request.seed)
-    samples = selection.first_captions(samples, request.max_captions)
-    dataset = replace(
-        drawn,
-        name=request.name or f"scenes-{split}",
-        caption_policy=request.caption_policy,
-        samples=tuple(samples),
-    )
-    return Collected(dataset, save_dataset(store, dataset, replace=replace_name), ())
-
-
-def _check_name(request: ReadRequest) -> None:
+def check_request_name(request: ReadRequest) -> None:
     """Raise DatasetError for a name that cannot be, before anything is read or drawn."""
     if request.name is not None:
         check_name(request.name)
-
-
-def _refuse_file_options(request: ReadRequest) -> None:
-    plain = ReadRequest(
-        captions=request.captions,
-        format=request.format,
-        name=request.name,
-        split=request.split,
-        sample=request.sample,
-        seed=request.seed,
-        max_captions=request.max_captions,
-    )
-    if request != plain:
-        raise DatasetError(
-            "scenes are drawn, so options about files mean nothing to them",
-            "--split, --sample, --seed and --max-captions do",
-        )
 
 
 def inspect(

@@ -72,8 +72,10 @@ def embed_texts(
 ) -> Embedded:
     """Return the text side of a dataset as vectors, encoding what the store lacks.
 
-    Raises EncoderError where the model cannot be loaded, StoppedError on Ctrl-C (finished shards stay).
+    Raises EncoderError where the model cannot be loaded, DatasetError for a dataset without captions,
+    StoppedError on Ctrl-C (finished shards stay).
     """
+    need_captions(dataset)
     found = stored_set(store, dataset, source, ("text", perturbation))
     if found is not None:
         return Embedded(found, found=True, encoded=0)
@@ -108,7 +110,9 @@ def embed_images(
 
     rendering: how a perturbation makes its pixels. allow_missing: share in 0..1 of the images that may lack
     a usable photograph; they have no row in the set and are named in it. Raises DatasetError above that share.
+    Of a dataset without captions any number may: no figure is made of it that would be wrong without them.
     """
+    allow_missing = allow_missing if dataset.captions else 1.0
     found = stored_set(store, dataset, source, ("image", perturbation))
     if found is not None:
         _refuse_missing(dataset, found.unreadable, allow_missing)
@@ -133,6 +137,15 @@ def embed_images(
         audit=rendering.audit if rendering else None,
     )
     return Embedded(save_set(store, encoding), found=False, encoded=done.encoded)
+
+
+def need_captions(dataset: Dataset) -> None:
+    """Raise DatasetError for a dataset that has no captions, which is there to be searched."""
+    if not dataset.captions:
+        raise DatasetError(
+            f"{dataset.name} has no captions, so there is no right answer to measure against",
+            f"clipbench search WORDS --dataset {dataset.name}, or add it under another name with --captions FILE",
+        )
 
 
 def photographs(dataset: Dataset) -> tuple[list[Picture], dict[str, str]]:

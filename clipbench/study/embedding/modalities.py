@@ -32,11 +32,14 @@ def embed_modalities(
     *,
     allow_missing: float = 0.0,
 ) -> Mapping[Modality, Embedded]:
-    """Return the wanted embedding sets of the clean dataset `name`, encoding what is lacking."""
+    """Return the wanted embedding sets of the clean dataset `name`, encoding what is lacking.
+
+    Of a dataset without captions that is the photographs alone.
+    """
     dataset = load_dataset(store, name)
     done: dict[Modality, Embedded] = {}
     if "image" in wanted:
         done["image"] = embed_images(store, dataset, source, progress, allow_missing=allow_missing)
-    if "text" in wanted:
+    if "text" in wanted and (dataset.captions or "image" not in wanted):
         done["text"] = embed_texts(store, dataset, source, progress)
     return done

@@ -11,6 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from clipbench.encoders.backends import backend_of
 from clipbench.encoders.request import ModelRequest as ModelRequest  # noqa: PLC0414, commands take it from here
 from clipbench.errors import EncoderError
@@ -73,6 +76,12 @@ class VectorSource(Protocol):
 
     def truncated(self, texts: Sequence[str]) -> int:
         """Return how many texts are longer than what is read of them."""
+
+    def encode_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the vectors of texts, float32 (n, D), encoded now and stored nowhere: those of queries."""
+
+    def encode_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the vectors of prepared images (see `Encoder.prepare`), encoded now and stored nowhere."""
 
 
 def model_spec(request: ModelRequest) -> ModelSpec:
@@ -159,6 +168,14 @@ class EncoderSource:
     def truncated(self, texts: Sequence[str]) -> int:
         """Return how many texts have more tokens than the encoder reads."""
         return int((self.encoder.count_tokens(texts) > self.encoder.text_limit).sum())
+
+    def encode_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the vectors of texts, stored nowhere."""
+        return self.encoder.encode_texts(texts).vectors
+
+    def encode_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the vectors of prepared images, stored nowhere."""
+        return self.encoder.encode_images(pixels)
 
 
 class ImportedSource(EncoderSource):

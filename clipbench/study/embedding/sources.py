@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from clipbench.store.engine import Store
-from clipbench.study.adapting.source import AdapterSource
+from clipbench.study.adapting.model_folders import adapter_source
 from clipbench.study.embedding.models import (
     ADAPTER,
     IMPORTED,
@@ -17,7 +17,7 @@ from clipbench.study.embedding.models import (
 
 SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
     IMPORTED: ImportedSource,
-    ADAPTER: AdapterSource,
+    ADAPTER: adapter_source,
 }
 """Sources that need the store, by the prefix of `--model`; every other request is an encoder of a backend."""
 

@@ -15,7 +15,7 @@ from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_vectors
 from clipbench.store.engine import Store, check_writable
-from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.embed import embed_images, embed_texts, need_captions
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.folds import joined
 from clipbench.study.evaluation.galleries import Gallery, gallery_of
@@ -48,6 +48,7 @@ def evaluate(
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
     dataset = load_dataset(store, name)
+    need_captions(dataset)  # before minutes are spent on its photographs
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
     return evaluate_sets(store, RunInputs(EVALUATE, dataset, images, texts, protocol, device=source.device))

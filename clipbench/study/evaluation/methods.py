@@ -26,7 +26,15 @@ def _rerank(method: Mapping[str, Json]) -> str:
     return rerank_words(method)
 
 
-DESCRIBERS: Mapping[str, Describer] = MappingProxyType({"prompts": _prompts, "rerank": _rerank})
+def _index(method: Mapping[str, Json]) -> str:
+    from clipbench.study.indexing.ranking import index_words
+
+    return index_words(method)
+
+
+DESCRIBERS: Mapping[str, Describer] = MappingProxyType(
+    {"prompts": _prompts, "rerank": _rerank, "index": _index}
+)
 """Words for the parameters of a method, by the method's name."""
 
 

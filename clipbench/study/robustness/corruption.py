@@ -18,6 +18,7 @@ from clipbench.keys import Json, item_key
 from clipbench.perturb.image_audit import ImageDifference, audit, difference
 from clipbench.perturb.image_streams import generator
 from clipbench.perturb.operation import ImageOperation
+from clipbench.photographs.budget import PixelBudget
 from clipbench.records import Perturbation
 from clipbench.study.embedding.encode import Picture, Transform
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 AUDITED = 100
 """Pictures on which PSNR and SSIM are measured, drawn by a hash of their ids: the same for every setting."""
+
+CORRUPTED = PixelBudget(1 << 24)
+"""Pixels of files that are corrupted at once, over all threads: each takes up to a hundred bytes meanwhile."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -42,7 +46,12 @@ def corruption(encoder: Encoder, operation: ImageOperation, perturbation: Pertur
 def source_corruption(operation: ImageOperation, perturbation: Perturbation) -> Transform:
     """Return the function that corrupts a decoded photograph's own pixels, whatever model may see them."""
     corrupted = _corrupted(operation, perturbation)
-    return lambda image_id, image: corrupted(image_id, np.asarray(image.convert("RGB")))
+
+    def on_file(image_id: str, image: Image.Image) -> Pixels:
+        with CORRUPTED.hold(image.width * image.height):
+            return corrupted(image_id, np.asarray(image.convert("RGB")))
+
+    return on_file
 
 
 def _corrupted(operation: ImageOperation, perturbation: Perturbation) -> Callable[[str, Pixels], Pixels]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from clipbench.errors import ClipbenchError
 from clipbench.perturb.apply_text import check_level
 from clipbench.perturb.operation import ImageOperation, Operation, TextOperation
-from clipbench.perturb.registry import Selection, select
+from clipbench.perturb.registry import Selection, operation, select
 
 MOST_LEVELS = 100
 
@@ -49,20 +49,20 @@ def selections(
 
 
 def _fitting(one: Selection, rates: Levels | None, severities: Levels | None) -> Levels:
-    operation = one.operation
-    if isinstance(operation, TextOperation):
-        if rates is None or not operation.graded:
+    chosen = one.operation
+    if isinstance(chosen, TextOperation):
+        if rates is None or not chosen.graded:
             return one.levels
         for rate in rates:
-            check_level(operation, rate)
+            check_level(chosen, rate)
         return rates
-    if severities is None or len(operation.levels) == 1:
+    if severities is None or len(chosen.levels) == 1:
         return one.levels
-    unfit = [level for level in severities if level not in {0.0, *operation.levels}]
+    unfit = [level for level in severities if level not in {0.0, *chosen.levels}]
     if unfit:
-        known = ", ".join(f"{level:g}" for level in operation.levels)
+        known = ", ".join(f"{level:g}" for level in chosen.levels)
         raise ClipbenchError(
-            f"{operation.name} has the severities {known}, not {unfit[0]:g}", f"some of {known}"
+            f"{chosen.name} has the severities {known}, not {unfit[0]:g}", f"some of {known}"
         )
     return severities
 
@@ -102,3 +102,27 @@ def levels_of(word: str) -> Levels:
     if step <= 0 or not 0 <= (high - low) / step <= MOST_LEVELS:
         raise unfit
     return tuple(round(low + i * step, 10) for i in range(int((high - low) / step + 1e-6) + 1))
+
+
+def settings_of(word: str) -> tuple[Selection, ...]:
+    """Return the operations of "word-dropout=0.5,word-shuffle", each at its one level; 1 where none is typed.
+
+    >>> [(one.operation.name, one.levels) for one in settings_of("word-dropout=0.5,word-shuffle")]
+    [('word-dropout', (0.5,)), ('word-shuffle', (1.0,))]
+
+    Raises ClipbenchError for an unknown operation, or a level that it does not have.
+    """
+    found = []
+    for part in (part.strip() for part in word.split(",") if part.strip()):
+        name, _, typed = part.partition("=")
+        chosen = operation(name)
+        try:
+            level = float(typed or 1)
+        except ValueError:
+            raise ClipbenchError(f"{typed!r} is no level of {name}", "word-dropout=0.5") from None
+        if level == 0:
+            raise ClipbenchError(f"{name} at level 0 is the clean run, which is made anyway", "leave it out")
+        if isinstance(chosen, TextOperation):
+            check_level(chosen, level)
+        found.append(Selection(chosen, _fitting(Selection(chosen, (level,)), (level,), (level,))))
+    return tuple(found)

@@ -99,19 +99,36 @@ def plan(
 
     Raises StoreError where another sweep has the name, ClipbenchError for settings that mean nothing.
     """
-    store = source.store
     worded = list(_worded(dataset, request, progress or Silent()))
     images = [pair for pair in worded if isinstance(pair[0].operation, ImageOperation)]
     others = without_repeats([pair for pair in worded if not isinstance(pair[0].operation, ImageOperation)])
-    runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in [*others, *images])
+    found = _plan(source, dataset, request, protocol, [*others, *images], name)
+    check_sweep_name(source.store, found.name, found.key)
+    return found
+
+
+def plan_for(planned: Plan, source: VectorSource, protocol: Protocol) -> Plan:
+    """Return the same settings of the same dataset for another source of vectors."""
+    worded = [(run.setting, run.texts) for run in planned.runs]
+    return _plan(source, planned.dataset, planned.request, protocol, worded)
+
+
+def _plan(
+    source: VectorSource,
+    dataset: Dataset,
+    request: SweepRequest,
+    protocol: Protocol,
+    worded: Sequence[tuple[Setting, tuple[str, ...]]],
+    name: str | None = None,
+) -> Plan:
+    store = source.store
+    runs = tuple(_planned(dataset, source, setting, texts, protocol) for setting, texts in worded)
     strings = sorted({text for run in runs if not run.stored for text in run.texts})
     lacking = Pool(store, source.identity.key, "text").missing([text_key(text) for text in strings])
     sides = {p.key: p for run in runs if not run.stored for p in [run.setting.perturbation.side("image")]}
     unmade = [p for p in sides.values() if stored_set(store, dataset, source, ("image", p)) is None]
     pictures = len(unmade) * len(dataset.samples)
-    found = Plan(dataset, source.identity.key, request, runs, len(lacking), pictures, name)
-    check_sweep_name(store, found.name, found.key)
-    return found
+    return Plan(dataset, source.identity.key, request, runs, len(lacking), pictures, name)
 
 
 def _worded(
@@ -163,6 +180,19 @@ def sweep(
 
     Raises DatasetError, EncoderError or StoreError with the next command; StoppedError on Ctrl-C.
     """
+    run_planned(planned, source, protocol, progress, allow_missing)
+    keys = [run.spec.key for run in planned.runs]
+    return save_sweep(source.store, planned.name, planned.key, planned.request.as_json(), keys)
+
+
+def run_planned(
+    planned: Plan,
+    source: VectorSource,
+    protocol: Protocol,
+    progress: Progress,
+    allow_missing: float = 0.0,
+) -> None:
+    """Encode what is lacking, then evaluate and store every setting that is not stored yet; errors as `sweep`."""
     store, dataset = source.store, planned.dataset
     done = [run for run in planned.runs if run.stored]
     with _interruptible(done, len(planned.runs)):
@@ -184,8 +214,6 @@ def sweep(
                 whole.did(RUN)
             progress.advance(bar)
         whole.finish()
-    keys = [run.spec.key for run in planned.runs]
-    return save_sweep(store, planned.name, planned.key, planned.request.as_json(), keys)
 
 
 @contextmanager

@@ -17,6 +17,9 @@ class Progress(Protocol):
     def advance(self, bar: int, count: int = 1) -> None:
         """Say that `count` more items of work `bar` are done."""
 
+    def say(self, bar: int, words: str) -> None:
+        """Say how work `bar` stands, in a few words that replace the last ones."""
+
 
 class Silent:
     """Listens to nothing."""
@@ -27,6 +30,9 @@ class Silent:
         return 0
 
     def advance(self, bar: int, count: int = 1) -> None:
+        """Do nothing."""
+
+    def say(self, bar: int, words: str) -> None:
         """Do nothing."""
 
 
@@ -70,6 +76,10 @@ class Counted:
         self._progress.advance(bar, count)
         self._whole.did(count * self._worth)
 
+    def say(self, bar: int, words: str) -> None:
+        """Say how a piece of work stands."""
+        self._progress.say(bar, words)
+
 
 class OneBar:
     """Shows many pieces of work of one kind as a single bar of their common total."""
@@ -89,3 +99,7 @@ class OneBar:
     def advance(self, bar: int, count: int = 1) -> None:
         """Move the bar on."""
         self._progress.advance(bar, count)
+
+    def say(self, bar: int, words: str) -> None:
+        """Say how it stands."""
+        self._progress.say(bar, words)

@@ -1,0 +1,1 @@
+"""Indexes as tables, figures and words."""

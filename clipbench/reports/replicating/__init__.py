@@ -1,0 +1,1 @@
+"""What became of a study that was done again."""

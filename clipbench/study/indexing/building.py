@@ -1,0 +1,128 @@
+"""An index of one side of a dataset as a model sees it: found where it was built before, else built and stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from clipbench.errors import StoppedError
+from clipbench.indexes.backends import backend
+from clipbench.indexes.protocol import IndexRecipe
+from clipbench.keys import short
+from clipbench.records import Dataset
+from clipbench.store.datasets import load_dataset
+from clipbench.store.embeddings import EmbeddingSet, load_vectors
+from clipbench.store.engine import Store, check_writable
+from clipbench.store.indexes import (
+    IndexContent,
+    IndexRecord,
+    NewIndex,
+    check_index_name,
+    check_name_free,
+    delete_index,
+    file_problem,
+    find_index,
+    ids_of,
+    index_path,
+    save_index,
+)
+from clipbench.study.embedding.embed import embed_images, embed_texts
+from clipbench.study.embedding.models import VectorSource
+from clipbench.study.workplace.progress import Progress
+
+Side: TypeAlias = Literal["images", "captions"]
+
+SIDES: Mapping[Side, str] = {"images": "image", "captions": "text"}
+"""The sides of a dataset and the modality of their vectors."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to index. dataset: its name. name: what to call the index, None for a name made of what it is."""
+
+    dataset: str
+    recipe: IndexRecipe
+    side: Side = "images"
+    name: str | None = None
+    allow_missing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Built:
+    """A stored index; `created` is False where the same had been built before. notes: what to know of it."""
+
+    record: IndexRecord
+    created: bool
+    notes: tuple[str, ...] = ()
+
+
+def build_index(source: VectorSource, request: BuildRequest, progress: Progress) -> Built:
+    """Index one side of a dataset, embedding first what is lacking.
+
+    Raises ClipbenchError for a recipe that means nothing, StoppedError on Ctrl-C: an index is built whole or
+    not at all.
+    """
+    backend(request.recipe.type)  # a wrong word costs no model
+    if request.name is not None:
+        check_index_name(request.name)
+    dataset = load_dataset(source.store, request.dataset)
+    if request.side == "images":
+        vectors = embed_images(
+            source.store, dataset, source, progress, allow_missing=request.allow_missing
+        ).set
+    else:
+        vectors = embed_texts(source.store, dataset, source, progress).set
+    return build_on(source.store, dataset, vectors, request, progress)
+
+
+def build_on(
+    store: Store, dataset: Dataset, vectors: EmbeddingSet, request: BuildRequest, progress: Progress
+) -> Built:
+    """Index an embedding set of a dataset, or find the index that is stored."""
+    library = backend(request.recipe.type)
+    content = content_of(vectors, request.recipe)
+    known = find_index(store, content.key)
+    notes: tuple[str, ...] = ()
+    if known is not None:
+        problem = file_problem(index_path(store, known.key), known)
+        if problem is None:
+            return Built(known, created=False, notes=_named(known, request.name))
+        delete_index(store, known.key)
+        notes = (f"{problem}; it is built again",)
+    check_writable(store)
+    name = request.name or default_name(dataset, request, content)
+    check_name_free(store, name)
+    bar = progress.start(f"building {request.recipe.type}", 1)
+    matrix = load_vectors(store, vectors)
+    began = time.monotonic()
+    try:
+        index = library.build(IndexRecipe(request.recipe.type, content.build), matrix)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted: the index is not built", "the same command again") from None
+    seconds = time.monotonic() - began
+    progress.advance(bar)
+    write = index.save if library.has_file else None
+    new = NewIndex(content, name, ids_of(dataset, vectors), seconds, write)
+    return Built(save_index(store, new), created=True, notes=notes)
+
+
+def default_name(dataset: Dataset, request: BuildRequest, content: IndexContent) -> str:
+    """Return a name of what an index is of: `f8k-test-hnsw-3fa4b1`."""
+    words = "-".join(request.dataset.replace(":", "-").split()) or short(dataset.key, 6)
+    side = "" if request.side == "images" else "-captions"
+    return f"{words}{side}-{request.recipe.type}-{short(content.key, 6)}"
+
+
+def _named(known: IndexRecord, name: str | None) -> tuple[str, ...]:
+    if name is None or name == known.name:
+        return ()
+    return (f"the same index is stored as {known.name}; it keeps that name",)
+
+
+def content_of(vectors: EmbeddingSet, recipe: IndexRecipe) -> IndexContent:
+    """Return what an index of these vectors by this recipe is. Raises ClipbenchError for a recipe that does not fit."""
+    library = backend(recipe.type)
+    build = library.parameters(recipe, vectors.rows, vectors.dimension)
+    return IndexContent(vectors.key, vectors.checksum, recipe.type, build, library.version(), library.block)

@@ -1,0 +1,1 @@
+"""A study done again: its file of steps, the data it expects, and its published figures beside ours."""

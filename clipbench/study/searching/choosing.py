@@ -1,0 +1,93 @@
+"""What a search means that names no dataset or no model: the only one there is, or an error that lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipbench.errors import DatasetError, EncoderError
+from clipbench.records import CLEAN, EncoderIdentity
+from clipbench.store.adapters import list_adapters
+from clipbench.store.datasets import list_datasets, load_dataset
+from clipbench.store.embeddings import list_sets
+from clipbench.store.encoders import load_encoder
+from clipbench.store.engine import Store
+from clipbench.study.embedding.models import ADAPTER, IMPORTED, ModelRequest, VectorSource
+from clipbench.study.embedding.sources import open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A model under which a dataset's photographs have vectors. words: what --model says to mean it again."""
+
+    identity: EncoderIdentity
+    request: ModelRequest
+
+
+def chosen_dataset(store: Store, name: str | None) -> str:
+    """Return the dataset that is meant: the one that is named, else the only one.
+
+    Raises DatasetError where none is named and there are none or several.
+    """
+    if name is not None:
+        return name
+    known = [one.name for one in list_datasets(store)]
+    if not known:
+        raise DatasetError(
+            "there is nothing to search: no dataset is stored",
+            "clipbench dataset add NAME --images FOLDER --no-captions",
+        )
+    if len(known) > 1:
+        raise DatasetError(
+            f"which dataset? There are {len(known)}: {', '.join(known)}", f"--dataset {known[0]}"
+        )
+    return known[0]
+
+
+def chosen_source(
+    store: Store, dataset: str, named: VectorSource | None, device: str = "auto"
+) -> VectorSource:
+    """Return the model that is meant: the one that is named, else the only one that the photographs are embedded with.
+
+    Raises EncoderError where none is named and they are embedded with none or several.
+    """
+    return open_source(store, _only_model(store, dataset, device)) if named is None else named
+
+
+def _only_model(store: Store, dataset: str, device: str) -> ModelRequest:
+    found = embeddings(store, dataset, device)
+    if len(found) == 1:
+        return found[0].request
+    if not found:
+        raise EncoderError(
+            f"{dataset} is not embedded yet, so a model has to be named",
+            f"clipbench embed {dataset} --model ViT-B-32-quickgelu --pretrained openai; --model demo for the scenes",
+        )
+    labels = ", ".join(one.identity.label for one in found)
+    raise EncoderError(
+        f"which model? {dataset} is embedded with {len(found)}: {labels}", f"--model {found[0].request.model}"
+    )
+
+
+def embeddings(store: Store, dataset: str, device: str = "auto") -> tuple[Embedding, ...]:
+    """Return the models under which the photographs of a dataset have vectors, the first embedded first."""
+    key = load_dataset(store, dataset).key
+    encoders = [
+        one.encoder
+        for one in list_sets(store)
+        if (one.dataset, one.modality, one.perturbation) == (key, "image", CLEAN)
+    ]
+    adapted = {one.encoder: one.name for one in list_adapters(store)}
+    return tuple(
+        Embedding(identity, _request(identity, adapted.get(encoder), device))
+        for encoder in dict.fromkeys(encoders)
+        for identity in [load_encoder(store, encoder)]
+    )
+
+
+def _request(identity: EncoderIdentity, adapter: str | None, device: str) -> ModelRequest:
+    if adapter is not None:
+        return ModelRequest(ADAPTER + adapter, device=device)
+    if identity.kind == "imported":
+        return ModelRequest(IMPORTED + identity.label, device=device)
+    model, _, pretrained = identity.spec.partition(" ")
+    return ModelRequest(model, pretrained or None, identity.precision, device)

@@ -1,0 +1,335 @@
+"""Indexes in the store: what each is of and how it was made, found by name or key, and the file it is read from.
+
+Knows files as bytes and orders as ids; knows no library. A file is written beside its place, its row comes last,
+and it is read only after its bytes were held against the row.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select
+
+from clipbench.errors import StoreError
+from clipbench.keys import Json, digest, file_digest, short
+from clipbench.records import Dataset, Modality
+from clipbench.store import clock, tables
+from clipbench.store.columns import json_in, json_out
+from clipbench.store.embeddings import EmbeddingSet
+from clipbench.store.engine import Store, reading, writing
+from clipbench.store.rows import delete_final, find_id, need_id, next_id
+from clipbench.store.shards import TEMPORARY, sync_folder
+from clipbench.store.sqlite_errors import translated
+
+_FILE = re.compile(r"[0-9a-f]{40}\.index")
+
+
+@dataclass(frozen=True)
+class IndexContent:
+    """What an index is: which vectors, made how. Everything here determines what it answers.
+
+    embedding_set: key of the set. vectors: checksum of its matrix. build: every parameter. library: version of
+    what builds it. block: rows added at a time, 0 where that cannot matter.
+    """
+
+    embedding_set: str
+    vectors: str
+    type: str
+    build: Mapping[str, int]
+    library: str
+    block: int
+
+    @property
+    def key(self) -> str:
+        """Digest of all of it."""
+        content: dict[str, Json] = {
+            "set": self.embedding_set,
+            "vectors": self.vectors,
+            "type": self.type,
+            "build": self.build,
+            "library": self.library,
+            "block": self.block,
+        }
+        return digest("index", content)
+
+
+@dataclass(frozen=True)
+class IndexRecord:
+    """A stored index without its order.
+
+    dataset, dataset_name, encoder, model: keys and names of what its vectors are of. checksum: SHA-256 of its
+    file, None where it has none. bytes, seconds: size of the file, and how long it took to build. place: where
+    it is kept outside of the store, None for inside.
+    """
+
+    key: str
+    name: str
+    content: IndexContent
+    modality: Modality
+    dataset: str
+    dataset_name: str
+    encoder: str
+    model: str
+    rows: int
+    dimension: int
+    checksum: str | None
+    bytes: int
+    seconds: float
+    place: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class NewIndex:
+    """An index that was just built, to be stored.
+
+    items: ids in the order of its numbers. write: puts its file to a path, None for an index without one.
+    """
+
+    content: IndexContent
+    name: str
+    items: Sequence[str]
+    seconds: float
+    write: Callable[[Path], None] | None = None
+    place: str | None = None
+
+
+def save_index(store: Store, new: NewIndex) -> IndexRecord:
+    """Store an index, and return it as it is stored; one with the same key is kept as it is.
+
+    Raises StoreError where its name means another index, or its embedding set is not stored.
+    """
+    check_index_name(new.name)
+    with translated(store.home.root):
+        final = index_path(store, new.content.key)
+        partial = final.with_name(f".{final.name}{TEMPORARY}{uuid.uuid4().hex}")
+        try:
+            checksum, size = _written(new, partial)
+            with writing(store) as connection:
+                _insert(connection, new, checksum, size)
+                if partial.exists():
+                    partial.replace(final)  # under the lock: a row never stands with another file
+                    sync_folder(final.parent)
+        except _KnownError:
+            pass
+        finally:
+            partial.unlink(missing_ok=True)
+    return load_index(store, new.content.key)
+
+
+class _KnownError(Exception):
+    """The index is stored already."""
+
+
+def _written(new: NewIndex, partial: Path) -> tuple[str | None, int]:
+    if new.write is None:
+        return None, 0
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    new.write(partial)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    return file_digest(partial), partial.stat().st_size
+
+
+def _insert(connection: Connection, new: NewIndex, checksum: str | None, size: int) -> None:
+    if find_id(connection, tables.vector_index, new.content.key) is not None:
+        raise _KnownError
+    _check_free(connection, new.name)
+    connection.execute(
+        insert(tables.vector_index),
+        {
+            "id": next_id(connection, tables.vector_index),
+            "key": new.content.key,
+            "name": new.name,
+            "embedding_set_id": need_id(connection, tables.embedding_set, new.content.embedding_set),
+            "type": new.content.type,
+            "build": json_in(new.content.build),
+            "library": new.content.library,
+            "block": new.content.block,
+            "vectors": new.content.vectors,
+            "rows": len(new.items),
+            "items": json_in(list(new.items)),
+            "checksum": checksum,
+            "bytes": size,
+            "seconds": new.seconds,
+            "place": new.place,
+            "created_at": clock.stamp(),
+        },
+    )
+
+
+def check_index_name(name: str) -> None:
+    """Raise StoreError for a name that is not one printable word without a colon."""
+    if not name or not name.isprintable() or len(name.split()) != 1 or name.strip() != name or ":" in name:
+        raise StoreError(f"{name!r} cannot name an index: it is one word without a colon", "--name NAME")
+
+
+def check_name_free(store: Store, name: str) -> None:
+    """Raise StoreError where a name is none, or means an index already: before minutes of building."""
+    check_index_name(name)
+    with reading(store) as connection:
+        _check_free(connection, name)
+
+
+def _check_free(connection: Connection, name: str) -> None:
+    taken = connection.execute(select(tables.vector_index.c.key).filter_by(name=name)).scalar()
+    if taken is not None:
+        raise StoreError(
+            f"the name {name!r} means another index ({short(taken)})",
+            "--name takes a new one; clipbench index list",
+        )
+
+
+def find_index(store: Store, key: str) -> IndexRecord | None:
+    """Return the index with this key, None where there is none."""
+    with reading(store) as connection:
+        row = connection.execute(_indexes().where(tables.vector_index.c.key == key)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def list_indexes(store: Store) -> tuple[IndexRecord, ...]:
+    """Return all indexes, the first stored first."""
+    with reading(store) as connection:
+        return tuple(
+            _record(row) for row in connection.execute(_indexes().order_by(tables.vector_index.c.id))
+        )
+
+
+def load_index(store: Store, word: str) -> IndexRecord:
+    """Return the index of this name, or whose name or key begins so.
+
+    Raises StoreError where there is none, or several begin so.
+    """
+    known = list_indexes(store)
+    named = [one for one in known if one.name == word]
+    digits = word.rpartition(":")[2]
+    begun = [one for one in known if one.name.startswith(word) or short(one.key, 40).startswith(digits)]
+    named = named or (begun if digits else [])
+    if len(named) == 1:
+        return named[0]
+    if named:
+        shown = ", ".join(one.name for one in named[:5])
+        raise StoreError(f"{word!r} begins {len(named)} indexes: {shown}", "clipbench index list")
+    names = ", ".join(one.name for one in known) or "none"
+    raise StoreError(
+        f"there is no index {word!r}; there are: {names}",
+        "clipbench index list" if known else "clipbench index build DATASET --model MODEL",
+    )
+
+
+def index_items(store: Store, key: str) -> tuple[str, ...]:
+    """Return the ids of an index (by key) in its own order. Raises StoreError where there is no such index."""
+    with reading(store) as connection:
+        row = need_id(connection, tables.vector_index, key)
+        return tuple(
+            json_out(
+                connection.execute(select(tables.vector_index.c["items"]).filter_by(id=row)).scalar_one()
+            )
+        )
+
+
+def index_path(store: Store, key: str) -> Path:
+    """Return where the file of an index (by key) lies."""
+    name = f"{short(key, 40)}.index"
+    if not _FILE.fullmatch(name):
+        raise StoreError(f"{key!r} is no key of an index", "clipbench store verify")
+    return store.home.indexes / name
+
+
+def checked_file(store: Store, record: IndexRecord) -> Path:
+    """Return the file of an index, whose bytes are those that were stored: before any library reads it.
+
+    Raises StoreError where it is gone, or has other bytes.
+    """
+    path = index_path(store, record.key)
+    problem = file_problem(path, record)
+    if problem is not None:
+        raise StoreError(problem, "clipbench index delete, then build it again")
+    return path
+
+
+def file_problem(path: Path, record: IndexRecord) -> str | None:
+    """Return what is wrong with the file of an index, None where it is what was stored, or none is needed."""
+    if record.checksum is None:
+        return None
+    try:
+        if path.is_symlink() or not path.is_file():
+            return f"the file of index {record.name} is gone: {path}"
+        size = path.stat().st_size
+        if size != record.bytes:  # said before it is read
+            return f"the file of index {record.name} has {size:,} bytes, {record.bytes:,} were stored"
+        found = file_digest(path)
+    except OSError as error:
+        return f"the file of index {record.name} cannot be read ({error.strerror or error}): {path}"
+    if found != record.checksum:
+        return f"the file of index {record.name} has checksum {found[:12]}, {record.checksum[:12]} was stored: {path}"
+    return None
+
+
+def ids_of(dataset: Dataset, embedding_set: EmbeddingSet) -> tuple[str, ...]:
+    """Return the ids of a set's rows in order: of its images with a vector, or of all captions."""
+    if embedding_set.modality == "text":
+        return tuple(caption.id for caption in dataset.captions)
+    return tuple(sample.id for sample in dataset.samples if sample.id not in embedding_set.unreadable)
+
+
+def delete_index(store: Store, key: str) -> None:
+    """Delete an index (by key), row first and file after it; runs through it stay."""
+    path = index_path(store, key)
+    with writing(store) as connection:
+        delete_final(connection, tables.vector_index, need_id(connection, tables.vector_index, key))
+    with writing(store):  # nobody stores it again meanwhile
+        if find_index(store, key) is None:
+            path.unlink(missing_ok=True)
+
+
+def _indexes() -> Select[Any]:
+    index, held = tables.vector_index, tables.embedding_set
+    name = select(tables.dataset_name.c.name).where(tables.dataset_name.c.dataset_id == tables.dataset.c.id)
+    newest = name.order_by(tables.dataset_name.c.named_at.desc(), tables.dataset_name.c.name).limit(1)
+    return (
+        select(
+            *(column for column in index.c if column.name != "items"),
+            held.c.key.label("embedding_set"),
+            held.c.modality,
+            tables.dataset.c.key.label("dataset"),
+            newest.scalar_subquery().label("named"),
+            tables.dataset.c.name.label("first_name"),
+            tables.encoder.c.key.label("encoder"),
+            tables.encoder.c.label.label("model"),
+            tables.encoder.c.dimension,
+        )
+        .join(held, held.c.id == index.c.embedding_set_id)
+        .join(tables.dataset, tables.dataset.c.id == held.c.dataset_id)
+        .join(tables.encoder, tables.encoder.c.id == held.c.encoder_id)
+    )
+
+
+def _record(row: Row[Any]) -> IndexRecord:
+    content = IndexContent(
+        row.embedding_set, row.vectors, row.type, json_out(row.build), row.library, row.block
+    )
+    return IndexRecord(
+        row.key,
+        row.name,
+        content,
+        row.modality,
+        row.dataset,
+        row.named or f"{row.first_name}@{short(row.dataset, 8)}",
+        row.encoder,
+        row.model,
+        row.rows,
+        row.dimension,
+        row.checksum,
+        row.bytes,
+        row.seconds,
+        row.place,
+        clock.moment(row.created_at),
+    )
