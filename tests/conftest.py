@@ -9,6 +9,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 os.environ["HF_HUB_OFFLINE"] = "1"
+# readline, which pytest's debugger loads, tells every child of a terminal of 80 columns that there is not.
+os.environ["COLUMNS"] = "200"
 
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; ours have to be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -356,3 +356,68 @@ def test_the_single_file_works_from_the_disk_and_its_result_is_imported(
     assert (done.annotator, done.saved.added) == ("A", 1)
     assert newest_labels(store)[0].category == "Object"
     assert complaints(chrome) == []
+
+
+BROKEN_WORDS = """
+const broken = [];
+for (const name of document.querySelectorAll('#choices .name, #choices .over')) {
+  const text = name.firstChild;
+  for (const found of text.data.matchAll(/[^\\s/]+/g)) {
+    const range = document.createRange();
+    range.setStart(text, found.index);
+    range.setEnd(text, found.index + found[0].length);
+    if (new Set([...range.getClientRects()].map((one) => one.top)).size > 1) broken.push(found[0]);
+    if (range.getBoundingClientRect().right > name.closest('button').getBoundingClientRect().right) broken.push(found[0]);
+  }
+}
+return broken;
+"""
+OVERLAPS = """
+const boxes = ['count', 'open-overview', 'open-guide', 'download'].map((id) => document.getElementById(id))
+  .filter((one) => !one.hidden).map((one) => one.getBoundingClientRect());
+return boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right - .5 && b.left < a.right - .5
+  && a.top < b.bottom - .5 && b.top < a.bottom - .5));
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1920, 1080), (1366, 768), (1280, 720), (1024, 768), (768, 1024), (390, 844), (360, 740)],
+)
+def test_the_page_fits_every_screen_without_scrolling_or_broken_words(
+    chrome: Any, store: Store, tmp_path: Path, width: int, height: int
+) -> None:
+    out = tmp_path / "label_A.html"
+    export_page(open_session(store), "A", out, Silent())
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        begin(chrome, out.as_uri())
+        page = "const e = document.documentElement; return [e.scrollHeight - innerHeight, e.scrollWidth - innerWidth]"
+        assert chrome.execute_script(page) == [0, 0]
+        assert chrome.execute_script(BROKEN_WORDS) == []
+        assert chrome.execute_script(OVERLAPS) is False
+        if width < 500:
+            tall = "return document.getElementById('zoom-left').getBoundingClientRect().height"
+            assert chrome.execute_script(tall) >= 44
+    finally:
+        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_at_the_end_the_result_can_be_taken_from_where_one_is(
+    chrome: Any, store: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "label_A.html"
+    export_page(open_session(store), "A", out, Silent())
+    folder = str(tmp_path)
+    chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": folder})
+    begin(chrome, out.as_uri())
+    for number in range(1, 7):
+        at(chrome, number)
+        press(chrome, "4")
+    until(lambda: chrome.execute_script("return document.getElementById('done').open"), "all is done")
+    chrome.find_element("id", "done-download").click()
+    until((tmp_path / "labels_A.json").exists, "the result is downloaded")
+    with served(open_session(store)) as page:
+        begin(chrome, page.url)
+        assert chrome.execute_script("return document.getElementById('done-file').hidden")

@@ -17,7 +17,6 @@ from store_toys import new_store, toy_dataset, toy_run
 from clipbench.errors import ClipbenchError
 from clipbench.records import Ledger
 from clipbench.store.engine import Store
-from clipbench.store.queries import resolve_run
 from clipbench.study.annotation.changes import CONTROLS, Placebo, category_changes, placebo
 from clipbench.study.annotation.labels import scope
 from clipbench.study.annotation.results import (
@@ -28,6 +27,7 @@ from clipbench.study.annotation.results import (
     labelled_run,
 )
 from clipbench.study.annotation.sampling import SampleRequest, draw_sample
+from clipbench.study.comparing.references import resolve_one
 
 Whole = npt.NDArray[np.int64]
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Store:
     """Captions 1, 2 and 4 of the toy run failed; 1 and 2 are Object, 4 is Count, B disagrees on 2."""
     made = new_store(tmp_path / "store")
     run = toy_run(made)
-    stored = draw_sample(made, resolve_run(made, run.key), SampleRequest(n=3))
+    stored = draw_sample(made, resolve_one(made, run.key), SampleRequest(n=3))
     by_caption = {item.failure.caption: item.failure for item in stored.sample.failures}
     said = [label(by_caption[1], "Object"), label(by_caption[2], "Object"), label(by_caption[4], "Count")]
     give(made, toy_dataset(), "A", *said)
@@ -68,7 +68,7 @@ def ranks_as_run(known: LabelledRun, ranks: Whole, per_image: int) -> LabelledRu
 
 @pytest.fixture
 def known(store: Store) -> LabelledRun:
-    return labelled_run(store, resolve_run(store, "latest"), scope(store))
+    return labelled_run(store, resolve_one(store, "latest"), scope(store))
 
 
 def compared(known: LabelledRun, first: Whole, second: Whole, places: Whole, per_image: int = 5) -> Placebo:
@@ -151,7 +151,7 @@ def test_the_interval_is_that_of_a_plain_bootstrap_over_images(known: LabelledRu
 
 
 def test_a_run_against_itself_changes_nothing_beyond_its_placebo(store: Store) -> None:
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     found = category_changes(store, (run, run), scope(store, "latest"), "first", resamples=200)
     assert [(c.name, c.n) for c in found.rows] == [
         ("Object", 2), ("Count", 1), (LABELLED, 3), (CONTROLS, 2), (ALL_QUERIES, 6),
@@ -180,7 +180,7 @@ def test_the_tables_say_how_queries_were_chosen_and_what_to_read(store: Store) -
 
 
 def test_controls_drawn_with_the_sample_are_used_and_said_to_be(store: Store) -> None:
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     draw_sample(store, run, SampleRequest(n=3, controls=1))
     found = category_changes(store, (run, run), scope(store, "latest"), "first")
     (controls,) = (row for row in found.rows if row.name == CONTROLS)
@@ -192,7 +192,7 @@ def test_controls_drawn_with_the_sample_are_used_and_said_to_be(store: Store) ->
 
 
 def test_a_policy_that_leaves_no_failure_says_so(store: Store) -> None:
-    run = resolve_run(store, "latest")
+    run = resolve_one(store, "latest")
     within = scope(store)
     give(
         store, toy_dataset(), "B", *(label(x.failure, "Context") for x in within.votes if x.annotator == "A")

@@ -164,6 +164,43 @@ def test_two_annotators_may_label_one_failure(store: Store, tmp_path: Path) -> N
     assert count(store, "failure") == 1
 
 
+def test_a_table_may_say_of_every_row_who_labelled_it(store: Store, tmp_path: Path) -> None:
+    merged = file(
+        tmp_path,
+        f"{HEAD},__source_file",
+        f"{row(0, 'Object')},assign_A.csv",
+        f"{row(0, 'Count')},C:\\labels\\assign_B.csv",
+        f"{row(1, 'Action')},assign_A.csv",
+        name="all.csv",
+    )
+    done = take(store, merged)
+    assert [(one.annotator, one.rows, one.saved.added) for one in done] == [("A", 2, 2), ("B", 1, 1)]
+    assert {(label.annotator, label.category) for label in newest_labels(store)} == {
+        ("A", "Object"),
+        ("B", "Count"),
+        ("A", "Action"),
+    }
+    assert [one.saved.added for one in take(store, merged)] == [0, 0]
+    named = file(
+        tmp_path, f"Annotator,{HEAD}", f"Ann,{row(0, 'Object')}", f"Bob,{row(0, 'Object')}", name="x_Z.csv"
+    )
+    assert [one.annotator for one in take(store, named)] == ["Ann", "Bob"]
+
+
+def test_a_row_that_names_nobody_is_a_problem_of_its_line(store: Store, tmp_path: Path) -> None:
+    one = file(
+        tmp_path, f"{HEAD},annotator", f"{row(0, 'Object')},", f"{row(1, 'Count')},a b", name="x_A.csv"
+    )
+    two = file(tmp_path, f"{HEAD},__source_file", f"{row(0, 'Object')},overlap.csv", name="y_A.csv")
+    told = problems(store, one, two)
+    assert [(name, line) for name, line, _ in told] == [("x_A.csv", 2), ("x_A.csv", 3), ("y_A.csv", 2)]
+    assert told[0][2] == "annotator: is blank"
+    assert "'a b' cannot be the name" in told[1][2]
+    assert told[2][2] == "__source_file: 'overlap.csv' names nobody"
+    three = file(tmp_path, f"{HEAD},annotator", f"{row(0, 'Object')},B", name="z.csv")
+    assert problems(store, three, annotator="A")[0][2].startswith("the column annotator says who labelled")
+
+
 def test_one_file_that_labels_a_failure_twice_is_refused_unless_it_says_the_same(
     store: Store, tmp_path: Path
 ) -> None:

@@ -326,3 +326,23 @@ def test_the_command_prints_the_whole_address_and_ends_quietly(store: Store) -> 
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
     assert "Traceback" not in told
+
+
+def test_hints_on_a_blind_page_do_not_tell_which_picture_was_retrieved(tmp_path: Path) -> None:
+    from annotation_toys import assigned_store
+
+    from clipbench.failures.suggestions import from_captions
+    from clipbench.store.failures import save_suggestions
+    from clipbench.study.annotation.hints import english
+
+    store = assigned_store(tmp_path)
+    (hint,) = from_captions("two dogs", ["three dogs"], english())
+    (first, *_) = open_session(store).tasks("A")
+    save_suggestions(store, {first.failure.key: [hint]})
+    for blind, told in (
+        (True, "the captions of one of the pictures say 3"),
+        (False, "the retrieved picture's captions say 3"),
+    ):
+        page = json.dumps(page_data(open_session(store, blind=blind, hints=True), "A"))
+        assert f"Hint: Count: the caption says 2; {told}" in page
+        assert ("retrieved" in page.lower()) is not blind

@@ -32,7 +32,7 @@ def test_add_says_on_stdout_what_it_stored_and_on_stderr_how_it_read_and_what_co
     )
     assert done.err.splitlines() == [
         "note: captions.csv was taken for csv: its first line names the columns image, caption",
-        "next: clipbench dataset lint toys; clipbench evaluate toys --model demo",
+        "next: clipbench dataset lint toys; clipbench evaluate toys --model MODEL (clipbench models lists those on this machine)",
     ]
 
 

@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit codes, what goes to which stream, and what is never loaded."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -62,6 +63,11 @@ def test_help_names_every_option_and_argument_and_says_what_each_is(words: tuple
     for name, command in getattr(COMMANDS[words], "commands", {}).items():
         assert f"│ {name} " in help_of(words)
         assert command.get_short_help_str(limit=200)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_says_what_options_take_in_words_and_no_python_types(words: tuple[str, ...]) -> None:
+    assert not re.search(r"<\w|list\[|_\b", help_of(words).replace("open_clip", "")), help_of(words)
 
 
 @pytest.mark.parametrize("columns", [80, 100])

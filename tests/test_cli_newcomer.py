@@ -9,7 +9,9 @@ import pytest
 from cli_toys import added, cli, good, refused
 from store_toys import new_store, toy_dataset, toy_run
 
+from clipbench.errors import ClipbenchError
 from clipbench.home import locate
+from clipbench.metrics.measures import measure
 from clipbench.records import Perturbation
 from clipbench.store.datasets import list_datasets, save_dataset
 from clipbench.store.engine import open_store
@@ -181,6 +183,35 @@ def test_columns_are_honoured_and_notes_break_between_words(evaluated: str) -> N
     narrow, wide = cli("runs", "list", columns=80).out, cli("runs", "list", columns=300).out
     assert max(map(len, narrow.splitlines())) <= 80 < max(map(len, wide.splitlines()))
     assert narrow.split()[-20:] == wide.split()[-20:]  # the note, no word of which is broken
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("R1", "R@1"),
+        ("recall@5", "R@5"),
+        ("t2i R@10", "R@10"),
+        ("hit5", "R@5"),
+        ("ndcg10", "nDCG@10"),
+        ("MRRR", "MRR"),
+    ],
+)
+def test_a_metric_that_is_mistyped_is_answered_with_the_one_that_is_meant(typed: str, meant: str) -> None:
+    with pytest.raises(ClipbenchError) as caught:
+        measure(typed)
+    assert caught.value.hint == f"did you mean {meant}?"
+    assert "R@K" in caught.value.message
+
+
+def test_one_run_under_two_names_is_told_in_words(evaluated: str) -> None:
+    told = refused("report", "--compare", "latest", "latest:clean")
+    assert "a comparison needs 2 runs: 'latest' and 'latest:clean' mean the same run, " in told
+    assert "'latest' means one run, " in refused("report", "--compare", "latest")
+
+
+def test_the_directions_are_spelled_out_where_they_head_a_table(evaluated: str) -> None:
+    for words in (("runs", "list"), ("runs", "show"), ("evaluate", evaluated, "--model", "toy")):
+        assert "t2i: captions find images; i2t: images find captions" in good(*words).out
 
 
 @pytest.mark.parametrize(

@@ -59,14 +59,14 @@ def test_dropout_equals_the_plain_loop_at_every_rate(seed: int, rates: tuple[flo
     assert {rate: list(legacy_dropout(TEXTS, rate, legacy)) for rate in rates} == expected
 
 
-def test_the_shuffle_continues_the_dropout_generator() -> None:
-    _, rng = plain_loop(42, (0.0, 0.1, 0.2, 0.3, 0.4, 0.5))
+def test_the_shuffle_is_a_run_of_its_own_with_a_fresh_generator() -> None:
+    rng = random.Random(42)  # noqa: S311 - the study's own generator
     assert list(legacy_shuffle(TEXTS)) == plain_shuffle(rng)
 
 
-def test_the_shuffle_can_start_afresh() -> None:
-    rng = random.Random(42)  # noqa: S311 - the study's own generator
-    assert list(legacy_shuffle(TEXTS, LegacyStream(shuffle="fresh"))) == plain_shuffle(rng)
+def test_what_earlier_versions_stored_continues_the_dropout_generator() -> None:
+    _, rng = plain_loop(42, (0.0, 0.1, 0.2, 0.3, 0.4, 0.5))
+    assert list(legacy_shuffle(TEXTS, LegacyStream(shuffle="shared"))) == plain_shuffle(rng)
 
 
 def test_a_rate_depends_on_the_rates_before_it() -> None:
@@ -89,10 +89,10 @@ def test_a_caption_without_words_stays_empty() -> None:
 
 
 def test_the_parameters_name_all_that_matters() -> None:
-    assert LegacyStream().parameters == {
+    assert LegacyStream().parameters("word-shuffle") == {
         "stream": "legacy",
         "rates": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
-        "shuffle": "shared",
+        "shuffle": "fresh",
     }
 
 
@@ -101,6 +101,17 @@ def test_operations_are_taken_by_name_and_others_refused() -> None:
     assert legacy_texts(TEXTS, "word-shuffle", 1.0) == legacy_shuffle(TEXTS)
     with pytest.raises(ClipbenchError, match="not keyboard"):
         legacy_texts(TEXTS, "keyboard", 0.3)
+
+
+def test_the_dropout_is_found_again_whatever_the_shuffle_does() -> None:
+    keys = {
+        legacy_perturbation("word-dropout", 0.3, LegacyStream(shuffle=s)).key for s in ("shared", "fresh")
+    }
+    assert len(keys) == 1
+    keys = {
+        legacy_perturbation("word-shuffle", 1.0, LegacyStream(shuffle=s)).key for s in ("shared", "fresh")
+    }
+    assert len(keys) == 2
 
 
 def test_the_record_differs_from_that_of_the_operation_itself() -> None:

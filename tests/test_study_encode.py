@@ -263,6 +263,25 @@ def test_progress_comes_to_the_total_whatever_was_stored_before(
     assert (listening.totals, listening.done) == ([8], 8), "files that were only taken over count too"
 
 
+def test_captions_show_from_the_first_batch_on(new_store: Callable[[str], Store]) -> None:
+    from clipbench.encoders.batching import tell
+
+    steps: list[int] = []
+
+    class Batched(ToyEncoder):
+        def encode_texts(self, texts: Sequence[str]) -> TextVectors:
+            for start in range(0, len(texts), 5):
+                tell(len(texts[start : start + 5]))
+            steps.append(listening.done)  # before a single vector of the shard is stored
+            return super().encode_texts(texts)
+
+    listening = Counted()
+    encode_texts(pool(new_store("a"), "text"), TEXTS, Batched, listening)
+    assert (steps, listening.done, listening.totals) == ([5, 10, 13], 13, [13])
+    tell(3)  # nobody listens any more
+    assert listening.done == len(TEXTS)
+
+
 def test_a_perturbed_photograph_is_another_item_by_image_id(
     tmp_path: Path, new_store: Callable[[str], Store]
 ) -> None:

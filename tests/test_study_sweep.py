@@ -206,6 +206,33 @@ def test_the_dry_run_counts_what_a_run_encodes(store: Store) -> None:
 # -- What a setting is -------------------------------------------------------------------------------------
 
 
+def test_the_time_left_follows_from_the_work_that_is_left(store: Store) -> None:
+    from clipbench.study.robustness.sweep import PICTURE, RUN
+    from clipbench.study.workplace.progress import WHOLE
+
+    bars: list[tuple[str, int]] = []
+    moved: dict[str, int] = {}
+
+    class Listening(Silent):
+        def start(self, label: str, total: int) -> int:
+            bars.append((label, total))
+            return len(bars) - 1
+
+        def advance(self, bar: int, count: int = 1) -> None:
+            label = bars[bar][0]
+            moved[label] = moved.get(label, 0) + count
+            if label == "captions":
+                assert moved.get(WHOLE, 0) <= moved[label]
+
+    asked = SweepRequest((*_at("word-dropout", 0.3), *_at("jpeg", 1.0)), seeds=(77,))
+    found = planned(store, asked)
+    assert found.work == found.strings + PICTURE * found.pictures + RUN * (len(found.runs) - found.stored)
+    sweep(found, toy(store), PROTOCOL, Listening())
+    assert dict(bars)[WHOLE] == moved[WHOLE] == found.work
+    assert dict(bars)["images"] == moved["images"] == 10
+    assert planned(store, asked).work == 0
+
+
 def test_each_setting_is_stored_with_the_account_of_what_it_did(store: Store, toys: Dataset) -> None:
     done = swept(store, SweepRequest(_at("word-dropout", 0.3) + _at("brightness", 3.0)))
     texts = find_set(store, run_of(store, done.runs[1]).spec.texts)
@@ -229,7 +256,9 @@ def test_the_place_of_a_corruption_is_part_of_what_it_is(store: Store) -> None:
     assert not {run.spec.key for run in inside} & {run.spec.key for run in outside}
 
 
-def test_the_legacy_stream_equals_one_generator_through_all_rates(store: Store, toys: Dataset) -> None:
+def test_the_legacy_stream_equals_one_generator_through_all_rates_and_a_fresh_one_of_the_shuffle(
+    store: Store, toys: Dataset
+) -> None:
     from clipbench.perturb.legacy import SOURCE_STUDY
 
     generator = random.Random(42)  # noqa: S311  the study's own
@@ -240,7 +269,7 @@ def test_the_legacy_stream_equals_one_generator_through_all_rates(store: Store, 
             words = caption.text.split()
             kept = [word for word in words if generator.random() > rate]
             expected[rate].append(" ".join(kept or [generator.choice(words)]))
-    shuffled = []
+    shuffled, generator = [], random.Random(42)  # noqa: S311  another run, in another process
     for caption in toys.captions:
         words = caption.text.split()
         generator.shuffle(words)

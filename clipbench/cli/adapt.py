@@ -68,7 +68,8 @@ def train(
     request = TrainRequest(
         dataset, val, recipe, training.noise_of(), name, allow_missing, training.epochs is None
     )
-    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+    at = open_at(store)
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = train_adapter(source, request, bars)
     if not quiet:
         notes(done.notes)

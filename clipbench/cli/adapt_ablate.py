@@ -125,7 +125,7 @@ def ablate(
         enough=training.epochs is None,
     )
     at = open_at(store)
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         planned = plan_ablation(source, request, bars)
         if not quiet:
             note(count_words(planned))

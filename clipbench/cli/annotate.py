@@ -41,7 +41,9 @@ def import_(
     annotator: Annotated[
         str | None,
         Option(
-            help="Who gave the labels. [default: from each file: assign_A.csv is by A]", show_default=False
+            help="Who gave the labels. [default: the column annotator or __source_file, else by the file's name: "
+            "assign_A.csv is by A]",
+            show_default=False,
         ),
     ] = None,
     dataset: Annotated[

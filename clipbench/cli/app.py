@@ -24,6 +24,7 @@ from clipbench.cli import (
     evaluate,
     improve,
     index,
+    models,
     replicate,
     report,
     robustness,
@@ -50,6 +51,7 @@ app = typer.Typer(
     New here? `clipbench demo` shows the whole tour offline in under two minutes.""",
 )
 app.add_typer(dataset.app, name="dataset")
+app.command("models")(models.models)
 app.add_typer(embed.app, name="embed")
 app.command("evaluate")(evaluate.evaluate)
 app.command("report", cls=ReportCommand)(report.report)

@@ -104,23 +104,21 @@ def _bars(quiet: bool) -> Iterator[Progress]:
         return
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
 
-    from clipbench.cli.bars import RateColumn, RichProgress
+    from clipbench.cli.bars import CountColumn, LeftColumn, RateColumn, RichProgress
 
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(bar_width=30),
-        MofNCompleteColumn(),
+        CountColumn(),
         RateColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        LeftColumn(),
         TextColumn("{task.fields[words]}"),
     )
     with Bars(*columns, console=stderr()) as bars:

@@ -167,7 +167,7 @@ def add(
     Nothing is stored unless everything could be read; all problems are shown together, with file and line.
     """
     from clipbench.study.collecting.collect import collect
-    from clipbench.study.collecting.drawn import DRAWN
+    from clipbench.study.collecting.drawn import DRAWN, SCENES
 
     verb = DRAWN.get(source.form or "", collect)
     request = source.request(name)
@@ -179,17 +179,22 @@ def add(
         typer.echo(f"{one.stored.name}: {_described(one)}")
     if not quiet:
         bare = not any(one.dataset.captions for one in collected.added)
-        note(f"next: {_next([quote(one.stored.name) for one in collected.added], bare=bare)}")
+        names = [quote(one.stored.name) for one in collected.added]
+        note(f"next: {_next(names, bare=bare, drawn=source.form == SCENES)}")
 
 
-def _next(names: Sequence[str], *, bare: bool) -> str:
-    """Return what to do with datasets that were added; bare: they have no captions."""
+def _next(names: Sequence[str], *, bare: bool, drawn: bool) -> str:
+    """Return what to do with datasets that were added.
+
+    bare: they have no captions. drawn: they are the drawn scenes, of which alone the bundled model knows anything.
+    """
     first, *others = names
     if bare:
         return f"clipbench embed {first} --model MODEL; clipbench search WORDS --dataset {first}"
     if others:
         return f"clipbench adapt train {first} --val {others[0]} --model MODEL --name mine; clipbench evaluate {others[-1]} --model adapter:mine"
-    return f"clipbench dataset lint {first}; clipbench evaluate {first} --model demo"
+    model = "demo" if drawn else "MODEL (clipbench models lists those on this machine)"
+    return f"clipbench dataset lint {first}; clipbench evaluate {first} --model {model}"
 
 
 def _described(added: Added) -> str:

@@ -58,7 +58,7 @@ def run(
     from clipbench.study.embedding.modalities import embed_modalities, modalities
 
     at = open_at(store)
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
     emit(embedded_table(dataset, source.identity, done), output.chosen)
 

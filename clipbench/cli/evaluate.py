@@ -107,7 +107,7 @@ def _evaluated(
 ) -> StoredRun:
     from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
 
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
     if not quiet:
         _say(at, done)

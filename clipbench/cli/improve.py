@@ -129,7 +129,7 @@ def prompts(
         placebo=prompt.placebo,
         study=prompt.preset is not None,
     ).labelled(at, prompt.labels, prompt.policy, wanted=prompt.by_category)
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         families = prompt_families(
             source, typed, select_on, bars, allow_missing, dry_run=dry_run, direction=direction
         )
@@ -172,7 +172,8 @@ def rerank(
         (ranker.own_captions, ranker.leave_one_out, ranker.allow_leak),
         ranker.text_column,
     )
-    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+    at = open_at(store)
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = reranked(source, dataset, typed, select_on, bars, allow_missing, direction=direction)
     _show(done, dataset, direction, output, quiet)
 

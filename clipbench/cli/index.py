@@ -89,7 +89,7 @@ def build(
     from clipbench.study.indexing.building import BuildRequest, build_index
 
     request = BuildRequest(dataset, recipe.recipe(kind), side, name, allow_missing)
-    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+    with at_work(open_at(store), model, encoder, quiet, dataset) as (source, bars):
         done = build_index(source, request, bars)
     if not quiet:
         notes(done.notes)
@@ -198,7 +198,7 @@ def sweep(
     from clipbench.study.indexing.sweep import SweepRequest, swept
 
     request = SweepRequest(dataset, options.typed(), side, allow_missing=allow_missing)
-    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+    with at_work(open_at(store), model, encoder, quiet, dataset) as (source, bars):
         done = swept(source, request, bars)
     emit(sweep_tables(done, advice(done, max_loss)), output.chosen)
     if figures is not None:

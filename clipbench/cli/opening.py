@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipbench.cli.console import notes, progress
+from clipbench.cli.console import note, notes, progress
 from clipbench.cli.options import EncoderOptions
 from clipbench.home import locate
 
@@ -39,12 +39,30 @@ def model_source(store: Store, model: str, options: EncoderOptions) -> VectorSou
     return open_source(store, ModelRequest(model, options.pretrained, options.precision, options.device))
 
 
+def tell_of_demo(store: Store, dataset: str, model: str) -> None:
+    """Print a note where the bundled model is to look at photographs, of which it knows nothing."""
+    from clipbench.store.datasets import list_datasets
+    from clipbench.study.collecting.drawn import SCENES
+    from clipbench.study.embedding.models import DEMO
+
+    formats = {one.name: one.format for one in list_datasets(store)}
+    if model == DEMO and formats.get(dataset, SCENES) != SCENES:
+        note(
+            "note: demo knows only drawn scenes, so its figures here mean little; clipbench models lists others"
+        )
+
+
 @contextmanager
 def at_work(
-    store: Store, model: str, options: EncoderOptions, quiet: bool
+    store: Store, model: str, options: EncoderOptions, quiet: bool, dataset: str = ""
 ) -> Iterator[tuple[VectorSource, Progress]]:
-    """Yield a model and the progress display it reports to; its notes are printed once the work is done."""
+    """Yield a model and the progress display it reports to; its notes are printed once the work is done.
+
+    dataset: what the model is to look at, by name.
+    """
     source = model_source(store, model, options)
+    if not quiet:
+        tell_of_demo(store, dataset, model)
     with progress(quiet, source) as bars:
         yield source, bars
     if not quiet:

@@ -93,7 +93,8 @@ ModelOption = Annotated[
         "-m",
         metavar="MODEL",
         help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, "
-        "python:MODULE:FUNC, imported:WORDS, adapter:NAME, or `demo`.",
+        "python:MODULE:FUNC, imported:WORDS, adapter:NAME, or demo (knows drawn scenes only). `clipbench models` lists "
+        "what is here.",
     ),
 ]
 ModelsOption = Annotated[

@@ -78,7 +78,7 @@ def gallery(
     from clipbench.study.robustness.gallery_stress import stress_gallery
 
     at, request = open_at(store), stress.request()
-    with at_work(at, model, encoder, quiet) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         runs = stress_gallery(dataset, source, request, bars, allow_missing)
     emit(stress_tables(at, runs, wide=output.for_programs), output.chosen)
     written = stress_figures(at, runs, figures) if figures is not None else ()

@@ -10,7 +10,7 @@ from typer import Option
 
 from clipbench.cli.console import note, notes, progress
 from clipbench.cli.expanding import expanded
-from clipbench.cli.opening import model_source, open_at
+from clipbench.cli.opening import model_source, open_at, tell_of_demo
 from clipbench.cli.options import (
     DatasetArgument,
     EncoderOptions,
@@ -68,6 +68,8 @@ def sweep(
     at, protocol = open_at(store), Protocol(directions=directions_of(directions))
     reference, baselines = related_sweeps(at, related.reference, related.baselines or ())
     source = model_source(at, model, encoder)
+    if not quiet:
+        tell_of_demo(at, dataset, model)
     planned = _planned(source, dataset, perturbation.words(levels), protocol, name, quiet)
     if dry_run:
         typer.echo(words(estimate(planned, source)))

@@ -1,4 +1,4 @@
-"""Which texts are encoded together. Knows lengths and strings, no model.
+"""Which texts are encoded together, and who hears of each batch. Knows lengths and strings, no model.
 
 Texts of like length share a batch, so that little is spent on padding. The batches depend only on the
 set of strings, not on their order, so the same strings give the same vectors to the last bit.
@@ -6,13 +6,34 @@ set of strings, not on their order, so the same strings give the same vectors to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import numpy.typing as npt
 
 TEXT_BATCH = {"cpu": 32, "mps": 256, "cuda": 1024}
 IMAGE_BATCH = {"cpu": 16, "mps": 64, "cuda": 256}
+
+_listener: ContextVar[Callable[[int], None] | None] = ContextVar("batches", default=None)
+
+
+@contextmanager
+def heard(listener: Callable[[int], None]) -> Iterator[None]:
+    """Call `listener` with the items of every batch that an encoder finishes meanwhile."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def tell(count: int) -> None:
+    """Say that a batch of `count` items went through the model; nobody may be listening."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(count)
 
 
 def unique_texts(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:

@@ -120,10 +120,11 @@ def wanted_files(spec: ModelSpec) -> tuple[Wanted, ...]:
     towers = _tower_files(open_clip.get_model_config(resolved.model))
     if resolved.source == "random":
         return towers
-    return (_tag_weights(open_clip.get_pretrained_cfg(resolved.model, resolved.pretrained)), *towers)
+    return (tag_weights(open_clip.get_pretrained_cfg(resolved.model, resolved.pretrained)), *towers)
 
 
-def _tag_weights(record: Mapping[str, Any]) -> Wanted:
+def tag_weights(record: Mapping[str, Any]) -> Wanted:
+    """Return the file that holds the weights of an open_clip record."""
     hub = record.get("hf_hub", "")
     if not hub:
         return Wanted("weights", (record["url"],))

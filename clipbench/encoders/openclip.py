@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clipbench.encoders.batching import length_sorted, unique_texts
+from clipbench.encoders.batching import length_sorted, tell, unique_texts
 from clipbench.encoders.precision import input_type
 from clipbench.encoders.prefix_tree import features as prefix_features
 from clipbench.encoders.preprocessing import Preprocessing
@@ -106,6 +106,7 @@ class OpenClipEncoder:
         for start in range(0, len(pixels), self.image_batch):
             chunk = np.array(pixels[start : start + self.image_batch])  # torch needs a writable array
             vectors[start : start + len(chunk)] = self._unit(self._image_forward, torch.from_numpy(chunk))
+            tell(len(chunk))
         if not np.isfinite(vectors).all():
             first = int(np.argmin(np.isfinite(vectors).all(axis=1)))
             raise self._not_finite(f"image {first} of the batch")
@@ -124,6 +125,7 @@ class OpenClipEncoder:
         forward: Forward = self.model.encode_text if self.tower is None else self.tower.features
         for rows in length_sorted(texts, counts, self.text_batch):
             yield rows, forward
+            tell(len(rows))  # control comes back here once they went through
 
     def _on_device(self, ids: npt.NDArray[np.integer]) -> torch.Tensor:
         import torch

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from clipbench.encoders.batching import tell
+
 if TYPE_CHECKING:
     import torch
 
-    from clipbench.encoders.text_trimming import CausalTower
+from clipbench.encoders.text_trimming import CausalTower
 
 Ids = npt.NDArray[np.int64]
 
@@ -91,6 +93,7 @@ def features(tower: CausalTower, tokens: torch.Tensor, nodes: int = NODES) -> to
         outputs = tower.blocks(inputs, attn_mask=blocked.to(tokens.device))[0]
         for text, end in zip(packed.texts.tolist(), packed.ends.tolist(), strict=True):
             states[text] = outputs[end]
+        tell(len(packed.texts))
     return tower.project(torch.stack(states))
 
 

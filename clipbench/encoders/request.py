@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What --model, --pretrained, --precision, --device and --quickgelu say, unparsed."""
+    """What --model, --pretrained, --precision and --device say, unparsed, and an activation asked for from Python."""
 
     model: str
     pretrained: str | None = None

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from clipbench.encoders.sources import checkpoint_file
@@ -99,7 +100,7 @@ def _check_architecture(spec: ModelSpec) -> None:
         near = f"; similar: {', '.join(close)}" if close else ""
         raise EncoderError(
             f"open_clip has no architecture {spec.model!r} among its {len(models)}{near}",
-            f"for a folder of your own type --model {FOLDER_PREFIX}PATH",
+            f"clipbench models {quote(spec.model)} lists names like it; a folder of your own is --model {FOLDER_PREFIX}PATH",
         )
     if spec.source == "none":
         raise EncoderError(
@@ -115,7 +116,7 @@ def _resolve_tag(spec: ModelSpec) -> Resolution:
     record = open_clip.get_pretrained_cfg(model, tag)
     if not record:
         base = model.removesuffix(TWIN)
-        hint = "see `python -c 'import open_clip; print(open_clip.list_pretrained())'`"
+        hint = f"clipbench models {model} lists what there is"
         if base != model and open_clip.get_pretrained_cfg(base, tag):
             hint = f"these weights were trained with plain GELU: --model {base} --pretrained {tag}"
         raise EncoderError(f"open_clip knows no weights {tag!r} for {model}; {_known_tags(model)}", hint)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipbench.encoders.specification import ModelSpec
+from clipbench.encoders.specification import ModelSpec, no_folder
 from clipbench.errors import EncoderError
 from clipbench.foreign_files import parsing, read_foreign
 
@@ -43,7 +43,7 @@ def folder_files(folder: Path) -> tuple[Path, Path]:
     """
     expected = f"{CONFIG} and {WEIGHTS[0]} (or {WEIGHTS[1]})"
     if not folder.is_dir():
-        raise EncoderError(f"{folder} is not a folder", f"local-dir: needs a folder with {expected}")
+        raise no_folder(folder, f"local-dir: needs a folder with {expected}")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     listing = ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"
     if CONFIG not in names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -145,7 +146,7 @@ def signature(spec: ModelSpec) -> str:
     }
     if spec.source == "folder":
         if not spec.folder.is_dir():
-            raise EncoderError(f"{spec.folder} is not a folder", "check the path after local-dir:")
+            raise no_folder(spec.folder, "check the path after local-dir:")
         content["files"] = [file_stamp(path) for path in sorted(spec.folder.iterdir()) if path.is_file()]
     elif spec.source == "file":
         path = Path(spec.pretrained or "")
@@ -155,6 +156,17 @@ def signature(spec: ModelSpec) -> str:
     elif spec.source == "hub":
         content["revision"] = cached_revision(spec.repository)
     return digest("spec", content)
+
+
+def no_folder(folder: Path, hint: str) -> EncoderError:
+    """Return the error for a folder that is not there, with those beside it whose names are near."""
+    try:
+        beside = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    except OSError:
+        beside = []
+    near = get_close_matches(folder.name, beside, n=3)
+    similar = f"; beside it: {', '.join(near)}" if near else ""
+    return EncoderError(f"{folder} is not a folder{similar}", f"{hint}; clipbench models lists what is here")
 
 
 def _is_path(word: str) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH, length_sorted, unique_texts
+from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH, length_sorted, tell, unique_texts
 from clipbench.encoders.libraries import library_versions
 from clipbench.encoders.network import silent_libraries
 from clipbench.encoders.precision import exact_fp32, input_type, precision_notes, resolve_device
@@ -180,6 +180,7 @@ class TransformersEncoder:
         for rows in length_sorted(distinct, kept, TEXT_BATCH[self.device]):
             vectors = self._text_vectors(self.texts([distinct[row] for row in rows]))
             parts.update(zip(rows.tolist(), vectors, strict=True))
+            tell(len(rows))
         empty = np.empty((0, self.identity.dimension), np.float32)
         vectors = np.stack([parts[row] for row in range(len(distinct))]) if distinct else empty
         self._check_finite(vectors, "text")
@@ -205,6 +206,7 @@ class TransformersEncoder:
             numbers = self.pixels.numbers(chunk).to(input_type(self.precision))
             with torch.inference_mode():
                 parts.append(_unit(self.model.get_image_features(pixel_values=numbers)))
+            tell(len(chunk))
         vectors = np.concatenate(parts)
         self._check_finite(vectors, "image")
         return vectors

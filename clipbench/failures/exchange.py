@@ -16,6 +16,9 @@ from dataclasses import dataclass
 CLASSIC = ("idx", "caption", "gt_img_idx", "pred_img_idx", "category", "ambiguous_subtype")
 OURS = ("item", "caption_id", "gt_image_id", "pred_image_id", "notes")
 COLUMNS = (*CLASSIC, *OURS)
+ANNOTATOR, SOURCE_FILE = "annotator", "__source_file"
+"""Columns that say who labelled each row: by name, or by the file that the row was merged from."""
+
 NEEDED = ("caption", "category")
 """Without these a table holds no labels."""
 
@@ -34,12 +37,13 @@ class Entry:
     """One row of a label file as it was read; what a file does not say is empty.
 
     line: 1-based, 0 where lines mean nothing (JSON); `where` then says which label it is. annotator: who
-    gave it, where the file itself says so.
+    gave it, where the file itself says so. source_file: the file that the row was merged from, likewise.
     """
 
     line: int
     where: str = ""
     annotator: str = ""
+    source_file: str = ""
     idx: str = ""
     caption: str = ""
     gt_img_idx: str = ""
@@ -55,7 +59,12 @@ class Entry:
 
 def entry(line: int, cells: Mapping[str, str]) -> Entry:
     """Return the row whose cells stand under these column names; other columns are left aside."""
-    return Entry(line=line, **{name: cells.get(name, "") for name in COLUMNS})
+    return Entry(
+        line=line,
+        annotator=cells.get(ANNOTATOR, "").strip(),
+        source_file=cells.get(SOURCE_FILE, "").strip(),
+        **{name: cells.get(name, "") for name in COLUMNS},
+    )
 
 
 def missing_columns(header: Sequence[str]) -> tuple[str, ...]:

@@ -48,6 +48,15 @@ class Suggestion:
     score: float | None = None
 
 
+RETRIEVED, OTHER = "the retrieved picture's captions", "the captions of one of the pictures"
+"""How a hint names what it compared with, and how it does where nobody may know which picture was retrieved."""
+
+
+def shown_detail(suggestion: Suggestion, *, blind: bool) -> str:
+    """Return a hint in words. blind: without a word that tells which picture was retrieved."""
+    return suggestion.detail.replace(RETRIEVED, OTHER) if blind else suggestion.detail
+
+
 def words(text: str) -> list[str]:
     """Return the words of a caption in lower case."""
     return [word.casefold() for word in WORD.findall(text)]
@@ -66,7 +75,7 @@ def from_captions(query: str, others: Sequence[str], vocabulary: Vocabulary) -> 
         if asked and told and not asked <= told:
             missing, instead = sorted(asked - told), sorted(told - asked)
             detail = f"the caption says {_list(missing)}"
-            detail += f"; the retrieved picture's captions say {_list(instead)}" if instead else ""
+            detail += f"; {RETRIEVED} say {_list(instead)}" if instead else ""
             found.append(Suggestion(rule, category, None, detail))
     return tuple(found)
 

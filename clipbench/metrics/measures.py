@@ -209,11 +209,17 @@ def measure(name: str) -> Measure:
 
 
 def _unknown(name: str) -> ClipbenchError:
-    known = [*PLAIN, *(f"{family}@K" for family in AT_K)]
+    known = [*PLAIN, *(f"{label}@K" for label, _ in AT_K.values())]
+    message = f"no measure is called {name!r}; there are {', '.join(known)}"
+    # "R1", "recall@5", "t2i R@10": what papers and our own tables write.
+    aliases = {alias.casefold(): label for key, (label, _) in AT_K.items() for alias in (key, label)}
+    aliases |= {"recall": aliases["hit"], "r": aliases["hit"]}
+    typed = re.fullmatch(r"(?:(?:t2i|i2t)[\s_-]*)?([a-z]+)[\s_@-]*(\d+)", name.strip().casefold())
+    if typed and typed[1] in aliases:
+        return ClipbenchError(message, f"did you mean {aliases[typed[1]]}@{int(typed[2])}?")
     folded = {k.casefold(): k for k in known}
     near = difflib.get_close_matches(re.sub(r"@\d+$", "@k", name.casefold()), folded, n=1)
-    hint = f"did you mean {folded[near[0]]}?" if near else None
-    return ClipbenchError(f"no measure is called {name!r}; there are {', '.join(known)}", hint)
+    return ClipbenchError(message, f"did you mean {folded[near[0]]}?" if near else None)
 
 
 def summary(

@@ -4,9 +4,10 @@ There a single `random.Random(42)` ran through all captions and all dropout leve
 caption's words depend on every caption and level before it. That is kept here only to reproduce
 published numbers; every other operation draws per caption.
 
-Assumptions, where the publication leaves room: the level 0 consumes numbers like any other; captions
-are joined by single spaces at every level; the shuffle continues the dropout's generator ("shared"),
-or starts afresh from the same seed ("fresh"). A caption without words stays empty and draws nothing.
+Assumptions, where the publication leaves room: the level 0 consumes numbers like any other, and captions
+are joined by single spaces at every level. The shuffle was a run of its own in another process, so it starts
+afresh from the same seed ("fresh"). Earlier versions let it continue the dropout's generator ("shared"), and
+what they stored still says so. A caption without words stays empty and draws nothing.
 """
 
 from __future__ import annotations
@@ -26,19 +27,22 @@ ShuffleStream: TypeAlias = Literal["shared", "fresh"]
 
 @dataclass(frozen=True, slots=True)
 class LegacyStream:
-    """The order in which one generator serves all runs: `rates` one after another, then the shuffle.
+    """The order in which one generator serves the dropout: `rates` one after another; the shuffle has its own.
 
-    shuffle: whether the shuffle continues that generator or has a fresh one of the same seed.
+    shuffle: whether the shuffle has a fresh generator of the same seed, or continues that one.
     """
 
     seed: int = 42
     rates: tuple[float, ...] = SOURCE_RATES
-    shuffle: ShuffleStream = "shared"
+    shuffle: ShuffleStream = "fresh"
 
-    @property
-    def parameters(self) -> dict[str, Json]:
-        """What a stored perturbation must say of it."""
-        return {"stream": "legacy", "rates": list(self.rates), "shuffle": self.shuffle}
+    def parameters(self, *operations: str) -> dict[str, Json]:
+        """Return what a stored setting of these operations must say of the stream.
+
+        The dropout does not depend on the shuffle, and is found again where earlier versions stored it.
+        """
+        shuffle = self.shuffle if "word-shuffle" in operations else "shared"
+        return {"stream": "legacy", "rates": list(self.rates), "shuffle": shuffle}
 
 
 SOURCE_STUDY = LegacyStream()
@@ -63,7 +67,7 @@ def legacy_texts(
 
 def legacy_perturbation(operation: str, level: float, legacy: LegacyStream = SOURCE_STUDY) -> Perturbation:
     """Return the record of one setting of the legacy stream."""
-    return Perturbation(operation, "text", level, legacy.seed, legacy.parameters)
+    return Perturbation(operation, "text", level, legacy.seed, legacy.parameters(operation))
 
 
 def legacy_dropout(texts: Sequence[str], rate: float, legacy: LegacyStream = SOURCE_STUDY) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ POSITIVES: Mapping[str, str] = {
     "equal-captions": "right is every image with an equal caption",
 }
 
+SPELLED = "t2i: captions find images; i2t: images find captions"
+"""What the two directions are; it stands beneath every table that heads columns with them."""
+
 SIZES = 3
 """Gallery sizes that a legend lists."""
 
@@ -104,7 +107,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
         chance = chance_lines({short(run.key): found for run, found in zip(runs, numbers, strict=True)})
-        notes = (_legend(runs), *notes_of(left_out(store, keys)), *chance)
+        notes = (_legend(runs), SPELLED, *notes_of(left_out(store, keys)), *chance)
         return Table("Runs", tuple(said), rows, notes)
     if filters != RunFilter() and list_runs(store, RunFilter(limit=1)):
         none, hint = "none that these filters let through", "all of them: clipbench runs list"
@@ -232,6 +235,7 @@ def _run_notes(run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
     protocol = filled(run.spec.protocol)
     ties, positives = TIES[str(protocol["ties"])], POSITIVES[str(protocol["positives"])]
     return (
+        SPELLED,
         f"run {short(run.key)}; {positives}; {ties}",
         *_methods(metrics),
         *left_out_notes([run]),

@@ -291,7 +291,7 @@
 
   const clicks = {
     previous: () => go(state.at - 1), next: () => go(state.at + 1), undo, clear,
-    unlabelled: shortcuts.u, "open-guide": shortcuts.g, "open-overview": overview, download,
+    unlabelled: shortcuts.u, "open-guide": shortcuts.g, "open-overview": overview, download, "done-download": download,
     "zoom-left": () => zoom("left"), "zoom-right": () => zoom("right"), left: () => zoom("left"), right: () => zoom("right"),
     "zoom-image": () => byId("zoom").close(),
   };
@@ -316,7 +316,7 @@
     state.shownDone = done() === state.page.items.length;
     document.title = "Why did it fail? " + state.page.title;
     byId("who").textContent = state.page.annotator;
-    byId("download").hidden = !keeper.file;
+    byId("download").hidden = byId("done-file").hidden = !keeper.file;
     byId("start").hidden = true;
     byId("work").hidden = false;
     buildChoices();

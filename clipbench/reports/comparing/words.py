@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clipbench.keys import short
 from clipbench.reports.left_out import left_out_notes
-from clipbench.reports.runs import DIGITS, shown_name
+from clipbench.reports.runs import DIGITS, SPELLED, shown_name
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.comparison import Comparison, Estimate, Line
 from clipbench.study.evaluation.methods import method_words
@@ -141,6 +141,7 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
     over = f"{images[0]:,}" if len(images) == 1 else f"{images[0]:,} to {images[-1]:,}"
     told = [
         verdict(comparison),
+        SPELLED,
         (
             f"Δ is run − baseline; {share} intervals of Δ: paired cluster bootstrap over {over} images, "
             f"{request.resamples:,} resamples, seed {request.seed}; BCa does not exist for medians"

@@ -10,7 +10,7 @@ from clipbench.keys import short
 from clipbench.records import DIRECTIONS, Metric
 from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, save
 from clipbench.reports.left_out import left_out_notes, left_out_words
-from clipbench.reports.runs import shown_name
+from clipbench.reports.runs import SPELLED, shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_metrics
@@ -155,6 +155,7 @@ def hard_negatives_table(store: Store, runs: StressRuns) -> Table:
             )
         )
     notes = (
+        SPELLED,
         "false: false rate, the share of images whose highest caption is a fooling one; own: made of its own",
         "fooling captions: meaning-changed copies, save those that are true of their image",
         "chance: false rate of a random order",

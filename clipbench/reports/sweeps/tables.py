@@ -8,6 +8,7 @@ from statistics import fmean
 from clipbench.keys import Json, short
 from clipbench.reports.chance import chance_lines
 from clipbench.reports.left_out import left_out_notes
+from clipbench.reports.runs import SPELLED
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.sweeps import StoredSweep
 from clipbench.study.robustness.corruption_error import CorruptionError
@@ -107,6 +108,7 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
     seeds = f"means and sd over up to {summary.seeds} seeds" if summary.seeds > 1 else "one seed"
     lines = [
         f"sweep {summary.sweep.name}, clean run {short(summary.clean_run.key)}; {seeds}",
+        SPELLED,
         f"drop: clean less perturbed {first[0]} R@1, with its paired cluster-bootstrap interval over images",
         f"hits kept, misses gained: share of clean {first[0]} hits@1 that stay hits, of clean misses that become hits",
     ]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from clipbench.datasets.textfile import parse_json
 from clipbench.errors import DatasetError, InputError, Problem
-from clipbench.failures.exchange import CLASSIC, COLUMNS, Entry, entry, missing_columns
+from clipbench.failures.exchange import (
+    ANNOTATOR,
+    CLASSIC,
+    COLUMNS,
+    SOURCE_FILE,
+    Entry,
+    entry,
+    missing_columns,
+)
 from clipbench.foreign_files import read_foreign
 from clipbench.keys import bytes_digest
 from clipbench.study.annotation.exchange_json import json_entries
@@ -26,7 +34,10 @@ PACKED = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file that was read: its rows, what was remarkable about it, and everything wrong with it."""
+    """A label file that was read: its rows, what was remarkable about it, and everything wrong with it.
+
+    who: the column that says of each row who labelled it, "" where none does.
+    """
 
     path: Path
     kind: str
@@ -34,6 +45,7 @@ class LabelFile:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    who: str = ""
 
 
 def read_labels(path: Path) -> LabelFile:
@@ -57,7 +69,11 @@ def read_labels(path: Path) -> LabelFile:
 def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
     """Return the rows of a table. Raises InputError where its header does not tell what they are."""
     header = _columns(table.header)
-    if twice := [name for name, count in Counter(header).items() if count > 1 and name in COLUMNS]:
+    if twice := [
+        name
+        for name, count in Counter(header).items()
+        if count > 1 and name in {*COLUMNS, ANNOTATOR, SOURCE_FILE}
+    ]:
         message = f"several columns are called {', '.join(twice)}, upper and lower case aside"
         raise InputError(f"{path} repeats a column", [Problem(str(path), table.header_line, message)])
     if lacking := missing_columns(header):
@@ -66,7 +82,9 @@ def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
         )
         raise InputError(f"{path} is no label file", [Problem(str(path), table.header_line, message)])
     entries = tuple(entry(row.line, dict(zip(header, row.cells, strict=True))) for row in table.rows)
-    return LabelFile(path, kind, digest, entries, tuple(q.message for q in table.quirks), table.problems)
+    who = next((name for name in (ANNOTATOR, SOURCE_FILE) if name in header), "")
+    quirks = tuple(quirk.message for quirk in table.quirks)
+    return LabelFile(path, kind, digest, entries, quirks, table.problems, who)
 
 
 def _columns(header: Sequence[str]) -> list[str]:

@@ -25,15 +25,21 @@ def steps(*, blind: bool = False) -> tuple[str, ...]:
     return BLIND_STEPS if blind else STEPS
 
 
+def worded(text: str, *, blind: bool = False) -> str:
+    """Return words of the taxonomy for somebody who is not told which picture was retrieved, where `blind`."""
+    return text.replace("the retrieved picture", "the other picture") if blind else text
+
+
 def guide_text(*, blind: bool = False) -> str:
     """Return the whole guide as text of 90 columns."""
     lines = ["HOW TO LABEL", ""]
     lines += [f"{number}. {step}" for number, step in enumerate(steps(blind=blind), start=1)]
     lines += ["", "Write the word in the column `category`.", ""]
     for number, category in enumerate(CATEGORIES, start=1):
-        lines += [f"{number}. {category.name.upper()}", category.question, category.example]
+        said = (worded(category.question, blind=blind), worded(category.example, blind=blind))
+        lines += [f"{number}. {category.name.upper()}", *said]
         if category.name == AMBIGUOUS:
             lines.append("In the column `ambiguous_subtype` write why:")
-            lines += [f"   {subtype.name}: {subtype.question}" for subtype in SUBTYPES]
+            lines += [f"   {subtype.name}: {worded(subtype.question, blind=blind)}" for subtype in SUBTYPES]
         lines.append("")
     return "\n".join("\n".join(textwrap.wrap(line, 90)) for line in lines) + "\n"

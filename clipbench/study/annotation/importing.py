@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from clipbench.datasets.jsonvalues import listed, record
 from clipbench.datasets.reading import read
 from clipbench.datasets.rows import ReadRequest
 from clipbench.datasets.textfile import read_json
 from clipbench.errors import ClipbenchError, InputError, Problem
-from clipbench.failures.exchange import Entry, unguarded
+from clipbench.failures.exchange import ANNOTATOR, Entry, unguarded
 from clipbench.failures.items import Failure
 from clipbench.failures.labels import LabelError, normalise
 from clipbench.failures.slices import check_annotator, file_annotator
@@ -185,7 +185,12 @@ def _match_file(
 
 
 def _annotator(row: Entry, file: LabelFile, request: ImportRequest, problems: list[Problem]) -> str:
-    """Return who gave a label: --annotator, else what the file says, else its name. Notes a problem once."""
+    """Return who gave a label: what a column says, else --annotator, else what the file says, else its name.
+
+    Notes a problem once, and every row of which a column does not say it.
+    """
+    if file.who:
+        return _annotator_of_row(row, file, request, problems)
     name = request.annotator or row.annotator or file_annotator(file.path.stem) or ""
     try:
         return check_annotator(name)
@@ -194,6 +199,25 @@ def _annotator(row: Entry, file: LabelFile, request: ImportRequest, problems: li
         problem = Problem(str(file.path), 0, f"{message}; --annotator NAME says who labelled")
         if problem not in problems:
             problems.append(problem)
+        return name
+
+
+def _annotator_of_row(row: Entry, file: LabelFile, request: ImportRequest, problems: list[Problem]) -> str:
+    """Return who gave a label of a table that has a column for it; what is no name is a problem of its row."""
+    by_name = file.who == ANNOTATOR
+    cell = row.annotator if by_name else row.source_file
+    # A table that was merged on Windows has its paths, and a name without a folder reads the same.
+    name = cell if by_name else file_annotator(PureWindowsPath(cell).stem) or ""
+    if request.annotator not in {None, name}:
+        message = f"the column {file.who} says who labelled; leave --annotator out"
+        if (problem := Problem(str(file.path), 0, message)) not in problems:
+            problems.append(problem)
+        return name
+    try:
+        return check_annotator(name)
+    except ClipbenchError as error:
+        told = error.message if name else f"{cell!r} names nobody" if cell else "is blank"
+        problems.append(Problem(str(file.path), row.line, f"{file.who}: {told}"))
         return name
 
 

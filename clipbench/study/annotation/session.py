@@ -13,6 +13,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.failures.items import Assignment, Failure, Task
 from clipbench.failures.labels import LabelError, normalise
 from clipbench.failures.slices import BACKUP, OVERLAP, check_annotator
+from clipbench.failures.suggestions import shown_detail
 from clipbench.failures.taxonomy import CATEGORIES, SUBTYPES, choices
 from clipbench.keys import Json, short
 from clipbench.records import Dataset
@@ -32,7 +33,7 @@ from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample, find_sample, latest_assignment, load_suggestions
 from clipbench.study.annotation.adjudicate import Conflict, need_conflicts
 from clipbench.study.annotation.assign import is_swapped
-from clipbench.study.annotation.guide import steps
+from clipbench.study.annotation.guide import steps, worded
 from clipbench.study.annotation.labels import scope
 from clipbench.study.annotation.pictures import BLIND, FOUND, OWN
 
@@ -165,7 +166,9 @@ def page_data(session: Session, annotator: str) -> dict[str, Json]:
     items: list[Json] = []
     for task in tasks:
         key = task.failure.key
-        told: list[Json] = [f"Hint: {hint.category}: {hint.detail}" for hint in hints.get(key, ())]
+        told: list[Json] = [
+            f"Hint: {hint.category}: {shown_detail(hint, blind=session.blind)}" for hint in hints.get(key, ())
+        ]
         told += said.get(key, ())
         items.append({**_shown(session, task), "hints": told, **_labelled(labels.get(key))})
     return {
@@ -191,10 +194,17 @@ def page_words(*, blind: bool) -> dict[str, Json]:
         for choice in choices()
     ]
     guide: list[Json] = [
-        {"name": c.name, "long": c.long_name, "question": c.question, "example": c.example}
+        {
+            "name": c.name,
+            "long": c.long_name,
+            "question": worded(c.question, blind=blind),
+            "example": worded(c.example, blind=blind),
+        }
         for c in CATEGORIES
     ]
-    subtypes: list[Json] = [{"name": s.long_name, "question": s.question} for s in SUBTYPES]
+    subtypes: list[Json] = [
+        {"name": s.long_name, "question": worded(s.question, blind=blind)} for s in SUBTYPES
+    ]
     return {"choices": offered, "steps": list(steps(blind=blind)), "guide": guide, "subtypes": subtypes}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from clipbench.errors import CompareError
+from clipbench.keys import short
 from clipbench.records import DIRECTIONS
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
@@ -59,12 +60,21 @@ def compare_named(
             runs, keys = (base, *runs), [base.key, *keys]
         number = keys.index(base.key)
     if len(runs) < 2:
-        named = f"{len(references)} references mean {len(runs)} runs" if references else "no run is named"
+        named = _meant(references, runs) if references else "no run is named"
         raise CompareError(
             f"a comparison needs 2 runs: {named}",
             "clipbench report --compare latest:clean latest:word-dropout=0.3",
         )
     return compare(store, runs, request, number)
+
+
+def _meant(references: Sequence[str], runs: Sequence[StoredRun]) -> str:
+    """Return in words that several names mean one run, or that one name does."""
+    names = " and ".join(repr(one) for one in references[:2])
+    more = f" and {len(references) - 2} more names" if len(references) > 2 else ""
+    verb = "means" if len(references) == 1 else "mean"
+    same = "the same run, " if len(references) > 1 else "one run, "
+    return f"{names}{more} {verb} {same}{short(runs[0].key)}"
 
 
 def compare(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -62,6 +61,24 @@ def resumable(what: str, counted: list[int], total: int) -> Iterator[None]:
         raise StoppedError(message, "the same command again goes on where this one stopped") from None
 
 
+@contextmanager
+def advancing(progress: Progress, bar: int, count: int) -> Iterator[None]:
+    """Move a bar by `count` items: by each batch of the encoder while it works, and by what is left after."""
+    from clipbench.encoders.batching import heard
+
+    told = 0
+
+    def hear(batch: int) -> None:
+        nonlocal told
+        step = min(batch, count - told)
+        told += step
+        progress.advance(bar, step)
+
+    with heard(hear):
+        yield
+    progress.advance(bar, count - told)
+
+
 @dataclass(frozen=True, slots=True)
 class ShardTask:
     """One shard to make, as data: what to encode, under which perturbation. Whoever has an encoder can run it.
@@ -107,9 +124,12 @@ def encode_texts(pool: Pool, texts: Iterable[str], load: Load, progress: Progres
     with resumable("captions", stored, total):
         for task in tasks:
             if not pool.adopt(task.keys, task.texts):
-                pool.write(task.keys, load().encode_texts(task.texts).vectors, task.texts)
+                with advancing(progress, bar, len(task.texts)):
+                    vectors = load().encode_texts(task.texts).vectors
+                pool.write(task.keys, vectors, task.texts)
+            else:
+                progress.advance(bar, len(task.texts))
             stored.append(len(task.texts))
-            progress.advance(bar, len(task.texts))
     return total
 
 
@@ -164,7 +184,7 @@ def encode_images(
             if pool.adopt(task.keys):
                 progress.advance(bar, len(task.pictures))
             else:
-                vectors, failed = _encode_shard(task.pictures, load(), see, partial(progress.advance, bar))
+                vectors, failed = _encode_shard(task.pictures, load(), see, progress, bar)
                 keys = dict(zip((p.id for p in task.pictures), task.keys, strict=True))
                 unreadable |= {keys[id_]: reason for id_, reason in failed.items()}
                 done = [key for id_, key in keys.items() if id_ not in failed]
@@ -177,7 +197,7 @@ def encode_images(
 
 
 def _encode_shard(
-    pictures: Sequence[Picture], encoder: Encoder, see: Transform, advance: Callable[[int], None]
+    pictures: Sequence[Picture], encoder: Encoder, see: Transform, progress: Progress, bar: int
 ) -> tuple[npt.NDArray[np.float32], dict[str, str]]:
     """Return the vectors of the readable pictures in order, and why each other one is not readable."""
     from clipbench.encoders.images import PhotoFile, decode_ahead
@@ -189,15 +209,15 @@ def _encode_shard(
 
     def flush() -> None:
         if batch:
-            vectors.append(encoder.encode_images(np.stack(batch)))
-            advance(len(batch))
+            with advancing(progress, bar, len(batch)):
+                vectors.append(encoder.encode_images(np.stack(batch)))
             batch.clear()
 
     ahead = decode_ahead(files, lambda position, image: see(pictures[position].id, image))
     for picture, decoded in zip(pictures, ahead, strict=True):
         if decoded.pixels is None:
             failed[picture.id] = decoded.problem.message if decoded.problem else "unreadable"
-            advance(1)
+            progress.advance(bar)
             continue
         batch.append(decoded.pixels)
         if len(batch) == ENCODE_BATCH:

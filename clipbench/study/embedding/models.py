@@ -7,6 +7,7 @@ so a command whose vectors are all stored never loads torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,6 +132,8 @@ class EncoderSource:
         if remembered is not None:
             return remembered
         identity = self.encoder.identity
+        if self.request.model == DEMO:  # called as it was typed, not as its folder
+            identity = replace(identity, label=DEMO)
         # The signature is taken again: a model may have been downloaded in between.
         save_encoder(self.store, identity, backend.signature(request))
         return identity

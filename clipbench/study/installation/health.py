@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from clipbench.encoders.specification import installed_version
 from clipbench.errors import ClipbenchError
 from clipbench.home import Home
 from clipbench.study.embedding.models import ModelRequest, model_spec
@@ -18,6 +19,18 @@ from clipbench.study.workplace.environment import library_versions
 
 PARITY = 1e-3
 """Largest difference between two devices' unit vectors in fp32 that counts as the same encoder."""
+
+EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "plots": (("matplotlib",), "figures"),
+    "parquet": (("pyarrow",), "Parquet tables"),
+    "hf": (("transformers",), "--model hf:NAME"),
+    "annotate": (
+        ("starlette", "uvicorn", "openpyxl", "defusedxml"),
+        "the labelling page and Excel tables",
+    ),
+    "index": (("faiss-cpu",), "approximate indexes"),
+}
+"""Optional parts of the installation as pyproject.toml has them: their packages, and what they are for."""
 
 PROBE_TEXTS = ("a red ball left of a blue box", "two dogs run along the beach", "snow")
 FREE_GB = 2.0
@@ -38,9 +51,20 @@ def installation(home: Home) -> Iterator[Examined]:
     yield Examined("python", passed=True, detail=f"{platform.python_version()} on {platform.platform()}")
     versions = ", ".join(f"{name} {number}" for name, number in library_versions().items())
     yield Examined("libraries", passed=True, detail=versions)
+    yield from extras()
     yield _models()
     yield from _devices()
     yield _folder(home)
+
+
+def extras() -> Iterator[Examined]:
+    """Examine which optional parts are installed; what is not is no fault, and says how to get it."""
+    for name, (packages, purpose) in EXTRAS.items():
+        missing = [package for package in packages if installed_version(package) is None]
+        detail = f"for {purpose}"
+        if missing:
+            detail = f"not installed ({', '.join(missing)}), {detail}: pip install 'clipbench[{name}]'"
+        yield Examined(f"extra: {name}", passed=True, detail=detail)
 
 
 def _models() -> Examined:

@@ -48,7 +48,7 @@ class SweepRequest:
         if self.uses_synonyms:
             found["synonyms"] = self.resources.synonyms.identity
         if self.legacy is not None:
-            found["legacy"] = self.legacy.parameters
+            found["legacy"] = self.legacy.parameters(*(one.operation.name for one in self.selections))
         if self.rewrites:
             found["rewrites"] = [one.identity for one in self.rewrites]
         return found

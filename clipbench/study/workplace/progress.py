@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+WHOLE, RUNS = "the whole sweep", "runs"
+"""Labels of bars: of a whole whose units mean nothing to people, and of a count that tells no time left."""
+
 
 class Progress(Protocol):
     """Receives labels, totals and advances."""
@@ -31,6 +34,51 @@ class Silent:
 
     def say(self, bar: int, words: str) -> None:
         """Do nothing."""
+
+
+class Work:
+    """One bar of a whole that consists of different kinds of work, which count by what they cost.
+
+    total: the whole, in units of the cheapest kind. Time left then follows from the work that is left, not from
+    the number of things.
+    """
+
+    def __init__(self, progress: Progress, label: str, total: int) -> None:
+        self._progress = progress
+        self._bar = progress.start(label, total)
+        self._left = total
+
+    def did(self, units: int) -> None:
+        """Move the bar on, never past its end: what was counted before may be there already."""
+        step = min(units, self._left)
+        self._left -= step
+        self._progress.advance(self._bar, step)
+
+    def finish(self) -> None:
+        """Move the bar to its end."""
+        self.did(self._left)
+
+
+class Counted:
+    """Shows pieces of work as they are, and counts them as a part of a whole, each item `worth` units of it."""
+
+    def __init__(self, progress: Progress, whole: Work, worth: int) -> None:
+        self._progress = progress
+        self._whole = whole
+        self._worth = worth
+
+    def start(self, label: str, total: int) -> int:
+        """Begin a piece of work."""
+        return self._progress.start(label, total)
+
+    def advance(self, bar: int, count: int = 1) -> None:
+        """Move a piece of work on, and the whole with it."""
+        self._progress.advance(bar, count)
+        self._whole.did(count * self._worth)
+
+    def say(self, bar: int, words: str) -> None:
+        """Say how a piece of work stands."""
+        self._progress.say(bar, words)
 
 
 class OneBar:
