@@ -155,6 +155,12 @@ def test_a_damaged_file_is_an_error_and_no_answer(kind: str, tmp_path: Path) -> 
 
 
 @faiss_types
+def test_an_index_that_cannot_be_written_says_so(kind: str) -> None:
+    with pytest.raises(ClipbenchError, match="cannot be written"):
+        made(kind).save(Path("/dev/full"))
+
+
+@faiss_types
 def test_an_index_of_other_vectors_is_refused(kind: str, tmp_path: Path) -> None:
     made(kind).save(tmp_path / "index")
     with pytest.raises(ClipbenchError, match="holds 1,500 vectors"):

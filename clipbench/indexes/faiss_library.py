@@ -79,9 +79,8 @@ def read(recipe: IndexRecipe, path: Path, vectors: Vectors) -> FaissIndex:
     try:
         index = faiss.read_index(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][:120]
         raise ClipbenchError(
-            f"{path} is no index that faiss reads: {reason}", "clipbench index build"
+            f"{path} is no index that faiss reads: {_reason(error)}", "clipbench index build"
         ) from error
     if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
         raise ClipbenchError(
@@ -135,13 +134,24 @@ class FaissIndex:
         return Answer(items, scores)
 
     def save(self, path: Path) -> None:
-        """Write the index to one file."""
-        _faiss().write_index(self._index, str(path))
+        """Write the index to one file. Raises ClipbenchError where that cannot be done, for want of room say."""
+        try:
+            _faiss().write_index(self._index, str(path))
+        except RuntimeError as error:  # faiss tells no more of it
+            raise ClipbenchError(
+                f"the index cannot be written to {path.parent}: {_reason(error)}",
+                "make room on the disk, then the same command again",
+            ) from error
 
 
 def library_version() -> str:
     """Return the version of faiss, which is part of an index's identity."""
     return str(_faiss().__version__)
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the last line of what faiss says: the others name places in its sources."""
+    return str(error).strip().splitlines()[-1][:120]
 
 
 def _faiss() -> Any:

@@ -74,6 +74,12 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
     built from, or another version of the library is installed.
     """
     content = record.content
+    if content.key != record.key:
+        raise StoreError(
+            f"index {record.name} says of itself what is another index's: its key is {record.key}, of what it "
+            f"says {content.key}",
+            "clipbench store verify",
+        )
     vectors = find_set(store, content.embedding_set)
     if vectors is None or vectors.checksum != content.vectors:
         raise StoreError(

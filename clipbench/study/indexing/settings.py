@@ -60,8 +60,13 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
             if name not in {*build, *search}:
                 known = ", ".join([*build, *search])
                 raise ClipbenchError(f"{kind} has no parameter {name!r}; there are: {known}", EXAMPLE)
-        for combined in product(*values.values()):
-            told = dict(zip(values, combined, strict=True))
+        if min((value for chosen in values.values() for value in chosen), default=1) < 0:
+            raise ClipbenchError(f"a value of {recipe!r} is below 0", EXAMPLE)
+        order = [
+            name for name in (*build, *search) if name in values
+        ]  # an index is built once for its searches
+        for combined in product(*(values[name] for name in order)):
+            told = {**build, **search, **dict(zip(order, combined, strict=True))}
             one = Setting(
                 IndexRecipe(kind, {n: v for n, v in told.items() if n in build}),
                 {n: v for n, v in told.items() if n in search},

@@ -79,7 +79,7 @@ class Line:
     def label(self) -> str:
         """The setting in words."""
         search = ", ".join(f"{name} {value}" for name, value in self.search.items())
-        return ", ".join(filter(None, (self.index_label, search)))
+        return f"{self.index_label}{', ' if ' ' in self.index_label else ' '}{search}".strip(", ")
 
     def seconds(self, what: str) -> float | None:
         """Return how long a thing took, None where the run does not say."""
