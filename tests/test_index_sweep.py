@@ -55,7 +55,7 @@ def test_lists_that_tell_too_little_are_refused() -> None:
 
 
 def test_every_combination_is_tried_once() -> None:
-    typed = TypedSettings(("hnsw:m=16|32,ef=10|64", "hnsw:ef=10", "sq8"), {"refine": (2,)})
+    typed = TypedSettings(("hnsw:m=16/32,ef=10/64", "hnsw:ef=10", "sq8"), {"refine": (2,)})
     told = [(s.recipe.type, dict(s.recipe.build), dict(s.search)) for s in settings_of(typed)]
     assert told == [
         ("hnsw", {"m": 16, "ef_construction": 200}, {"ef": 10}),

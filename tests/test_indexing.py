@@ -296,7 +296,7 @@ def swept(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     return Swept(open_store(Home(folder)), quality, speed)
 
 
-SWEEP = ("index", "sweep", "toys", *MODEL, "--recipe", "hnsw:m=4,ef_construction=16,ef=10|200", "--json")
+SWEEP = ("index", "sweep", "toys", *MODEL, "--recipe", "hnsw:m=4,ef_construction=16,ef=10/200", "--json")
 
 
 def test_a_sweep_is_of_stored_runs_that_are_found_again_and_verified(swept: Swept) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Indexes of stored vectors, judged by what they lose.")
 
 SideName: TypeAlias = Literal["images", "captions"]
-TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8"]
+TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus"]
 
 IndexArgument = Annotated[
     str, Argument(metavar="INDEX", help="Name of a stored index, or the beginning of its name or key.")
@@ -43,13 +43,15 @@ SideOption = Annotated[SideName, Option(help="images (found by captions) or capt
 class BuildOptions:
     """How an index is made; what is not typed is at the type's default."""
 
-    m: int | None = option("Links of a node (hnsw). [default: 16]", "--m", min=2, metavar="N")
+    m: int | None = option("Links of a node (hnsw, milvus). [default: 16]", "--m", min=2, metavar="N")
     ef_construction: int | None = option(
-        "Width of the search while building (hnsw). [default: 200]", min=1, metavar="N"
+        "Width of the search while building (hnsw, milvus). [default: 200]", min=1, metavar="N"
     )
     lists: int | None = option("Lists (ivf, ivf-pq). [default: 4 √items]", min=1, metavar="N")
     bytes: int | None = option("Bytes a vector (ivf-pq). [default: 32]", min=1, metavar="N")
     seed: int | None = option("Seed of the clustering (ivf, ivf-pq). [default: 0]", min=0, metavar="N")
+
+    uri: str | None = option("Address of the Milvus server that keeps it. [default: a file]", metavar="URI")
 
     def recipe(self, kind: str) -> IndexRecipe:
         """Return the recipe that is asked for."""
@@ -62,7 +64,10 @@ class BuildOptions:
             "bytes": self.bytes,
             "seed": self.seed,
         }
-        return IndexRecipe(kind, {name: value for name, value in given.items() if value is not None})
+        if self.uri is not None and kind != "milvus":
+            raise typer.BadParameter("--uri goes with --type milvus")
+        build = {name: value for name, value in given.items() if value is not None}
+        return IndexRecipe(kind, build, self.uri)
 
 
 @app.command()
@@ -72,7 +77,7 @@ def build(
     model: ModelOption,
     side: SideOption = "images",
     kind: Annotated[
-        TypeName, Option("--type", metavar="TYPE", help="exact, hnsw, ivf, ivf-pq or sq8.")
+        TypeName, Option("--type", metavar="TYPE", help="exact, hnsw, ivf, ivf-pq, sq8 or milvus.")
     ] = "exact",
     name: Annotated[
         str | None, Option(metavar="NAME", help="What to call it. [default: of what it is]")
@@ -139,13 +144,14 @@ def verify(
 @app.command()
 def delete(index: IndexArgument, yes: YesOption = False, store: StoreOption = None) -> None:
     """Delete an index and its file. Runs through it stay."""
-    from clipbench.store.indexes import delete_index, load_index
+    from clipbench.store.indexes import load_index
+    from clipbench.study.indexing.building import remove_index
 
     at = open_at(store)
     record = load_index(at, index)
     if not yes:
         typer.confirm(f"delete index {record.name}?", abort=True, err=True)
-    delete_index(at, record.key)
+    remove_index(at, record)
     typer.echo(f"deleted index {record.name}")
 
 
@@ -154,7 +160,7 @@ class SweepOptions:
     """Which settings a sweep tries."""
 
     recipe: list[str] | None = option(
-        "Type with values: hnsw, ivf:lists=215,nprobe=1|4; several times for several. [default: hnsw ivf sq8]",
+        "Type with values: hnsw, ivf:lists=215,nprobe=1/4; several times for several. [default: hnsw ivf sq8]",
         metavar="RECIPE",
     )
     ef: str | None = option("Values of ef (hnsw). [default: 10,32,64,128]", "--ef", metavar="N,...")

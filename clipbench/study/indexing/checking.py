@@ -27,7 +27,11 @@ FOUND = 0.9
 FEW = 2_000
 """Items below which the narrowest search may well find everything."""
 
-HEARING: Mapping[str, tuple[str, int]] = {"hnsw": ("ef", 200), "ivf": ("nprobe", 1_000_000)}
+HEARING: Mapping[str, tuple[str, int]] = {
+    "hnsw": ("ef", 200),
+    "ivf": ("nprobe", 1_000_000),
+    "milvus": ("ef", 200),
+}
 """Types whose answers change with a parameter: which, and a high value of it."""
 
 

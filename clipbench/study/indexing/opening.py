@@ -99,5 +99,5 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
             "clipbench index delete, then build it again",
         )
     path = checked_file(store, record)
-    recipe = IndexRecipe(content.type, content.build)
+    recipe = IndexRecipe(content.type, content.build, record.place)
     return OpenIndex(record, library.read(recipe, path, load_vectors(store, vectors)), dataset, vectors, ids)

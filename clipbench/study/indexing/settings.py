@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from clipbench.errors import ClipbenchError
-from clipbench.indexes import faiss_library
 from clipbench.indexes.backends import backend
 from clipbench.indexes.protocol import IndexRecipe, Settings
 
-EXAMPLE = "--recipe hnsw:m=16|32,ef=10|64"
+EXAMPLE = "--recipe hnsw:m=16/32,ef=10/64"
 
 DEFAULTS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "hnsw": {"ef": (10, 32, 64, 128)},
     "ivf": {"nprobe": (1, 4, 16)},
     "sq8": {"refine": (1, 4)},
     "ivf-pq": {"nprobe": (8,), "refine": (1, 4)},
+    "milvus": {"ef": (10, 32, 64, 128)},
 }
 """Values that are tried where none are typed."""
 
@@ -35,7 +35,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class TypedSettings:
-    """What was typed. recipes: "hnsw", "ivf:lists=215,nprobe=1|4". values: for every type that has the parameter."""
+    """What was typed. recipes: "hnsw", "ivf:lists=215,nprobe=1/4". values: for every type that has the parameter."""
 
     recipes: tuple[str, ...] = ()
     values: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
         kind, chosen = _recipe(recipe)
         if kind == "exact":
             continue  # it is always there
-        build, search = _parameters(kind)
+        build, search = backend(kind).made, backend(kind).search
         common = {name: values for name, values in typed.values.items() if name in {*build, *search}}
         unused -= set(common)
         values = {**DEFAULTS.get(kind, {}), **common, **chosen}
@@ -77,11 +77,6 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
     return tuple(wanted.values())
 
 
-def _parameters(kind: str) -> tuple[Settings, Settings]:
-    search = backend(kind).search
-    return faiss_library.BUILD.get(kind, {}), search
-
-
 def _recipe(text: str) -> tuple[str, dict[str, tuple[int, ...]]]:
     kind, _, rest = text.partition(":")
     backend(kind)
@@ -92,10 +87,10 @@ def _recipe(text: str) -> tuple[str, dict[str, tuple[int, ...]]]:
     return kind, values
 
 
-def numbers(text: str, where: str, separator: str = "|") -> tuple[int, ...]:
+def numbers(text: str, where: str, separator: str = "/") -> tuple[int, ...]:
     """Return the whole numbers of a text. Raises ClipbenchError for anything else.
 
-    >>> numbers("10|64", "ef")
+    >>> numbers("10/64", "ef")
     (10, 64)
     """
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import StoppedError
-from clipbench.indexes import faiss_library
+from clipbench.indexes.backends import backend
 from clipbench.indexes.protocol import IndexRecipe, Settings
 from clipbench.metrics.measures import hit
 from clipbench.metrics.ties import groups
@@ -71,7 +71,7 @@ class Line:
     @property
     def index_label(self) -> str:
         """How the index was built, in words: what tells it from others of its type."""
-        usual = {name: value for name, value in faiss_library.BUILD.get(self.type, {}).items() if name != "m"}
+        usual = {name: value for name, value in backend(self.type).made.items() if name != "m"}
         told = {name: value for name, value in self.build.items() if usual.get(name) != value}
         return index_words({"type": self.type, "build": told, "search": {}})
 
