@@ -133,6 +133,7 @@ def test_a_loss_within_what_is_allowed_is_taken_at_the_worse_end_of_its_interval
 def test_flips_that_hide_in_a_difference_are_named() -> None:
     assert "ivf nprobe 1 is +0 hits at 1, 28 lost and 28 won" in told(line("a", 0.5, lost=28, won=28))
     assert "hides" not in told(line("a", 0.5, lost=28, won=2))
+    assert "hides" not in told(line("a", 0.5, lost=200, won=30))  # what is lost shows
 
 
 def test_an_index_that_does_not_hear_its_parameter_is_named() -> None:

@@ -23,7 +23,7 @@ def advice(sweep: IndexSweep, max_loss: float) -> tuple[str, ...]:
     if not fitting:
         told.append(f"no setting loses {what}: search exactly, or try richer settings")
     elif not quick:
-        told.append(f"no setting that loses {what} is quicker than exact search: search exactly")
+        told += [] if told else [f"no setting that loses {what}, is quicker than exact search: search exactly"]
     else:
         told += _chosen(sweep, min(quick, key=_single), what)
     return (*told, *_churning(sweep.lines), *_deaf(sweep.lines))
@@ -64,7 +64,9 @@ def _churning(lines: Sequence[Line]) -> list[str]:
     """Name the setting whose balance hides most: as many hits won as lost, or nearly."""
 
     def hidden(line: Line) -> int:
-        return min(_first(line).flips.broken, _first(line).flips.fixed)
+        flips = _first(line).flips
+        less = min(flips.broken, flips.fixed)
+        return less if abs(flips.fixed - flips.broken) <= less else 0
 
     worst = max(lines, key=hidden, default=None)
     if worst is None or 2 * hidden(worst) < CHURN:
