@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 from clipbench.errors import ClipbenchError
+from clipbench.indexes.protocol import Answer
 from clipbench.metrics.neighbours import neighbour_recall
 from clipbench.records import Metric, Shortlist
 from clipbench.statistics.flips import Flips
 from clipbench.statistics.intervals import Interval
 from clipbench.study.indexing.advice import advice
+from clipbench.study.indexing.lines import Answers, Line, Loss
+from clipbench.study.indexing.neighbours import without_self
 from clipbench.study.indexing.settings import TypedSettings, settings_of
-from clipbench.study.indexing.sweep import IndexSweep, Line, Loss
+from clipbench.study.indexing.sweep import IndexSweep
 
 
 def lists(items: list[list[int]], scores: list[list[float]]) -> Shortlist:
@@ -88,17 +90,15 @@ def line(name: str, p50: float | None, lost: int = 0, won: int = 0, **more: Any)
         if p50 is None
         else {"query p50": p50 / 1000, "build": more.get("build", 2.0), "search": more.get("batch", 1.0)}
     )
-    run = SimpleNamespace(
-        run=SimpleNamespace(timings=timings),
-        ledger=SimpleNamespace(queries=1000),
-        shortlist=SimpleNamespace(items=np.array(more.get("items", [[0]]))),
-    )
     recall = (Metric("t2i", "recall@10", more.get("recall", 0.95), None, None, 1000),)
-    return Line("ivf", {}, {"nprobe": more.get("nprobe", 1)}, cast("Any", run), name, recall, (loss,), 1)
+    named = np.full((1000, 1), more.get("item", 0), np.int32)
+    nothing = np.zeros(1000, np.int32)
+    answers = Answers({"nprobe": more.get("nprobe", 1)}, {}, nothing, named, recall, timings)
+    return Line("ivf", {}, name, answers, (loss,), 1)
 
 
 def told(*lines: Line, items: int = 50_000, exact: float = 1.0, max_loss: float = 0.1) -> str:
-    sweep = IndexSweep("d", "m", "t2i", items, 64, 1000, line("exact", exact, recall=1.0), lines)
+    sweep = IndexSweep("d", "m", "t2i", items, 64, line("exact", exact, recall=1.0), lines)
     return "\n".join(advice(sweep, max_loss))
 
 
@@ -139,7 +139,7 @@ def test_flips_that_hide_in_a_difference_are_named() -> None:
 def test_an_index_that_does_not_hear_its_parameter_is_named() -> None:
     deaf = (line("a", 0.5, nprobe=1), line("a", 0.6, nprobe=9))
     assert "a answers ivf nprobe 1 and ivf nprobe 9 alike" in told(*deaf)
-    assert "alike" not in told(line("a", 0.5, nprobe=1), line("a", 0.6, nprobe=9, items=[[3]]))
+    assert "alike" not in told(line("a", 0.5, nprobe=1), line("a", 0.6, nprobe=9, item=3))
     assert "alike" not in told(line("a", 0.5, nprobe=1, recall=1.0), line("a", 0.6, nprobe=9, recall=1.0))
 
 
@@ -149,3 +149,13 @@ def test_batches_may_be_quicker_exactly() -> None:
 
 def test_a_sweep_without_times_advises_none_by_time() -> None:
     assert "search exactly" in told(line("a", None))
+
+
+def test_a_photograph_is_not_its_own_neighbour() -> None:
+    answer = Answer(
+        np.array([[4, 7, 1], [9, 5, 8], [2, 6, 3]]),
+        np.array([[1.0, 0.5, 0.4], [1.0, 1.0, 0.2], [0.9, 0.8, 0.7]], np.float32),
+    )
+    found = without_self(answer, np.array([4, 5, 0]))  # 9 is a copy of 5; 0 was not named
+    assert found.items.tolist() == [[7, 1], [9, 8], [2, 6]]
+    assert found.scores.tolist() == pytest.approx(np.array([[0.5, 0.4], [1.0, 0.2], [0.9, 0.8]]), abs=1e-6)

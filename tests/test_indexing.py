@@ -357,7 +357,43 @@ def test_a_sweep_draws_what_it_loses(swept: Swept, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
         f"index-t2i-loss.{kind}" for kind in ("pdf", "png", "svg")
     ]
-    assert "index is not worth its trouble" in done.out
+    assert "not worth its trouble" in " ".join(done.out.split()), done.out
+
+
+def test_photographs_ask_where_no_captions_do(store: Store) -> None:
+    words = (
+        "index",
+        "sweep",
+        "toys",
+        *MODEL,
+        "--queries",
+        "photographs",
+        "--recipe",
+        "hnsw:m=4,ef=1/300",
+        "--json",
+    )
+    (exact, poor, rich), speed = good(*words).json[0]["rows"], good(*words).json[1]["rows"]
+    images, _ = vectors()
+    products = images @ images.T
+    np.fill_diagonal(products, -1)
+    ten = np.argsort(-products, axis=1)[:, :10]
+    assert exact["hits@1"] == rich["hits@1"] == IMAGES
+    chosen = next(
+        one
+        for one in list_indexes(store)
+        if "hnsw" in one.name and one.content.build["ef_construction"] == 200
+    )
+    found = open_index(store, chosen).search(images, 11, {"ef": 1}).items
+    others = [[n for n in row if n != own][:10] for own, row in enumerate(found.tolist())]
+    assert poor["lost@10"] == sum(
+        nearest[0] not in row for nearest, row in zip(ten.tolist(), others, strict=True)
+    )
+    assert poor["won@1"] == 0
+    assert list_runs(store) == ()
+    kept = list((store.home.artifacts / "index-sweeps").iterdir())
+    assert len(kept) == 2
+    assert all(row["p50_ms"] > 0 for row in speed)
+    assert "leave out --side" in refused(*words, "--side", "captions")
 
 
 @pytest.mark.parametrize(

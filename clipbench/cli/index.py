@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
@@ -26,10 +27,13 @@ from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
     from clipbench.indexes.protocol import IndexRecipe
+    from clipbench.store.engine import Store
     from clipbench.study.indexing.settings import TypedSettings
+    from clipbench.study.indexing.sweep import IndexSweep
 
 app = typer.Typer(no_args_is_help=True, help="Indexes of stored vectors, judged by what they lose.")
 
+QueryName: TypeAlias = Literal["captions", "photographs"]
 SideName: TypeAlias = Literal["images", "captions"]
 TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus"]
 
@@ -183,6 +187,10 @@ def sweep(
     dataset: DatasetArgument,
     model: ModelOption,
     side: SideOption = "images",
+    queries: Annotated[
+        QueryName,
+        Option(help="captions, or photographs: what asks; no run is stored of these.", metavar="WHAT"),
+    ] = "captions",
     options: SweepOptions = SweepOptions(),
     max_loss: Annotated[
         float, Option("--max-loss", min=0.0, metavar="POINTS", help="Points of R@1 that an index may lose.")
@@ -198,15 +206,33 @@ def sweep(
 
     Every setting is a stored run: clipbench report --compare takes them. A stopped command goes on.
     """
-    from clipbench.reports.indexing.figures import sweep_figures
-    from clipbench.reports.indexing.sweep import sweep_tables
-    from clipbench.study.indexing.advice import advice
     from clipbench.study.indexing.sweep import SweepRequest, swept
 
-    request = SweepRequest(dataset, options.typed(), side, allow_missing=allow_missing)
-    with at_work(open_at(store), model, encoder, quiet) as (source, bars):
+    request = SweepRequest(
+        dataset, options.typed(), side, queries == "photographs", allow_missing=allow_missing
+    )
+    at = open_at(store)
+    with at_work(at, model, encoder, quiet) as (source, bars):
         done = swept(source, request, bars)
-    emit(sweep_tables(done, advice(done, max_loss)), output.chosen)
-    if figures is not None:
-        for path in sweep_figures(done, figures, max_loss):
-            note(f"wrote {path}")
+    _show(done, max_loss, figures, output, at if queries == "photographs" else None, quiet)
+
+
+def _show(
+    done: IndexSweep,
+    max_loss: float,
+    figures: Path | None,
+    output: OutputOptions,
+    keep: Store | None,
+    quiet: bool,
+) -> None:
+    """Print a sweep. keep: the store whose artifacts keep what no run does, None for a sweep of runs."""
+    from clipbench.reports.indexing.figures import sweep_figures
+    from clipbench.reports.indexing.sweep import kept, sweep_tables
+    from clipbench.study.indexing.advice import advice
+
+    tables = sweep_tables(done, advice(done, max_loss))
+    emit(tables, output.chosen)
+    written = [] if keep is None else [kept(keep, done, tables)]
+    written += [] if figures is None else sweep_figures(done, figures, max_loss)
+    if not quiet:
+        notes(f"wrote {path}" for path in written)
