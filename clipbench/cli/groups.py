@@ -12,7 +12,8 @@ class InOrderOfWork(TyperGroup):
 
     order: ClassVar[tuple[str, ...]] = (
         *("demo", "dataset", "embed", "evaluate", "robustness", "annotate"),
-        *("improve", "adapt", "index", "search", "report", "replicate", "run", "runs", "store", "doctor"),
+        *("improve", "adapt", "index", "search", "serve", "report", "replicate", "run"),
+        *("runs", "store", "doctor"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
