@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def running(home: Path, folder: Path, *options: str) -> Iterator[Process]:
                 assert process.poll() is None, errors.read_text()
                 assert time.monotonic() < until, "the service never said where it is"
                 time.sleep(0.02)
-            port = int(said.read_text().split("127.0.0.1:")[1].split("/")[0])
+            port = int(re.findall(r"http://[^/]+:(\d+)/", said.read_text())[0])
             yield Process(process, port, errors)
         finally:
             if process.poll() is None:
