@@ -48,7 +48,7 @@ class PictureForm(ImageSearch):
 def router(service: SearchService) -> APIRouter:
     """Return the routes of a service."""
     routes = APIRouter(responses=PROBLEMS)
-    label = service.model.source.identity.label
+    label = service.model.label
 
     @routes.post("/v1/search/text", response_model=SearchAnswer, tags=["search"])
     async def search_by_text(asked: TextSearch) -> Response:

@@ -21,6 +21,9 @@ from clipbench.errors import ClipbenchError
 MOST_WAITING = 256
 """Items that may wait, of all kinds together: more would wait longer than anybody stays."""
 
+ROUNDS = 4
+"""How often each batch is tried to find the largest useful one."""
+
 SLOWEST_RETRY = 30
 """Seconds that a refused client is asked to stay away at most."""
 
@@ -218,13 +221,15 @@ def largest_useful(
     requests wait for it. "Hardly" is a tenth.
     """
     costs: dict[int, float] = {}
-    for size in sizes:
-        seconds = min(_timed(run, size) for _ in range(3))
-        if costs and seconds > longest:
-            break
-        costs[size] = seconds / size
+    # Round after round over all sizes, so that whatever else the machine does meanwhile meets all of them.
+    for _ in range(ROUNDS):
+        for size in sizes:
+            seconds = _timed(run, size)
+            if size > sizes[0] and seconds > longest:
+                break
+            costs[size] = min(costs.get(size, math.inf), seconds / size)
     cheapest = min(costs.values())
-    return next(size for size, cost in costs.items() if cost <= 1.1 * cheapest)
+    return next(size for size in sizes if costs.get(size, math.inf) <= 1.1 * cheapest)
 
 
 def _timed(run: Callable[[int], None], size: int) -> float:

@@ -68,7 +68,7 @@ class Collection:
 
 def whole(text: str) -> str:
     """Return a text without halves of characters, which file names may hold and no answer can carry."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 Opener: TypeAlias = Callable[[], Collection]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +47,15 @@ class QueryModel:
     largest_texts: int = 32
     largest_pictures: int = 8
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the vectors are vectors of."""
-        return self.source.identity.key
+        return self.source.identity.key  # a digest that takes longer than a search
+
+    @cached_property
+    def label(self) -> str:
+        """What the model is called."""
+        return self.source.identity.label
 
     def kinds(self) -> dict[str, Work]:
         """Return the two towers as work for a batcher."""

@@ -104,7 +104,7 @@ def page(
             title=asked.q or (f"like {asked.like}" if asked.like else ""),
             dataset=collection.gallery.dataset.name,
             gallery=collection.gallery.size,
-            model=service.model.source.identity.label,
+            model=service.model.label,
             like=None if number is None else item_answer(collection, number),
             without_like=replace(asked, like="").address(),
             columns=[whole(name) for name in names],

@@ -91,7 +91,7 @@ async def _answered(
         return None, invalid(error.errors(include_input=False, include_context=False))
     except (ProblemError, ClipbenchError, TimeoutError) as error:
         return None, problem_of(error)
-    return search_answer(found, service.model.source.identity.label, began), None
+    return search_answer(found, service.model.label, began), None
 
 
 def _wanted(asked: PageQuery, picture: bytes | None) -> Asked:
