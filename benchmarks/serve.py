@@ -69,7 +69,7 @@ def parsed() -> argparse.Namespace:
 
 def opened(arguments: argparse.Namespace) -> Any:
     from clipbench.home import Home
-    from clipbench.search_service.opening import open_service
+    from clipbench.search_service.opening import dataset_service
     from clipbench.store.engine import open_store
     from clipbench.study.embedding.models import ModelRequest
     from clipbench.study.embedding.sources import open_source
@@ -77,7 +77,7 @@ def opened(arguments: argparse.Namespace) -> Any:
 
     store = open_store(Home(arguments.store), create=False)
     source = open_source(store, ModelRequest(arguments.model))
-    return open_service(store, arguments.dataset, source, Silent())
+    return dataset_service(store, arguments.dataset, source, Silent())
 
 
 def serve(arguments: argparse.Namespace) -> None:

@@ -23,11 +23,12 @@ from starlette.testclient import TestClient
 from clipbench.home import Home
 from clipbench.search_service.application import Access, application
 from clipbench.search_service.model import QueryModel
-from clipbench.search_service.opening import open_service
+from clipbench.search_service.opening import dataset_service, index_service
 from clipbench.search_service.service import SearchService
 from clipbench.store.engine import Store, open_store
 from clipbench.study.embedding.models import ModelRequest
 from clipbench.study.embedding.sources import open_source
+from clipbench.study.searching.indexed import index_source
 from clipbench.study.workplace.progress import Silent
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105, opens nothing
@@ -45,7 +46,12 @@ def collected(folder: Path, images: int = 36, name: str = "toys") -> None:
 
 def toy_service(home: Path, name: str = "toys", model: str = "toy") -> SearchService:
     store = store_at(home)
-    return open_service(store, name, open_source(store, ModelRequest(model)), Silent())
+    return dataset_service(store, name, open_source(store, ModelRequest(model)), Silent())
+
+
+def toy_index_service(home: Path, index: str) -> SearchService:
+    store = store_at(home)
+    return index_service(store, index, {}, index_source(store, index), Silent())
 
 
 def store_at(home: Path) -> Store:

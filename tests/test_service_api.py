@@ -6,6 +6,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,24 @@ from cli_toys import caption, draw, good, picture, write_csv
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
 from PIL import Image
-from service_toys import BASE, TOKEN, Slowed, client, collected, encoded, exact, png, toy_service, words
+from service_toys import (
+    BASE,
+    TOKEN,
+    Slowed,
+    client,
+    collected,
+    encoded,
+    exact,
+    png,
+    toy_index_service,
+    toy_service,
+    words,
+)
 from starlette.testclient import TestClient
 
+from clipbench.errors import ClipbenchError
 from clipbench.search_service.application import Access, application
+from clipbench.search_service.collection import check_fit
 from clipbench.search_service.model import QueryModel
 from clipbench.search_service.service import SearchService
 
@@ -438,3 +453,53 @@ def test_a_reload_of_what_is_unfit_leaves_the_old(tmp_path: Path, own_home: Path
         assert http.post("/v1/search/text", json={"text": "red"}).json()["hits"] == before
         assert http.get("/readyz").status_code == 200
         assert 'clipbench_reloads_total{outcome="unfit"} 1.0' in http.get("/metrics").text
+
+
+@pytest.fixture
+def indexed(tmp_path: Path, own_home: Path) -> SearchService:
+    """A service of a stored HNSW index."""
+    pytest.importorskip("faiss", reason="the index extra is not installed")
+    collected(tmp_path, SIZE)
+    good("index", "build", "toys", "--model", "toy", "--type", "hnsw", "--name", "near", "-q")
+    return toy_index_service(own_home, "near")
+
+
+def test_a_stored_index_finds_what_exact_search_finds(indexed: SearchService) -> None:
+    with client(indexed) as http:
+        found = http.post("/v1/search/text", json={"text": "a red field", "top": 5}).json()
+        scores = [hit["score"] for hit in found["hits"]]
+        assert np.allclose(scores, exact(indexed, "a red field", 5), atol=1e-5)
+        assert {hit["percentile"] for hit in found["hits"]} == {None}  # not all of it was looked at
+        filtered = http.post(
+            "/v1/search/text", json={"text": "red", "where": "colour = 'blue'", "top": 50}
+        ).json()
+        assert len(filtered["hits"]) == SIZE // 6
+        assert "near" in http.get("/stats").json()["index"]
+
+
+def test_an_index_that_is_damaged_meanwhile_leaves_the_old(indexed: SearchService, own_home: Path) -> None:
+    with client(indexed) as http:
+        before = http.post("/v1/search/text", json={"text": "red"}).json()["hits"]
+        old = indexed.collection
+        (file,) = [path for path in (own_home / "indexes").rglob("*") if path.is_file()]
+        file.chmod(0o644)
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+        answer = http.post("/v1/reload")
+        assert (answer.status_code, answer.json()["code"]) == (409, "unfit")
+        assert indexed.collection is old
+        assert http.post("/v1/search/text", json={"text": "red"}).json()["hits"] == before
+
+
+def test_a_gallery_that_does_not_find_its_own_is_unfit(service: SearchService) -> None:
+    gallery = service.collection.gallery
+    check_fit(service.collection, service.model.key)
+    with pytest.raises(ClipbenchError, match="another model"):
+        check_fit(service.collection, "encoder:another")
+    shuffled = replace(gallery, vectors=gallery.vectors[::-1].copy())
+    with pytest.raises(ClipbenchError, match="does not find"):
+        check_fit(replace(service.collection, gallery=shuffled), service.model.key)
+    longer = replace(gallery, vectors=gallery.vectors * np.float32(1.1))
+    with pytest.raises(ClipbenchError, match="damaged"):
+        check_fit(replace(service.collection, gallery=longer), service.model.key)

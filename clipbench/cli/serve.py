@@ -13,9 +13,12 @@ from clipbench.cli.console import note, notes, progress
 from clipbench.cli.expanding import expanded, option
 from clipbench.cli.opening import model_source, open_at
 from clipbench.cli.options import EncoderOptions, QuietOption, StoreOption
+from clipbench.cli.search_options import PlaceOptions
 
 if TYPE_CHECKING:
     from clipbench.search_service.application import Access
+    from clipbench.search_service.service import SearchService
+    from clipbench.store.engine import Store
 
 TOKEN_VARIABLE = "CLIPBENCH_TOKEN"  # noqa: S105, the name of a variable, no password
 
@@ -40,27 +43,38 @@ class AddressOptions:
     )
 
 
+@dataclass(frozen=True)
+class GalleryOptions:
+    """What is searched, and by which model."""
+
+    dataset: str | None = option(
+        "Whose photographs. [default: the only dataset]",
+        metavar="DATASET",
+        autocompletion=completion.datasets,
+        show_default=False,
+    )
+    index: str | None = option(
+        "A stored index of photographs instead of a dataset, which is searched exactly.",
+        metavar="INDEX",
+        show_default=False,
+    )
+    setting: list[str] | None = option(
+        "How the index is asked: ef=128 (hnsw), nprobe=16 (ivf), refine=4.",
+        metavar="NAME=N",
+        show_default=False,
+    )
+    model: str | None = option(
+        "As for embed. [default: the one the photographs are embedded with]",
+        "--model",
+        "-m",
+        metavar="MODEL",
+        show_default=False,
+    )
+
+
 @expanded
 def serve(
-    dataset: Annotated[
-        str | None,
-        Option(
-            metavar="DATASET",
-            help="Whose photographs. [default: the only dataset]",
-            autocompletion=completion.datasets,
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="As for embed. [default: the one the dataset is embedded with]",
-            show_default=False,
-        ),
-    ] = None,
+    gallery: GalleryOptions = GalleryOptions(),
     address: AddressOptions = AddressOptions(),
     open_browser: Annotated[bool, Option("--open/--no-open", help="Open the page in a browser.")] = False,
     encoder: EncoderOptions = EncoderOptions(),
@@ -73,23 +87,43 @@ def serve(
     it takes up what the store has by then.
     """
     from clipbench.search_service.application import application, require_libraries
-    from clipbench.search_service.opening import open_service
     from clipbench.search_service.running import run
     from clipbench.serving.listening import listening
-    from clipbench.study.searching.choosing import chosen_dataset, chosen_source
 
     require_libraries()
     access, home = _access(address), open_at(store)
-    name = chosen_dataset(home, dataset)
-    named = model_source(home, model, encoder) if model else None
-    source = chosen_source(home, name, named, encoder.device)
     with listening(address.host, address.port) as listener:
-        with progress(quiet, source) as bars:
-            service = open_service(home, name, source, bars)
-        notes(() if quiet else source.notes)
+        service = _opened(home, gallery, encoder, quiet)
         port = int(listener.getsockname()[1])
         app = application(service, access)
         run(app, service, listener, lambda: _tell(address.host, access, port, open_browser), note)
+
+
+def _opened(home: Store, gallery: GalleryOptions, encoder: EncoderOptions, quiet: bool) -> SearchService:
+    """Return the service of what is meant, warm. Raises BadParameter for options that contradict one another."""
+    from clipbench.search_service.opening import dataset_service, index_service
+    from clipbench.study.searching.choosing import chosen_dataset, chosen_source
+    from clipbench.study.searching.indexed import index_source
+    from clipbench.study.workplace.progress import Silent
+
+    place = PlaceOptions(gallery.dataset, gallery.index, gallery.setting, gallery.model)
+    place.check()
+    named = model_source(home, gallery.model, encoder) if gallery.model else None
+    if gallery.index is None:
+        name = chosen_dataset(home, gallery.dataset)
+        source = chosen_source(home, name, named, encoder.device)
+        with progress(quiet, source) as bars:
+            service = dataset_service(home, name, source, bars)
+    else:
+        source = index_source(home, gallery.index, named, encoder.device)
+        with progress(quiet, source) as bars:
+            service = index_service(home, gallery.index, place.settings(), source, bars)
+    left_out = len(service.collection.gallery.left_out)
+    if not quiet:
+        notes(source.notes)
+        notes([f"{left_out:,} photographs cannot be read and are not found"] if left_out else [])
+    source.progress = Silent()
+    return service
 
 
 def _access(address: AddressOptions) -> Access:
