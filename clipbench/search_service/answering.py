@@ -100,7 +100,7 @@ def item_answer(collection: Collection, number: int) -> ItemAnswer:
 
 def stats(service: SearchService) -> Stats:
     """Return what the service serves and how it fares."""
-    from clipbench import __version__
+    from clipbench.version import __version__
 
     collection, metrics = service.collection, service.metrics
     dataset, identity = collection.gallery.dataset, service.model.source.identity

@@ -43,10 +43,10 @@ def application(service: SearchService, access: Access) -> App:
     """
     from fastapi import FastAPI
 
-    from clipbench import __version__
     from clipbench.search_service.answering import add_problem_handlers
     from clipbench.search_service.api import router
     from clipbench.search_service.page_routes import page_router
+    from clipbench.version import __version__
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
