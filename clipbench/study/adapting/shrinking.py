@@ -9,14 +9,13 @@ from clipbench.adapters.weights import adapter_bytes, built, read_bytes, recipe_
 from clipbench.encoders.weights import weights_digest
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, digest, short
-from clipbench.perturb.registry import text_operation
 from clipbench.store.adapters import AdapterRecord, find_by_request, load_weights, save_adapter
 from clipbench.store.encoders import save_encoder
+from clipbench.study.adapting.noise import noise_of
 from clipbench.study.adapting.source import AdapterSource
 from clipbench.study.adapting.splits import scores
 from clipbench.study.adapting.training import (
     Material,
-    Noise,
     TrainRequest,
     adapted_identity,
     material,
@@ -39,9 +38,7 @@ def material_of(source: VectorSource, adapter: AdapterRecord, progress: Progress
     if not (isinstance(recipe, dict) and isinstance(train, dict) and isinstance(validation, dict)):
         raise ClipbenchError(f"{adapter.name} does not say what it was trained on", "clipbench adapt show")
     noise = adapter.record.get("noise")
-    setting = None
-    if isinstance(noise, dict):
-        setting = Noise(text_operation(str(noise["operation"])), float(str(noise["level"])))
+    setting = noise_of(noise) if isinstance(noise, dict) else None
     names = (short(str(train["key"]), 40), short(str(validation["key"]), 40))
     return material(source, TrainRequest(*names, recipe_of(recipe), setting), progress)
 
@@ -61,8 +58,8 @@ def shrink(
     kept, recipe = shrunk(tensors, recipe_of(header["recipe"]), share)
     head = built(kept, recipe, int(header["dimension"]))
     validation = scores(
-        head.apply_to(ground.validation.images, "image"),
-        head.apply_to(ground.seen, "text"),
+        head.apply_to(ground.chosen.images, "image"),
+        head.apply_to(ground.chosen.texts[0], "text"),
         ground.validation.owners,
     )
     identity = digest("adapter", [request, weights_digest(kept)])
