@@ -78,7 +78,7 @@ def refuse_shared(train: Dataset, other: Dataset) -> None:
         raise DatasetError(
             f"{train.name} and {other.name} share {len(shared):,} of {len(other.samples):,} images ({named}): "
             "what is learned from an image must not be measured on it",
-            "clipbench dataset add with --split train and --split val",
+            "clipbench dataset add with --split train and --split val, or with --make-splits 70/15/15",
         )
 
 

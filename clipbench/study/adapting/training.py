@@ -215,7 +215,8 @@ def split_notes(training: Split, validation: Split, seen: tuple[float, float] | 
     if repeated:
         notes.append(
             f"{repeated:,} of {len(validation.dataset.captions):,} captions of {validation.dataset.name} stand in "
-            f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer"
+            f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer "
+            "(dataset add --make-splits 70/15/15 --group-by text)"
         )
     if seen is not None:
         notes.append(
