@@ -12,6 +12,7 @@ from clipbench.keys import Json, digest, short
 from clipbench.perturb.registry import text_operation
 from clipbench.store.adapters import AdapterRecord, find_by_request, load_weights, save_adapter
 from clipbench.store.encoders import save_encoder
+from clipbench.study.adapting.interpolate import between_models
 from clipbench.study.adapting.source import AdapterSource
 from clipbench.study.adapting.splits import scores
 from clipbench.study.adapting.training import (
@@ -86,10 +87,10 @@ def between(
 ) -> tuple[tuple[float, AdapterRecord], ...]:
     """Return an adapter at several shares, each stored; 1 is the adapter itself. source: the adapter.
 
-    Raises ClipbenchError for a share outside 0..1, and for a model that is no head on vectors.
+    Raises ClipbenchError for a share outside 0..1, and for a model that is neither a head nor fine-tuned.
     """
     if not isinstance(source, AdapterSource):
-        raise ClipbenchError(f"{source.request.model} is no head on vectors", "clipbench adapt list")
+        return between_models(source, shares, progress)
     ground = material_of(source.base, source.record, progress)
     return tuple(
         (share, source.record if share == 1 else shrink(source.base, ground, source.record, share))
