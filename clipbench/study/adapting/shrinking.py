@@ -11,6 +11,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, digest, short
 from clipbench.store.adapters import AdapterRecord, find_by_request, load_weights, save_adapter
 from clipbench.store.encoders import save_encoder
+from clipbench.study.adapting.interpolate import between_models
 from clipbench.study.adapting.noise import noise_of
 from clipbench.study.adapting.source import AdapterSource
 from clipbench.study.adapting.splits import scores
@@ -83,10 +84,10 @@ def between(
 ) -> tuple[tuple[float, AdapterRecord], ...]:
     """Return an adapter at several shares, each stored; 1 is the adapter itself. source: the adapter.
 
-    Raises ClipbenchError for a share outside 0..1, and for a model that is no head on vectors.
+    Raises ClipbenchError for a share outside 0..1, and for a model that is neither a head nor fine-tuned.
     """
     if not isinstance(source, AdapterSource):
-        raise ClipbenchError(f"{source.request.model} is no head on vectors", "clipbench adapt list")
+        return between_models(source, shares, progress)
     ground = material_of(source.base, source.record, progress)
     return tuple(
         (share, source.record if share == 1 else shrink(source.base, ground, source.record, share))

@@ -52,9 +52,8 @@ def load_split(source: VectorSource, name: str, progress: Progress, allow_missin
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
     gallery = gallery_of(dataset, images.unreadable)
-    captioned = gallery.image_rows[
-        : len(gallery.samples)
-    ]  # nothing is learned from an image without captions
+    # Nothing is learned from an image without captions, and nothing is chosen by it.
+    captioned = gallery.image_rows[: len(gallery.samples)]
     return Split(
         dataset,
         gallery,
