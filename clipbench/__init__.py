@@ -1,8 +1,42 @@
-"""Retrieval, robustness and failure analysis of CLIP-style models, with honest statistics."""
+"""Retrieval, robustness and failure analysis of CLIP-style models, with honest statistics.
 
-from importlib.metadata import PackageNotFoundError, version
+import clipbench as cb
+store = cb.open("experiments")
+store.add_dataset("mine", "captions.csv", images="photos")
+print(store.evaluate("mine", model="demo"))
+"""
 
-try:
-    __version__ = version("clipbench")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clipbench.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from clipbench.api.result import Result as Result
+    from clipbench.api.store import Store as Store
+    from clipbench.api.store import open as open  # noqa: A004
+    from clipbench.api.vectors import evaluate_vectors as evaluate_vectors
+    from clipbench.errors import ClipbenchError as ClipbenchError
+
+_DOOR = {
+    "open": ("clipbench.api.store", "open"),
+    "Store": ("clipbench.api.store", "Store"),
+    "Result": ("clipbench.api.result", "Result"),
+    "evaluate_vectors": ("clipbench.api.vectors", "evaluate_vectors"),
+    "ClipbenchError": ("clipbench.errors", "ClipbenchError"),
+}
+"""What the package offers, and where it is: loaded when it is first asked for, so that the command line starts at once."""
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _DOOR:
+        raise AttributeError(f"module 'clipbench' has no attribute {name!r}")
+    module, attribute = _DOOR[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return ["__version__", *_DOOR]

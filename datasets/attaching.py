@@ -109,6 +109,7 @@ def _collisions(file: str, known: Mapping[str, Photograph], first: Mapping[str, 
         if one.path == other.path or all(path == now for path, now in rewritten):
             continue
         where = f" (line {one.line})" if one.line else ""
-        message = f"{other.path} would be the same photograph as {one.path}{where}: {found.path}"
+        here, there = other.path or image, one.path or owner
+        message = f"{visible(here, there)} would be the same photograph as {visible(there, here)}{where}: {found.path}"
         problems.append(Problem(file, other.line, message))
     return tuple(problems)

@@ -8,6 +8,7 @@ case or ending are suggested and never taken. Knows names; opens nothing.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -31,19 +32,57 @@ def spelling(name: str) -> str:
     return unicodedata.normalize("NFC", unquote(name) if "%" in name else name)
 
 
+def alone(names: Iterable[str]) -> dict[str, str]:
+    """Return for each spelling that one name alone has, that name.
+
+    >>> alone(["my dog.jpg", "a.jpg", "%61.jpg"])
+    {'my dog.jpg': 'my dog.jpg'}
+    """
+    forms: dict[str, set[str]] = {}
+    for name in names:
+        forms.setdefault(spelling(name), set()).add(name)
+    return {form: min(same) for form, same in forms.items() if len(same) == 1}
+
+
 def loose(name: str) -> str:
-    """Return a name as people mistake it for another: `spelling` without case."""
-    return spelling(name).casefold()
+    """Return a name as people mistake it for another: as it looks, without case.
+
+    >>> loose("My\u00a0d\u043eg.JPG") == loose("my dog.jpg")
+    True
+    """
+    return _look(spelling(name)).casefold()
+
+
+_LOOK_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03bf",
+    "aeopcyxijsABEKMHOPCTXIABEZHIKMNOPTXo",
+)
+"""Cyrillic and Greek letters -> the Latin ones that nobody can tell them from."""
+
+
+def _look(name: str) -> str:
+    """Return a name as it looks: what differs in compatibility forms, invisible characters and alphabet alone is one."""
+    same = unicodedata.normalize("NFKC", name).translate(_LOOK_ALIKE)
+    return "".join(character for character in same if unicodedata.category(character) != "Cf")
 
 
 def visible(name: str, other: str) -> str:
-    r"""Return a name for people, escaped where it looks like `other` and is written with other characters.
+    r"""Return a name for people; where it looks like `other`, the characters that may set them apart are escaped.
 
-    >>> visible("e\u0301.jpg", "\u00e9.jpg"), visible("a.jpg", "A.jpg")
-    ('e\\u0301.jpg', 'a.jpg')
+    >>> visible("\xdfe\u0301.jpg", "\xdf\u00e9.jpg"), visible("a.jpg", "A.jpg")
+    ('ße\\u0301.jpg', 'a.jpg')
     """
-    alike = name != other and unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
-    return ascii(name)[1:-1] if alike else name
+    if name == other or _look(name) != _look(other):
+        return name
+    return "".join(ascii(c)[1:-1] if _tells_apart(c, other) else c for c in name)
+
+
+def _tells_apart(character: str, other: str) -> bool:
+    if character.isascii():
+        return False
+    composed = unicodedata.normalize("NFD", character) != character or unicodedata.combining(character) > 0
+    return composed or character not in other
 
 
 @dataclass(slots=True)

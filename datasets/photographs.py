@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from clipbench.datasets.listing import Listing, Located
 from clipbench.errors import DatasetError, PhotographError
@@ -64,7 +64,8 @@ def inspect(
         raise DatasetError(f"{folder} is no folder", "--images FOLDER names the folder of the photographs")
     root = folder.resolve()
     listing = Listing(root)
-    located = [_located(listing, path) for path in paths]
+    folders = (root, folder.absolute())
+    located = [_located(listing, path, folders) for path in paths]
     done: list[Photograph] = []
     with quiet_pillow(), ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
         for photograph in pool.map(lambda known: _examined(root, known, follow_links=follow_links), located):
@@ -74,13 +75,24 @@ def inspect(
     return tuple(done)
 
 
-def _located(listing: Listing, path: str) -> Photograph:
+def _located(listing: Listing, path: str, folders: Sequence[Path]) -> Photograph:
+    path = _relative(path, folders)
     if not inside(path):
         return Photograph(path, None, OUTSIDE)
     found: Located = listing.find(path)
     if found.path is not None:
         return Photograph(found.path, asked=found.asked)
     return Photograph(path, None, MISSING, found.near, asked=path)
+
+
+def _relative(path: str, folders: Sequence[Path]) -> str:
+    """Return a whole path that begins with one of the folders as the path within it, as open_clip's lists have them."""
+    whole = PurePath(path)
+    if whole.is_absolute():
+        for folder in folders:
+            if whole.is_relative_to(folder):
+                return whole.relative_to(folder).as_posix()
+    return path
 
 
 def _examined(root: Path, named: Photograph, *, follow_links: bool) -> Photograph:

@@ -166,14 +166,14 @@ def _check(request: ReadRequest, form: Format) -> None:
             "leave --caption-column and --caption-id-column out; {COLUMN} in a template is the column's text",
         )
     given = {
-        "columns": request.columns != Columns(),
-        "quoting": request.quoting != "csv",
-        "meta": request.meta is not None,
+        "columns": ("--image-column and the like", request.columns != Columns()),
+        "quoting": ("--no-quotes", request.quoting != "csv"),
+        "meta": ("--meta", request.meta is not None),
     }
-    for option, present in given.items():
+    for option, (typed, present) in given.items():
         if present and option not in form.options:
             users = ", ".join(f.name for f in FORMATS.values() if option in f.options)
-            raise DatasetError(f"the format {form.name} knows no {option}", f"{option} is for: {users}")
+            raise DatasetError(f"{typed} means nothing to the format {form.name}", f"it is for: {users}")
 
 
 def _check_no_captions(request: ReadRequest, form: Format) -> None:
@@ -296,7 +296,9 @@ def _hint(
     folder: Path | None,
 ) -> str:
     if any(" would be the same photograph as " in problem.message for problem in missing):
-        return "name every photograph by its whole path, without --file-names-only, or rename the files"
+        return (
+            "name every photograph in one way, by its whole path (no --file-names-only), or rename the files"
+        )
     if missing:
         return hint(missing, folder)
     if uncaptioned:

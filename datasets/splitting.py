@@ -79,7 +79,8 @@ def _tokens(
     if group_by == IMAGE:
         return [[] for _ in samples]
     if group_by == TEXT:
-        return [[f"text {folded(caption.text)}" for caption in sample.captions] for sample in samples]
+        said = [[folded(caption.text) for caption in sample.captions] for sample in samples]
+        return [[f"text {text}" for text in texts if text] for texts in said]
     name = group_by.removeprefix(COLUMN)
     if name not in columns:
         raise DatasetError(

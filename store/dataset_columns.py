@@ -1,17 +1,17 @@
-"""Columns that a table had besides image and caption: kept for re-ranking by words.
+"""Columns that a table had besides image and caption: for filters, groups of queries and re-ranking by words.
 
 No part of a dataset's content or key: the newest columns of a dataset count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from clipbench.errors import StoreError
-from clipbench.keys import digest
+from clipbench.keys import Json, digest
 from clipbench.store import clock, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.engine import Store, reading, writing
@@ -41,17 +41,22 @@ class DatasetColumns:
 
 
 def save_columns(store: Store, dataset: str, columns: DatasetColumns) -> None:
-    """Keep the columns of a dataset (by key); what is kept already is kept once."""
-    key = digest("columns", [dataset, list(columns.names), [list(row) for row in columns.cells]])
+    """Keep the columns of a dataset (by key) as its newest; what is the newest already is kept once."""
+    content: list[Json] = [dataset, list(columns.names), [list(row) for row in columns.cells]]
     with writing(store) as connection:
-        if find_id(connection, tables.dataset_columns, key) is not None:
+        row_id = need_id(connection, tables.dataset, dataset)
+        if _newest(connection, row_id) == columns:
             return
+        key = digest("columns", content)
+        if find_id(connection, tables.dataset_columns, key) is not None:
+            # They were kept before others were: as the newest they need a key of their own.
+            key = digest("columns", [*content, next_id(connection, tables.dataset_columns)])
         connection.execute(
             insert(tables.dataset_columns),
             {
                 "id": next_id(connection, tables.dataset_columns),
                 "key": key,
-                "dataset_id": need_id(connection, tables.dataset, dataset),
+                "dataset_id": row_id,
                 "names": json_in(list(columns.names)),
                 "cells": json_in([list(row) for row in columns.cells]),
                 "created_at": clock.stamp(),
@@ -62,9 +67,24 @@ def save_columns(store: Store, dataset: str, columns: DatasetColumns) -> None:
 def load_columns(store: Store, dataset: str) -> DatasetColumns | None:
     """Return the newest columns of a dataset (by key), None where its source had none."""
     with reading(store) as connection:
-        row_id = need_id(connection, tables.dataset, dataset)
-        query = select(tables.dataset_columns).filter_by(dataset_id=row_id)
-        row = connection.execute(query.order_by(tables.dataset_columns.c.id.desc()).limit(1)).one_or_none()
+        return _newest(connection, need_id(connection, tables.dataset, dataset))
+
+
+def column_names(store: Store) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the newest columns of every dataset that has any, by the dataset's key."""
+    kept = tables.dataset_columns.c
+    query = (
+        select(tables.dataset.c.key, kept.names)
+        .join(tables.dataset, tables.dataset.c.id == kept.dataset_id)
+        .order_by(kept.id)
+    )
+    with reading(store) as connection:
+        return {row.key: tuple(json_out(row.names)) for row in connection.execute(query)}
+
+
+def _newest(connection: Connection, row_id: int) -> DatasetColumns | None:
+    query = select(tables.dataset_columns).filter_by(dataset_id=row_id)
+    row = connection.execute(query.order_by(tables.dataset_columns.c.id.desc()).limit(1)).one_or_none()
     if row is None:
         return None
     return DatasetColumns(tuple(json_out(row.names)), tuple(tuple(cells) for cells in json_out(row.cells)))

@@ -3,7 +3,7 @@
 Knows how a Dataset becomes rows and comes back equal; reads no source file and checks no photograph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from clipbench.errors import DatasetError
 from clipbench.foreign_files import inside
-from clipbench.keys import short
+from clipbench.keys import Json, short
 from clipbench.records import Caption, Dataset, Sample
 from clipbench.store import clock, tables
 from clipbench.store.columns import json_in, json_out, text_in, text_out
@@ -40,7 +40,10 @@ class StoredDataset:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """One line of the list of datasets. `problems` counts images that are missing or unreadable."""
+    """One line of the list of datasets. `problems` counts images that are missing or unreadable.
+
+    source: how it was read, as `Dataset.source`.
+    """
 
     name: str
     key: str
@@ -54,6 +57,7 @@ class DatasetSummary:
     runs: int
     image_folder: Path | None
     created_at: datetime
+    source: Mapping[str, Json]
 
 
 def save_dataset(store: Store, dataset: Dataset, *, replace: bool = False) -> StoredDataset:
@@ -117,6 +121,8 @@ def list_datasets(store: Store) -> tuple[DatasetSummary, ...]:
     query = "SELECT * FROM datasets WHERE name IS NOT NULL ORDER BY name"
     with reading(store) as connection:
         rows = connection.exec_driver_sql(query).all()
+        named = connection.execute(select(tables.dataset_name.c.name, tables.dataset_name.c.source)).all()
+    sources = {row.name: json_out(row.source) for row in named}
     return tuple(
         DatasetSummary(
             name=row.name,
@@ -131,6 +137,7 @@ def list_datasets(store: Store) -> tuple[DatasetSummary, ...]:
             runs=row.n_runs,
             image_folder=None if row.image_folder is None else Path(text_out(row.image_folder)),
             created_at=clock.moment(row.created_at),
+            source=sources[row.name],
         )
         for row in rows
     )

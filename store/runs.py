@@ -22,6 +22,7 @@ from clipbench.store import clock, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.ledgers import ledger_of, ledger_values
+from clipbench.store.left_out import NOTHING, LeftOut, left_out_in
 from clipbench.store.perturbations import perturbation_of
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
 from clipbench.store.shortlists import check_shortlist, shortlist_values
@@ -54,7 +55,10 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as it is stored. n_images and n_texts are the gallery sizes of t2i and i2t."""
+    """A run as it is stored. n_images and n_texts are the gallery sizes of t2i and i2t.
+
+    left_out: the images of its dataset that it does not rank.
+    """
 
     key: str
     spec: RunSpec
@@ -73,6 +77,7 @@ class StoredRun:
     timings: Mapping[str, float]
     tags: tuple[str, ...]
     created_at: datetime
+    left_out: LeftOut = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +248,7 @@ def run_by_key(connection: Connection, key: str) -> StoredRun | None:
         timings=json_out(row.timings),
         tags=tuple(connection.execute(hung).scalars()),
         created_at=clock.moment(row.created_at),
+        left_out=left_out_in(connection, [row.key])[row.key],
     )
 
 

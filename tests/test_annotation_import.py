@@ -445,6 +445,19 @@ def test_columns_that_differ_in_case_alone_are_not_taken_for_one(store: Store, t
     assert found == ("assign_A.csv", 1, "several columns are called category, upper and lower case aside")
 
 
+def test_ids_in_another_unicode_form_are_found_and_said(tmp_path: Path) -> None:
+    names = ("\xfc 1", "b", "c")
+    samples = tuple(Sample(name, (Caption(f"{name}#0", f"text of {name}"),)) for name in names)
+    dataset = replace(DATASET, samples=samples)
+    store = new_store(tmp_path / "own")
+    save_dataset(store, dataset)
+    head = "caption,category,caption_id,gt_image_id,pred_image_id"
+    path = file(tmp_path, head, "text of \xfc 1,Object,u\u0308 1#0,u\u0308%201,b")
+    (done,) = take(store, path)
+    assert newest_labels(store)[0].failure.image_id == "\xfc 1"
+    assert "ids found in another spelling (Unicode form, percent signs) (1)" in done.notes
+
+
 def test_two_people_whose_addresses_begin_alike_are_two(store: Store, tmp_path: Path) -> None:
     save_sample(store, toy_sample(DATASET))
     task = label_studio_task({"item": toy_failure(DATASET, 2, 2).key}, ("a.jpg", "b.jpg"))

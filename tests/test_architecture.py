@@ -14,7 +14,7 @@ OUTER = ("datasets", "store", "migrations")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each package may import of clipbench, besides itself. Siblings never import one another.
-NOUNS = {"records", "keys", "errors", "home", "foreign_files", "tabular", "photographs"}
+NOUNS = {"version", "records", "keys", "errors", "home", "foreign_files", "tabular", "photographs"}
 PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
 SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters", "indexes"}
 ALLOWED = {
@@ -37,6 +37,7 @@ ALLOWED = {
     "serving": {"errors"},  # guards and addresses, of whatever page
     "annotation_page": NOUNS | PURE | {"store", "datasets", "study", "serving"},
     "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving", "annotation_page"},
+    "api": NOUNS | PURE | SIBLINGS | {"study", "reports", "cli"},
 }
 
 

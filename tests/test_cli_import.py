@@ -237,6 +237,45 @@ def test_one_name_never_holds_two_sets_of_vectors(toys: str, tmp_path: Path) -> 
     assert "imported:mine has 16 dimensions in this store, these vectors have 8" in told
 
 
+def test_vectors_are_the_same_at_the_precision_of_their_type_and_no_further(
+    toys: str, tmp_path: Path
+) -> None:
+    rows = unit(6, 1)
+    good(*import_images(tmp_path, rows, IMAGES))
+    half = rows.astype(np.float16)
+    assert "all of it was stored before" in good(*import_images(tmp_path, half, IMAGES)).out
+    near = rows.copy()
+    near[2, 3] += 3e-3  # what a model tuned a little gives
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    for other in (near, near.astype(np.float16), half.astype(np.float32)):
+        told = refused(*import_images(tmp_path, other, IMAGES))
+        assert "other vectors are stored for toys under imported:mine" in told
+        assert "try: import these under another --model name" in told
+
+
+def test_a_caption_of_two_datasets_keeps_its_vector_where_rounding_alone_sets_them_apart(
+    tmp_path: Path,
+) -> None:
+    texts = unit(2, 3)
+    for number, name in enumerate(("first", "second")):
+        (tmp_path / name).mkdir()
+        path = write_csv(tmp_path / name / "c.csv", [("a.png", "a dog"), ("b.png", f"cat {number}")])
+        good("dataset", "add", name, "-c", path, "--captions-only")
+    ids = tmp_path / "ids.txt"
+    ids.write_text("a.png#0\nb.png#0\n")
+    said = []
+    for name, away in (("first", 0.0), ("second", 1e-3), ("second", 1e-3)):
+        rows = texts.copy()
+        rows[0, 0] += away  # the same caption in another batch
+        rows[1] = unit(3, 7)[len(name) % 2]
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        words = ("embed", "import", name, "--model", "mine", "--texts", npy(tmp_path / "t.npy", rows))
+        said.append(good(*words, "--text-ids", ids))
+    assert "kept the vector" not in said[0].out + said[0].err
+    for done in said[1:]:
+        assert "1 caption of another dataset kept the vector stored for it" in done.out + done.err
+
+
 def test_the_two_sides_must_have_one_dimension(toys: str, tmp_path: Path) -> None:
     texts, names = npy(tmp_path / "t.npy", unit(12, 1, dimension=8)), id_file(tmp_path / "t.txt", CAPTIONS)
     told = refused(*import_images(tmp_path, unit(6, 1), IMAGES), "--texts", texts, "--text-ids", names)

@@ -42,6 +42,7 @@ CHOSEN = {
     "html": ("--html", "page.html"),
     "anchors": ("--anchors",),
     "leaderboard": ("--leaderboard",),
+    "transfer": ("--transfer",),
     "sweep": ("--sweep", "latest"),
     "query": ("--query", "SELECT 1"),
 }

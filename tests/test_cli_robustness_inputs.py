@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cli_toys import added, environment, good, refused, write_csv
+from cli_toys import added, collection, environment, good, refused, write_csv
 
 from clipbench.perturb.image_streams import generator
 from clipbench.perturb.registry import image_operation
@@ -127,7 +127,9 @@ def test_the_manifest_says_what_the_files_are(tmp_path: Path) -> None:
             assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
 
 
-def test_the_csv_is_safe_for_spreadsheets_and_json_lines_are_exact(home: Path, tmp_path: Path) -> None:
+def test_the_csv_is_safe_for_spreadsheets_and_is_taken_back_as_json_lines_are(
+    home: Path, tmp_path: Path
+) -> None:
     texts = ["=1+1 is two", "+ a dog", "a plain one", "tab\there"]
     file = write_csv(tmp_path / "odd.csv", [(f"p00{i}.png", text) for i, text in enumerate(texts)])
     good("dataset", "add", "odd", "--captions", file, "--images", home.parent / "toys" / "photos", "-q")
@@ -139,11 +141,8 @@ def test_the_csv_is_safe_for_spreadsheets_and_json_lines_are_exact(home: Path, t
         cells = list(csv.DictReader(sheet))
     assert [cell["original"] for cell in cells] == ["'=1+1 is two", "'+ a dog", "a plain one", "tab\there"]
     sweep = ("robustness", "sweep", "odd", "--model", "toy", "-q", "--from-file")
-    good(*sweep, stem.with_suffix(".jsonl"))
-    told = refused(*sweep, stem.with_suffix(".csv"))
-    assert "2 problems" in told
-    assert "csv:2: caption" in told
-    assert "the .jsonl beside this file is exact" in told
+    by_lines = good(*sweep, stem.with_suffix(".jsonl"), "--json").out
+    assert json.loads(good(*sweep, stem.with_suffix(".csv"), "--json").out)[1] == json.loads(by_lines)[1]
 
 
 def test_exported_pictures_are_the_corrupted_pixels(home: Path, tmp_path: Path) -> None:
@@ -207,3 +206,17 @@ def test_faults_of_a_file_are_told_together_with_their_lines(tmp_path: Path) -> 
     assert "17 problems" in told
     assert f"{file}:2: the dataset has no caption nobody" in told
     assert "has no rewrite" in told
+
+
+def test_a_preview_passes_over_photographs_that_cannot_be_shown_and_names_them(tmp_path: Path) -> None:
+    file = collection(tmp_path, 4)
+    good("dataset", "add", "some", "--captions", file, "--images", tmp_path / "photos", "-q")
+    names = sorted(path.name for path in (tmp_path / "photos").iterdir())
+    for name in names[1:]:
+        (tmp_path / "photos" / name).write_bytes(b"no picture")
+    words = ("robustness", "preview", "some", "--perturb", "flip", "--n", "2", "--out", tmp_path / "sheets")
+    done = good(*words)
+    assert len(list((tmp_path / "sheets").iterdir())) == 1
+    assert "is not shown: the file has changed" in done.err
+    (tmp_path / "photos" / names[0]).unlink()
+    assert "cannot be shown, nor can any other" in refused(*words)

@@ -126,6 +126,31 @@ def test_a_split_list_may_name_stems(tmp_path: Path) -> None:
     assert "4 has no captions" in refused(request)[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("d\u043eg.png", r"d\u043eg.png"),  # a Cyrillic letter
+        ("do\u200bg.png", r"do\u200bg.png"),  # a space of no width
+        ("\uff44og.png", r"\uff44og.png"),  # a wide letter of another block
+        ("DOG.png", "DOG.png"),
+    ],
+)
+def test_a_name_that_looks_like_a_files_is_shown_so_that_the_difference_is_seen(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    picture(tmp_path / "photos" / "dog.png")
+    told, _ = refused(ReadRequest(captions=captions(tmp_path, name), images=tmp_path / "photos"))
+    assert f"photograph {shown}: missing (there is dog.png)" in told
+
+
+def test_two_spellings_of_one_file_are_refused_with_names_that_can_be_told_apart(tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / f"{NFC}.png")
+    path = captions(tmp_path, f"{NFC}.png", f"{NFD}.png")
+    told, _ = refused(ReadRequest(captions=path, images=tmp_path / "photos"))
+    assert r"Schlo\xdf-U\u0308bung" not in told, "what both have stays as it is"
+    assert "Schloß-U\\u0308bung.png would be the same photograph as Schloß-\\xdcbung.png (line 2)" in told
+
+
 def test_an_image_listed_by_two_names_is_taken_once_and_said(tmp_path: Path) -> None:
     for name in ("1.png", "2.png"):
         picture(tmp_path / "photos" / name)

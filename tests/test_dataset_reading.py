@@ -236,8 +236,11 @@ class TestOptions:
             ({"max_captions": 0}, "0 captions"),
             ({"sample": 0}, "sample of 0"),
             ({"allow_missing": 1.5}, "1.5"),
-            ({"columns": Columns(image="x"), "format": "coco"}, "knows no columns"),
-            ({"quoting": "none", "format": "jsonl"}, "knows no quoting"),
+            (
+                {"columns": Columns(image="x"), "format": "coco"},
+                "--image-column and the like means nothing to the format coco",
+            ),
+            ({"quoting": "none", "format": "jsonl"}, "--no-quotes means nothing to the format jsonl"),
             ({"format": "zip"}, "no format 'zip'"),
         ],
     )

@@ -19,7 +19,8 @@ def test_the_demo_runs_from_an_empty_folder_and_prints_what_the_readme_shows(tmp
     typed = re.findall(r"^\$ clipbench (.+)$", done.stdout, re.MULTILINE)
     assert [words.split()[0] for words in typed] == [
         "dataset", "dataset", "embed", "evaluate", "robustness",
-        "annotate", "annotate", "annotate", "annotate", "annotate", "report",
+        "annotate", "annotate", "annotate", "annotate", "annotate",
+        "dataset", "evaluate", "adapt", "evaluate", "adapt", "evaluate", "report", "evaluate", "report", "report",
     ]  # fmt: skip
     assert (tmp_path / "clipbench-demo" / "clipbench.db").is_file()
     assert len(list((tmp_path / "clipbench-demo" / "annotation" / "pictures").iterdir())) == 200

@@ -37,6 +37,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "improve prompts": ("toys", "--model", "toy", "--pool", "max"),
     "improve rerank": ("toys", "--model", "toy"),
     "adapt train": ("toys", "--val", "toys", "--model", "toy"),
+    "adapt finetune": ("toys", "--val", "toys", "--model", "toy", "--unfreeze", "norm"),
     "adapt list": (),
     "adapt show": ("one",),
     "adapt export": ("one", "--out", "x.safetensors"),

@@ -8,7 +8,7 @@ import pytest
 from clipbench.errors import InputError
 from clipbench.records import Caption, Dataset, Sample
 from clipbench.study.embedding.vector_files import Vectors, read_vectors
-from clipbench.study.embedding.vector_matching import places
+from clipbench.study.embedding.vector_matching import places, respelt
 
 NESTED = Dataset(
     "nested",
@@ -52,6 +52,23 @@ def test_captions_without_ids_belong_to_their_image_and_text() -> None:
     assert places(NESTED, found, "text") == {"c": 0, "a": 1, "b": 1}
     swapped = vectors("/p/00001/1.jpg", "/p/00000/1.jpg", captions=("a dog", "a cat"))
     assert "no vector for text a" in refused(swapped, "text")
+
+
+def test_ids_in_another_unicode_form_or_with_percent_signs_are_found_and_said() -> None:
+    dataset = Dataset("d", "folder", "all", "all", (Sample("Übung 1.jpg", ()), Sample("b.jpg", ())))
+    found = vectors("/x/U\u0308bung%201.jpg", "b.jpg")
+    assert places(dataset, found, "image") == {"Übung 1.jpg": 0, "b.jpg": 1}
+    assert respelt(dataset, found, "image") == ["/x/U\u0308bung%201.jpg is Übung 1.jpg"]
+    both = Dataset("d", "folder", "all", "all", (Sample("\xfc.jpg", ()), Sample("u\u0308.jpg", ())))
+    assert places(both, vectors("u\u0308.jpg", "\xfc.jpg"), "image") == {"u\u0308.jpg": 0, "\xfc.jpg": 1}
+
+
+def test_captions_that_differ_in_blanks_alone_have_a_row_each_where_the_file_has_both() -> None:
+    sample = Sample("1.jpg", (Caption("a", "a dog"), Caption("b", "a dog ")), "1.jpg")
+    dataset = Dataset("d", "folder", "all", "all", (sample,))
+    both = vectors("/p/1.jpg", "/p/1.jpg", captions=("a dog ", "a dog"))
+    assert places(dataset, both, "text") == {"b": 0, "a": 1}
+    assert places(dataset, vectors("/p/1.jpg", captions=("a dog",)), "text") == {"a": 0, "b": 0}
 
 
 def test_a_clip_retrieval_folder_gives_both_sides(tmp_path: Path) -> None:

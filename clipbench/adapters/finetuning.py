@@ -160,7 +160,7 @@ def finetune(
         begin, last = number * recipe.epochs, number + 1 == len(recipe.phases)
         if number:
             towers.model.load_state_dict({**original, **state.best}, strict=False)
-        phase = _Phase(replace(recipe, part=part, rate=rate), towers, pairs, begin, scope)
+        phase = _Phase(replace(recipe, part=part, rate=rate, probe=False), towers, pairs, begin, scope)
         scope = phase.scope
         if len(state.log) > begin + 1 and (last or len(state.log) <= begin + recipe.epochs):
             phase.restore(state)

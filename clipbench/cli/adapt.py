@@ -75,7 +75,7 @@ def train(
         notes(done.notes)
         if not done.created:
             note("note: this training was stored before; nothing was computed again")
-    emit(adapter_tables(done.adapter), output.chosen)
+    emit(adapter_tables(done.adapter, brief=not output.for_programs), output.chosen)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
 
@@ -103,6 +103,32 @@ def show(
     from clipbench.store.adapters import load_adapter
 
     emit(adapter_tables(load_adapter(open_at(store, to_read=True), adapter)), output.chosen)
+
+
+@app.command()
+@expanded
+def interpolate(
+    adapter: AdapterArgument,
+    at: Annotated[
+        str, Option("--at", metavar="X,...", help="0:1:0.25 (from, to, step) or 0.5: 0 the base, 1 the head.")
+    ] = "0:1:0.25",
+    encoder: EncoderOptions = EncoderOptions(),
+    quiet: QuietOption = False,
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Keep a share of what a trained head learned: each share is an adapter of its own, and nothing is trained.
+
+    The dial between what it learned and what it forgot. RSUM is of the validation set: to see what the origin keeps,
+    evaluate there.
+    """
+    from clipbench.reports.adapting.tables import interpolated_table
+    from clipbench.study.adapting.shrinking import between
+    from clipbench.study.robustness.levels import levels_of
+
+    with at_work(open_at(store), f"adapter:{adapter}", encoder, quiet) as (source, bars):
+        done = between(source, levels_of(at), bars)
+    emit(interpolated_table(adapter, done), output.chosen)
 
 
 @app.command()
@@ -134,12 +160,15 @@ def import_(
 
 @app.command()
 def delete(adapter: AdapterArgument, yes: YesOption = False, store: StoreOption = None) -> None:
-    """Delete an adapter. Its vectors and runs stay."""
+    """Delete an adapter, a fine-tuned model with its folder. Vectors and runs stay."""
     from clipbench.store.adapters import delete_adapter, load_adapter
+    from clipbench.study.adapting.model_folders import is_model, remove_folder
 
     at = open_at(store)
     record = load_adapter(at, adapter)
     if not yes:
         typer.confirm(f"delete adapter {record.name}?", abort=True, err=True)
     delete_adapter(at, record.key)
+    if is_model(record):
+        remove_folder(at, record)
     typer.echo(f"deleted adapter {record.name}")

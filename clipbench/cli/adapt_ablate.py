@@ -41,6 +41,11 @@ class GridOptions:
     )
     rate: str = option("Learning rates.", "--rate", "--lr", default="0.001", metavar="X,...")
     temperature: str = option("Where the temperature starts.", default="0.07", metavar="X,...")
+    interpolate: str = option(
+        "Each trained head also between the base (0) and itself (1): 0.25,0.5,1. Nothing more is trained.",
+        default="1",
+        metavar="X,...",
+    )
     seeds: int = option("How many seeds: 0, 1, ... N-1.", default=1, min=1, max=100, metavar="N")
     no_control: bool = switch("Leave out the two-tower control.", "--no-control")
 
@@ -58,6 +63,7 @@ class GridOptions:
             levels_of(self.alpha),
             levels_of(self.rate),
             levels_of(self.temperature),
+            levels_of(self.interpolate),
             self.seeds,
             control=not self.no_control,
         )

@@ -71,7 +71,7 @@ app.command("demo")(demo.demo)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from clipbench import __version__
+        from clipbench.version import __version__
 
         typer.echo(f"clipbench {__version__}")
         raise typer.Exit

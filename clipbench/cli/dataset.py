@@ -257,7 +257,7 @@ def list_(
     """List the datasets of this store."""
     from clipbench.reports.datasets import dataset_table
 
-    emit(dataset_table(open_at(store, to_read=True)), output.chosen)
+    emit(dataset_table(open_at(store, to_read=True), wide=output.for_programs), output.chosen)
 
 
 @app.command()

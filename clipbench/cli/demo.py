@@ -29,6 +29,30 @@ STEPS = (
     ),
     ("Do they agree as their noise implies?", "annotate agreement"),
     ("Why does it fail?", "annotate summary"),
+    (
+        "Another collection: a shop's catalogue with noisy fields, its captions composed, cut into splits",
+        "dataset add catalogue --format catalogue --make-splits 60/20/20 --group-by text",
+    ),
+    ("The model has never seen such pictures", "evaluate catalogue-test --model demo --tag zero-shot"),
+    (
+        "Train a small head on its vectors; the validation set chooses the epoch",
+        "adapt train catalogue-train --val catalogue-val --model demo --alpha 0.5 --name shop",
+    ),
+    (
+        "The adapted model is a model like any other",
+        "evaluate catalogue-test --model adapter:shop --tag adapted",
+    ),
+    (
+        "The control: two towers from scratch on the same vectors",
+        "adapt train catalogue-train --val catalogue-val --model demo --head two-tower --loss margin --name control",
+    ),
+    ("How good is the control?", "evaluate catalogue-test --model adapter:control --tag control"),
+    (
+        "What was gained, and is it real?",
+        "report --compare zero-shot adapted control --metric R@1 --metric R@10 --metric MRR",
+    ),
+    ("What does it cost where the model came from?", "evaluate scenes --model adapter:shop --tag forgotten"),
+    ("Much: a head is for its own collection", "report --compare clean forgotten --metric R@1"),
     ("Everything that is stored", "report"),
 )
 
@@ -39,7 +63,7 @@ def demo(
         Path, typer.Option("--store", help="Folder of the demo's own store.", file_okay=False)
     ] = Path("clipbench-demo"),
 ) -> None:
-    """Take the whole tour offline in under two minutes: drawn scenes and the bundled tiny model."""
+    """Take the whole tour offline in under two minutes: drawn scenes, a drawn catalogue, the bundled tiny model."""
     clipbench = ctx.find_root().command
     began = time.monotonic()
     for what, words in STEPS:

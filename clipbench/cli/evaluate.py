@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
-from clipbench.cli.console import note
+from clipbench.cli.console import note, notes
 from clipbench.cli.expanding import expanded, option, switch
 from clipbench.cli.opening import at_work, open_at
 from clipbench.cli.options import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clipbench.records import Protocol
     from clipbench.store.engine import Store
     from clipbench.store.runs import StoredRun
+    from clipbench.study.evaluation.recording import Recorded
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,14 @@ def _evaluated(
 
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
-    if not quiet and not done.created:
-        note("note: this run was stored before; nothing was computed again")
+    if not quiet:
+        _say(at, done)
     return done.run
+
+
+def _say(store: Store, done: Recorded) -> None:
+    from clipbench.study.adapting.transfer import relation_notes
+
+    if not done.created:
+        note("note: this run was stored before; nothing was computed again")
+    notes(relation_notes(store, done.run.spec.dataset, done.run.encoder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
@@ -26,12 +27,15 @@ from clipbench.cli.output import emit
 
 if TYPE_CHECKING:
     from clipbench.indexes.protocol import IndexRecipe
+    from clipbench.store.engine import Store
     from clipbench.study.indexing.settings import TypedSettings
+    from clipbench.study.indexing.sweep import IndexSweep
 
 app = typer.Typer(no_args_is_help=True, help="Indexes of stored vectors, judged by what they lose.")
 
+QueryName: TypeAlias = Literal["captions", "photographs"]
 SideName: TypeAlias = Literal["images", "captions"]
-TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8"]
+TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus"]
 
 IndexArgument = Annotated[
     str, Argument(metavar="INDEX", help="Name of a stored index, or the beginning of its name or key.")
@@ -43,13 +47,15 @@ SideOption = Annotated[SideName, Option(help="images (found by captions) or capt
 class BuildOptions:
     """How an index is made; what is not typed is at the type's default."""
 
-    m: int | None = option("Links of a node (hnsw). [default: 16]", "--m", min=2, metavar="N")
+    m: int | None = option("Links of a node (hnsw, milvus). [default: 16]", "--m", min=2, metavar="N")
     ef_construction: int | None = option(
-        "Width of the search while building (hnsw). [default: 200]", min=1, metavar="N"
+        "Width of the search while building (hnsw, milvus). [default: 200]", min=1, metavar="N"
     )
     lists: int | None = option("Lists (ivf, ivf-pq). [default: 4 √items]", min=1, metavar="N")
     bytes: int | None = option("Bytes a vector (ivf-pq). [default: 32]", min=1, metavar="N")
     seed: int | None = option("Seed of the clustering (ivf, ivf-pq). [default: 0]", min=0, metavar="N")
+
+    uri: str | None = option("Address of the Milvus server that keeps it. [default: a file]", metavar="URI")
 
     def recipe(self, kind: str) -> IndexRecipe:
         """Return the recipe that is asked for."""
@@ -62,7 +68,10 @@ class BuildOptions:
             "bytes": self.bytes,
             "seed": self.seed,
         }
-        return IndexRecipe(kind, {name: value for name, value in given.items() if value is not None})
+        if self.uri is not None and kind != "milvus":
+            raise typer.BadParameter("--uri goes with --type milvus")
+        build = {name: value for name, value in given.items() if value is not None}
+        return IndexRecipe(kind, build, self.uri)
 
 
 @app.command()
@@ -72,7 +81,7 @@ def build(
     model: ModelOption,
     side: SideOption = "images",
     kind: Annotated[
-        TypeName, Option("--type", metavar="TYPE", help="exact, hnsw, ivf, ivf-pq or sq8.")
+        TypeName, Option("--type", metavar="TYPE", help="exact, hnsw, ivf, ivf-pq, sq8 or milvus.")
     ] = "exact",
     name: Annotated[
         str | None, Option(metavar="NAME", help="What to call it. [default: of what it is]")
@@ -139,13 +148,14 @@ def verify(
 @app.command()
 def delete(index: IndexArgument, yes: YesOption = False, store: StoreOption = None) -> None:
     """Delete an index and its file. Runs through it stay."""
-    from clipbench.store.indexes import delete_index, load_index
+    from clipbench.store.indexes import load_index
+    from clipbench.study.indexing.building import remove_index
 
     at = open_at(store)
     record = load_index(at, index)
     if not yes:
         typer.confirm(f"delete index {record.name}?", abort=True, err=True)
-    delete_index(at, record.key)
+    remove_index(at, record)
     typer.echo(f"deleted index {record.name}")
 
 
@@ -154,7 +164,7 @@ class SweepOptions:
     """Which settings a sweep tries."""
 
     recipe: list[str] | None = option(
-        "Type with values: hnsw, ivf:lists=215,nprobe=1|4; several times for several. [default: hnsw ivf sq8]",
+        "Type with values: hnsw, ivf:lists=215,nprobe=1/4; several times for several. [default: hnsw ivf sq8]",
         metavar="RECIPE",
     )
     ef: str | None = option("Values of ef (hnsw). [default: 10,32,64,128]", "--ef", metavar="N,...")
@@ -177,6 +187,10 @@ def sweep(
     dataset: DatasetArgument,
     model: ModelOption,
     side: SideOption = "images",
+    queries: Annotated[
+        QueryName,
+        Option(help="captions, or photographs: what asks; no run is stored of these.", metavar="WHAT"),
+    ] = "captions",
     options: SweepOptions = SweepOptions(),
     max_loss: Annotated[
         float, Option("--max-loss", min=0.0, metavar="POINTS", help="Points of R@1 that an index may lose.")
@@ -192,15 +206,33 @@ def sweep(
 
     Every setting is a stored run: clipbench report --compare takes them. A stopped command goes on.
     """
-    from clipbench.reports.indexing.figures import sweep_figures
-    from clipbench.reports.indexing.sweep import sweep_tables
-    from clipbench.study.indexing.advice import advice
     from clipbench.study.indexing.sweep import SweepRequest, swept
 
-    request = SweepRequest(dataset, options.typed(), side, allow_missing=allow_missing)
-    with at_work(open_at(store), model, encoder, quiet, dataset) as (source, bars):
+    request = SweepRequest(
+        dataset, options.typed(), side, queries == "photographs", allow_missing=allow_missing
+    )
+    at = open_at(store)
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = swept(source, request, bars)
-    emit(sweep_tables(done, advice(done, max_loss)), output.chosen)
-    if figures is not None:
-        for path in sweep_figures(done, figures, max_loss):
-            note(f"wrote {path}")
+    _show(done, max_loss, figures, output, at if queries == "photographs" else None, quiet)
+
+
+def _show(
+    done: IndexSweep,
+    max_loss: float,
+    figures: Path | None,
+    output: OutputOptions,
+    keep: Store | None,
+    quiet: bool,
+) -> None:
+    """Print a sweep. keep: the store whose artifacts keep what no run does, None for a sweep of runs."""
+    from clipbench.reports.indexing.figures import sweep_figures
+    from clipbench.reports.indexing.sweep import kept, sweep_tables
+    from clipbench.study.indexing.advice import advice
+
+    tables = sweep_tables(done, advice(done, max_loss))
+    emit(tables, output.chosen)
+    written = [] if keep is None else [kept(keep, done, tables)]
+    written += [] if figures is None else sweep_figures(done, figures, max_loss)
+    if not quiet:
+        notes(f"wrote {path}" for path in written)

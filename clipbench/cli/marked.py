@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from clipbench.cli.console import notes
 from clipbench.cli.drawing import printable
 from clipbench.cli.options import OutputOptions
 from clipbench.cli.output import columns, emit
@@ -42,8 +43,10 @@ def show_previews(preview: Preview, out: Path | None, output: OutputOptions) -> 
         for one in captions:
             _show(one)
     if out is not None and preview.operations:
-        for path in write_sheets(preview, out):
+        paths, unusable = write_sheets(preview, out)
+        for path in paths:
             typer.echo(path, err=output.for_programs)
+        notes(f"photograph {id_} is not shown: {reason}" for id_, reason in unusable.items())
 
 
 def _show(preview: CaptionPreview) -> None:

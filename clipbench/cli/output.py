@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from clipbench.cli.options import Format
 from clipbench.reports.tables import RENDERERS, Table, json_value
@@ -14,9 +16,26 @@ PIPED_WIDTH = 200
 """Columns of a table written to a file or a pipe, where $COLUMNS does not say otherwise."""
 
 
+_collected: ContextVar[list[Table] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Table]]:
+    """Yield a list that takes the tables in place of stdout: for callers who want them as they are."""
+    tables: list[Table] = []
+    token = _collected.set(tables)
+    try:
+        yield tables
+    finally:
+        _collected.reset(token)
+
+
 def emit(tables: Table | Sequence[Table], form: Format = "table") -> None:
     """Print a table on stdout, or several: with a blank line between them, in JSON as one list."""
     several = (tables,) if isinstance(tables, Table) else tuple(tables)
+    if (collected := _collected.get()) is not None:
+        collected.extend(several)
+        return
     if form == "table":
         _draw(several)
     elif form == "json":

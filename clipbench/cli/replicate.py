@@ -123,7 +123,7 @@ def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | No
     failed: set[str] = set()
     for number, step in enumerate(steps, 1):
         gone = ", ".join(sorted(failed.intersection(step.words)))
-        lacking = step.lacking or (f"{gone} could not be added" if gone else "")
+        lacking = step.lacking or (f"{gone} could not be made" if gone else "")
         if not quiet:
             note(f"\n[{number}/{len(steps)}] {step.what}\n$ {step.line}")
             note(f"left out: {lacking}" if lacking else "")
@@ -138,7 +138,7 @@ def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | No
             raise
         except ClipbenchError as error:
             print_error(error)
-            failed.update(() if step.adds is None else {step.adds})
+            failed.update(step.made)
     if not done:
         raise ClipbenchError(
             "no step of it could be run", "the same command with --dry-run says what it needs"

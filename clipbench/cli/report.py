@@ -17,6 +17,7 @@ MODES = (
     mode(report_modes.report_leaderboard, "leaderboard"),
     mode(report_modes.report_published, "anchors"),
     mode(report_modes.report_sweep, "sweep"),
+    mode(report_modes.report_transfer, "transfer"),
     mode(report_modes.report_query, "query"),
 )
 

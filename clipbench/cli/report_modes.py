@@ -149,6 +149,16 @@ def report_leaderboard(
     emit_several([leaderboard_table(one, wide=output.for_programs) for one in boards], output.chosen)
 
 
+def report_transfer(
+    filters: FilterOptions, store: StoreOption = None, output: OutputOptions = OutputOptions()
+) -> None:
+    """Print every model and adapter on every dataset, clean and perturbed."""
+    from clipbench.reports.adapting.transfer import transfer_table
+
+    at = open_at(store, to_read=True)
+    emit(transfer_table(at, filters.filters(), wide=output.for_programs), output.chosen)
+
+
 def report_query(
     question: QueryOptions,
     store: StoreOption = None,

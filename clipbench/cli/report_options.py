@@ -25,7 +25,7 @@ COMPARE, CHOOSE, OTHER = "Compare", "Choose runs", "Other reports"
 
 
 class ReportCommand(TyperCommand):
-    """The command, with `--by word WORD` read as one option."""
+    """The command, with `--by word WORD` and `--by column NAME` read as one option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the two words of `--by word WORD`."""
@@ -33,14 +33,14 @@ class ReportCommand(TyperCommand):
 
 
 def word_joined(args: list[str]) -> list[str]:
-    """Return the arguments with `--by word WORD` as `--by word:WORD`.
+    """Return the arguments with `--by word WORD` as `--by word:WORD`, and so for columns.
 
     >>> word_joined(["--compare", "a", "b", "--by", "word", "dog"])
     ['--compare', 'a', 'b', '--by', 'word:dog']
     """
     for place, word in enumerate(args[:-2]):
-        if word == "--by" and args[place + 1] == "word" and not args[place + 2].startswith("-"):
-            return [*args[: place + 1], f"word:{args[place + 2]}", *args[place + 3 :]]
+        if word == "--by" and args[place + 1] in {"word", "column"} and not args[place + 2].startswith("-"):
+            return [*args[: place + 1], f"{args[place + 1]}:{args[place + 2]}", *args[place + 3 :]]
     return args
 
 
@@ -54,6 +54,9 @@ class ReportFlags:
     )
     anchors: bool = switch(
         "Hold the runs against published numbers, each with its source.", "--anchors", panel=OTHER
+    )
+    transfer: bool = switch(
+        "Every model and adapter on every dataset, clean and perturbed.", "--transfer", panel=OTHER
     )
 
 
@@ -239,7 +242,8 @@ class ComparisonOptions:
     baseline: str | None = option("The run that the others are compared with.", metavar="RUN", panel=COMPARE)
     metric: MetricOption = None
     by: str | None = option(
-        "Within groups: caption-length, rank-bucket, perturbation, word WORD, category.",
+        "Within groups: caption-length, rank-bucket, perturbation, word WORD, category, column:NAME, missing or "
+        "missing:NAME.",
         metavar="GROUPS",
         panel=COMPARE,
     )

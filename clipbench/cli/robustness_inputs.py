@@ -75,7 +75,7 @@ def export(
     """Write the perturbed captions and photographs of DATASET to files, so that others use exactly the same.
 
     Captions as JSONL (exact; `robustness sweep --from-file` reads it) and as CSV (for spreadsheets: cells that
-    begin like a formula get a quotation mark), photographs as PNG, and a manifest with the perturbations' keys.
+    begin like a formula get a quotation mark, which --from-file takes off again), photographs as PNG, and a manifest with the perturbations' keys.
     """
     from clipbench.reports.perturbed_files import write_inputs
     from clipbench.reports.sweeps.tables import source_notes
@@ -108,6 +108,6 @@ def _written_notes(written: Written) -> list[str]:
         )
     if written.captions:
         notes.append(
-            ".jsonl is exact, .csv is for spreadsheets; use them: robustness sweep --from-file FILE.jsonl"
+            ".jsonl is exact, .csv is for spreadsheets; use either: robustness sweep DATASET --from-file FILE"
         )
     return notes

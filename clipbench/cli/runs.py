@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from clipbench.cli import completion
+from clipbench.cli.console import notes
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import (
@@ -26,6 +27,7 @@ from clipbench.cli.report_options import FilterOptions
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
+    from clipbench.store.runs import StoredRun
 
 app = typer.Typer(
     no_args_is_help=True, help="Look at stored runs, export their ledgers, tag and delete them."
@@ -61,16 +63,37 @@ def list_(
 @expanded
 def show(
     run: RunArgument = "latest",
+    by: Annotated[
+        str | None,
+        Option(
+            "--by",
+            metavar="GROUPS",
+            help="Its queries by groups instead: column:NAME, missing or missing:NAME, caption-length, rank-bucket, "
+            "word:WORD, category.",
+        ),
+    ] = None,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
-    """Show every number of a run with its interval, and where the run comes from."""
+    """Show every number of a run with its interval, and where the run comes from; or where it is good and bad."""
     from clipbench.reports.runs import run_facts, run_table
     from clipbench.study.comparing.references import resolve_one
 
     at = open_at(store, to_read=True)
     stored, wide = resolve_one(at, run), output.for_programs
+    if by is not None:
+        _emit_groups(at, stored, by, output)
+        return
     emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
+
+
+def _emit_groups(store: Store, run: StoredRun, by: str, output: OutputOptions) -> None:
+    from clipbench.reports.run_groups import group_table
+    from clipbench.study.comparing.by_group import by_group
+    from clipbench.study.comparing.comparison import CompareRequest
+
+    grouped = by_group(store, run, CompareRequest(by=by))
+    emit(group_table(grouped, wide=output.for_programs), output.chosen)
 
 
 @app.command()
@@ -144,10 +167,13 @@ def _told_by_ending(out: Path) -> LedgerFormat:
 
 
 def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None:
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.bundles.writing import write_bundle
     from clipbench.study.comparing.references import resolve_runs
 
-    written = write_bundle(at, resolve_runs(at, runs), bundle, force=force)
+    chosen = resolve_runs(at, runs)
+    written = write_bundle(at, chosen, bundle, force=force)
+    notes(left_out_notes(chosen))
     typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
 
 
@@ -156,13 +182,16 @@ def _write_top(
 ) -> None:
     """Write the first items of one run's queries."""
     from clipbench.reports.ledger import top_table, write_ledger
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.comparing.references import resolve_one
     from clipbench.study.runs.loaded import load_run
 
     if form not in {"csv", "parquet"}:
         raise typer.BadParameter("--top is written as csv or parquet; trec has its first items anyway")
-    listed = top_table(at, load_run(at, resolve_one(at, run)), depth, direction)
+    loaded = load_run(at, resolve_one(at, run))
+    listed = top_table(at, loaded, depth, direction)
     write_ledger(listed, out, form=form, force=force)
+    notes(left_out_notes([loaded.run]))
     if out != STDOUT:
         typer.echo(f"wrote {out}: {len(listed.rows):,} items")
 
@@ -173,11 +202,13 @@ def _write_ledger(
     """Write one run's queries as a table, or as another tool reads them."""
     from clipbench.reports.bridges import write_clip_benchmark, write_trec
     from clipbench.reports.ledger import ledger_table, write_ledger
+    from clipbench.reports.left_out import left_out_notes
     from clipbench.study.comparing.references import resolve_one
     from clipbench.study.evaluation.protocol import directions_of
     from clipbench.study.runs.loaded import load_run
 
     loaded = load_run(at, resolve_one(at, run))
+    notes(left_out_notes([loaded.run]))
     if form == "trec":
         if out == STDOUT:
             raise typer.BadParameter("TREC runs and qrels go to a folder: --out FOLDER")

@@ -42,3 +42,5 @@ def write_folder(folder: Path, spec: ModelSpec, model: Any, tensors: Mapping[str
                 shutil.copyfile(path, folder / path.name)
     copies = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     save_file(copies, folder / WEIGHTS[0], {"format": "pt"})
+    # safetensors makes files for their owner alone; a model is read by whoever may read its configuration.
+    (folder / WEIGHTS[0]).chmod((folder / CONFIG).stat().st_mode)

@@ -82,14 +82,14 @@ def missing_columns(header: Sequence[str]) -> tuple[str, ...]:
 def guarded(text: str) -> str:
     r"""Return a cell that no spreadsheet takes for a formula, and that holds nothing it cannot hold.
 
-    Characters that XML has none for (a NUL, most controls) are written as Office does: `_xHHHH_`.
+    Characters that XML has none for (a NUL, most controls) are written as Office does: `_xHHHH_`. What looks
+    like either mark without being one is marked too, so that `unguarded` gives every text back.
 
-    >>> guarded("=1+1"), guarded("a dog"), guarded("a\0b")
-    ("'=1+1", 'a dog', 'a_x0000_b')
+    >>> guarded("=1+1"), guarded("'=1+1"), guarded("a dog"), guarded("a\0b"), guarded("_x0000_")
+    ("'=1+1", "''=1+1", 'a dog', 'a_x0000_b', '_x005F_x0000_')
     """
-    if UNFIT.search(text):
-        text = UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", _LOOKS_ESCAPED.sub("_x005F_", text))
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    text = fitting(text)
+    return "'" + text if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def unguarded(text: str) -> str:
@@ -98,10 +98,26 @@ def unguarded(text: str) -> str:
     A text that was never guarded and has what looks like its marks cannot be told from one that was: where
     texts are compared, both readings count.
 
-    >>> unguarded("'=1+1"), unguarded("'tis a dog"), unguarded("a_x0000_b")
-    ('=1+1', "'tis a dog", 'a\x00b')
+    >>> unguarded("'=1+1"), unguarded("'tis a dog"), unguarded("a_x0000_b"), unguarded("_x00e9_")
+    ('=1+1', "'tis a dog", 'a\x00b', '_x00e9_')
     """
-    if text.startswith("'") and text[1:].startswith(FORMULA_STARTS):
+    if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS):
         text = text[1:]
+    return unfitted(text)
+
+
+def fitting(text: str) -> str:
+    r"""Return a text with the characters that spreadsheets and some databases cannot hold as `_xHHHH_`.
+
+    >>> fitting("a\0b"), fitting("snake_x005F_case")
+    ('a_x0000_b', 'snake_x005F_x005F_case')
+    """
+    if UNFIT.search(text) or _ESCAPED.search(text):
+        return UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", _LOOKS_ESCAPED.sub("_x005F_", text))
+    return text
+
+
+def unfitted(text: str) -> str:
+    """Return what `fitting` was given; other text that looks like an escape stays as it is."""
     whole = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
-    return whole if UNFIT.search(whole) else text
+    return whole if UNFIT.search(whole) or "_x005F_" in text else text

@@ -7,26 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.errors import ClipbenchError
-from clipbench.indexes import faiss_library
+from clipbench.indexes import faiss_library, milvus_library
 from clipbench.indexes.exact import ExactIndex
 from clipbench.indexes.protocol import Index, IndexRecipe, Settings, Vectors
+
+
+def _keep(_path: Path, _recipe: IndexRecipe) -> None:
+    """Do nothing: all there is of such an index is its file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One library's part: how to build, how to read a file, what enters an index's identity besides its vectors.
 
-    parameters: all of a recipe's for so many items of that dimension. version: of the library. search: the
-    parameters of a search with their defaults. block: rows added at a time, 0 where that cannot matter.
+    parameters: all of a recipe's for so many items of that dimension. version: of the library. made, search:
+    parameters of building and of searching, with their defaults. block: rows added at a time, 0 where that cannot
+    matter. same_bytes: whether the same index is the same file. forget: takes away what is kept elsewhere, before
+    the file is deleted.
     """
 
     parameters: Callable[[IndexRecipe, int, int], Settings]
     build: Callable[[IndexRecipe, Vectors], Index]
     read: Callable[[IndexRecipe, Path, Vectors], Index]
     version: Callable[[], str]
+    made: Settings
     search: Settings
     block: int = 0
     has_file: bool = True
+    same_bytes: bool = True
+    forget: Callable[[Path, IndexRecipe], None] = _keep
 
 
 def _nothing(recipe: IndexRecipe, _items: int = 0, _dimension: int = 0) -> Settings:
@@ -46,7 +55,8 @@ BACKENDS: Mapping[str, Backend] = {
         _exact,
         lambda recipe, _path, vectors: _exact(recipe, vectors),
         lambda: "1",
-        {},
+        made={},
+        search={},
         has_file=False,
     ),
     **{
@@ -55,11 +65,23 @@ BACKENDS: Mapping[str, Backend] = {
             faiss_library.build,
             faiss_library.read,
             lambda: f"faiss {faiss_library.library_version()}",
+            faiss_library.BUILD[name],
             search,
             faiss_library.BLOCK,
         )
         for name, search in faiss_library.SEARCH.items()
     },
+    "milvus": Backend(
+        milvus_library.parameters,
+        milvus_library.build,
+        milvus_library.read,
+        milvus_library.library_version,
+        milvus_library.BUILD,
+        milvus_library.SEARCH,
+        milvus_library.BLOCK,
+        same_bytes=False,
+        forget=milvus_library.forget,
+    ),
 }
 """Every type of index that can be built."""
 

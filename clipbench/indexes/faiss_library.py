@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from clipbench.errors import ClipbenchError
-from clipbench.indexes.exact import ExactIndex
+from clipbench.indexes.filters import completed, exactly, is_small
 from clipbench.indexes.protocol import (
-    NOTHING,
     Answer,
     IndexRecipe,
     Items,
@@ -44,9 +43,6 @@ SEARCH: Mapping[str, Settings] = {
 
 BLOCK = 65_536
 """Rows added at a time, so that memory-mapped vectors need not fit in memory; part of an index's identity."""
-
-SMALL = 10_000
-"""A subset of up to so many items is searched exactly: quicker than a filter, and nothing is lost."""
 
 
 def build(recipe: IndexRecipe, vectors: Vectors) -> FaissIndex:
@@ -79,9 +75,8 @@ def read(recipe: IndexRecipe, path: Path, vectors: Vectors) -> FaissIndex:
     try:
         index = faiss.read_index(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][:120]
         raise ClipbenchError(
-            f"{path} is no index that faiss reads: {reason}", "clipbench index build"
+            f"{path} is no index that faiss reads: {_reason(error)}", "clipbench index build"
         ) from error
     if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
         raise ClipbenchError(
@@ -113,35 +108,34 @@ class FaissIndex:
     def search(self, queries: Vectors, k: int, settings: Settings, among: Items | None = None) -> Answer:
         """Return the first k items that faiss names, by cosine."""
         chosen = checked(settings, self.search_defaults)
-        if among is not None and len(among) <= SMALL:
-            return ExactIndex(self._vectors).search(queries, k, {}, among)
+        if is_small(among):
+            return exactly(self._vectors, queries, k, among)
         fetched = min(self.size, k * chosen.get("refine", 1))
         rows = np.ascontiguousarray(queries, dtype=np.float32)
         parameters = _search_parameters(self._kind, {**chosen, "k": fetched}, among)
         _, named = self._index.search(rows, fetched, params=parameters)
         answer = ordered(queries, self._vectors, named.astype(np.int64), k)
-        if among is None:
-            return answer
-        return self._completed(answer, queries, k, among)
-
-    def _completed(self, answer: Answer, queries: Vectors, k: int, among: Items) -> Answer:
-        """Search exactly where a filter left a list short: a graph loses its way where few items may be named."""
-        short = np.flatnonzero((answer.items == NOTHING).any(axis=1))
-        if not len(short):
-            return answer
-        again = ExactIndex(self._vectors).search(queries[short], k, {}, among)
-        items, scores = answer.items.copy(), answer.scores.copy()
-        items[short], scores[short] = again.items, again.scores
-        return Answer(items, scores)
+        return completed(answer, self._vectors, queries, k, among)
 
     def save(self, path: Path) -> None:
-        """Write the index to one file."""
-        _faiss().write_index(self._index, str(path))
+        """Write the index to one file. Raises ClipbenchError where that cannot be done, for want of room say."""
+        try:
+            _faiss().write_index(self._index, str(path))
+        except RuntimeError as error:  # faiss tells no more of it
+            raise ClipbenchError(
+                f"the index cannot be written to {path.parent}: {_reason(error)}",
+                "make room on the disk, then the same command again",
+            ) from error
 
 
 def library_version() -> str:
     """Return the version of faiss, which is part of an index's identity."""
     return str(_faiss().__version__)
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the last line of what faiss says: the others name places in its sources."""
+    return str(error).strip().splitlines()[-1][:120]
 
 
 def _faiss() -> Any:

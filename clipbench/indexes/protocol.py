@@ -46,11 +46,13 @@ class Answer:
 class IndexRecipe:
     """How an index is made. type: "exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus". build: its parameters.
 
-    Parameters of the search are not in it: they are given with every search.
+    Parameters of the search are not in it: they are given with every search. place: address of the server that
+    keeps it (milvus), None for a file; not part of what the index is.
     """
 
     type: str
     build: Settings = field(default_factory=dict)
+    place: str | None = None
 
 
 class Index(Protocol):

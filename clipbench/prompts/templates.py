@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipbench.errors import ClipbenchError
+from clipbench.tabular.text import split_lines
 
 SLOT = "{}"
 PLAIN = SLOT
@@ -173,7 +174,7 @@ def parse_templates(text: str, name: str) -> TemplateSet:
     """
     templates: dict[str, int] = {}
     problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(split_lines(text), 1):
         # A template may begin or end with a space on purpose, but not a whole line of them.
         if not line.strip() or line.lstrip().startswith("#"):
             continue

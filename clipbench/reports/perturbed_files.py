@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipbench import __version__
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, bytes_digest
 from clipbench.records import Dataset, Perturbation
@@ -34,6 +33,7 @@ from clipbench.study.robustness.perturbed import (
 )
 from clipbench.study.robustness.settings import SweepRequest, shown_operation
 from clipbench.study.workplace.progress import Progress
+from clipbench.version import __version__
 
 if TYPE_CHECKING:
     from clipbench.study.embedding.models import VectorSource

@@ -76,21 +76,25 @@ def count_words(preview: CaptionPreview) -> str:
     return f"{many}; {shown} of them" if shown < preview.changed else many
 
 
-def write_sheets(preview: Preview, folder: Path) -> tuple[Path, ...]:
-    """Write a contact sheet for each photograph, a row per operation, and return the files.
+def write_sheets(preview: Preview, folder: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
+    """Write a contact sheet for each photograph, a row per operation; return the files, and what could not be shown.
 
-    Raises ClipbenchError where the folder cannot be written.
+    Raises ClipbenchError where the folder cannot be written, or no photograph can be shown.
     """
     from clipbench.perturb.image_sheet import contact_sheet
 
     paths: list[Path] = []
+    unusable = dict(preview.unusable)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, (image_id, pixels) in enumerate(preview.photographs, start=1):
             try:
                 sheet = contact_sheet(pixels, *preview.operations, seed=preview.seed, image_id=image_id)
             except PhotographError as error:
-                raise ClipbenchError(f"photograph {image_id}: {error.message}", error.hint) from error
+                if image_id == preview.photographs[-1][0] and not paths:
+                    raise ClipbenchError(f"photograph {image_id}: {error.message}", error.hint) from error
+                unusable[image_id] = error.message
+                continue
             path = folder / f"sheet-{number:02d}-{safe_name(Path(image_id).stem)}.png"
             with whole_file(path, force=True) as partial:
                 sheet.save(partial, "PNG")
@@ -99,4 +103,4 @@ def write_sheets(preview: Preview, folder: Path) -> tuple[Path, ...]:
         raise ClipbenchError(
             f"cannot write to {folder}: {error.strerror or error}", "--out names another place"
         ) from error
-    return tuple(paths)
+    return tuple(paths), unusable

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clipbench.keys import Json, short
 from clipbench.records import DIRECTIONS, Metric, filled, perturbation_name
+from clipbench.reports.chance import chance_lines, chance_notes
+from clipbench.reports.left_out import left_out_notes, left_out_words, notes_of
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.store.embeddings import find_set
 from clipbench.store.engine import Store
+from clipbench.store.left_out import LeftOut, left_out
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.study.comparing.references import need_known
@@ -52,9 +54,6 @@ POSITIVES: Mapping[str, str] = {
 SPELLED = "t2i: captions find images; i2t: images find captions"
 """What the two directions are; it stands beneath every table that heads columns with them."""
 
-LEFT_OUT = 5
-"""Images without a usable photograph that a table names; the store has all of them."""
-
 SIZES = 3
 """Gallery sizes that a legend lists."""
 
@@ -84,8 +83,8 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
         need_known(store, filters)
     keys = [run.key for run in runs]
     if wide:
-        return _wide_list(runs, metrics_of(store, keys))
-    stored = metrics_of(store, keys, {name for _, name, _, _ in HEADLINE})
+        return _wide_list(runs, metrics_of(store, keys), left_out(store, keys))
+    stored = metrics_of(store, keys, {*(name for _, name, _, _ in HEADLINE), "chance-hit@1", "queries"})
     numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
     columns: dict[Column, Sequence[Cell]] = {
         Column("run"): [short(run.key) for run in runs],
@@ -107,7 +106,9 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}
     rows = tuple(zip(*said.values(), strict=True))
     if rows:
-        return Table("Runs", tuple(said), rows, (_legend(runs), SPELLED))
+        chance = chance_lines({short(run.key): found for run, found in zip(runs, numbers, strict=True)})
+        notes = (_legend(runs), SPELLED, *notes_of(left_out(store, keys)), *chance)
+        return Table("Runs", tuple(said), rows, notes)
     if filters != RunFilter() and list_runs(store, RunFilter(limit=1)):
         none, hint = "none that these filters let through", "all of them: clipbench runs list"
     else:
@@ -128,12 +129,15 @@ def _legend(runs: Sequence[RunSummary]) -> str:
 
 ABOUT = (
     *("run", "dataset", "fingerprint", "model", "encoder", "perturbation", "operation", "target"),
-    *("level", "seed", "kind", "method", "protocol", "images", "captions", "tags", "created"),
+    *("level", "seed", "kind", "method", "protocol", "images", "captions"),
+    *("left out", "left out why", "tags", "created"),
 )
 """What the form for programs says of a run besides its metrics."""
 
 
-def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]]) -> Table:
+def _wide_list(
+    runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]], gone: Mapping[str, LeftOut]
+) -> Table:
     shown = _all_metrics(stored)
     columns = [Column(name) for name in ABOUT]
     columns += [Column(f"{d} {name}{end}") for d, name in shown for end in ("", " low", " high")]
@@ -149,6 +153,8 @@ def _wide_list(runs: Sequence[RunSummary], stored: Mapping[str, Sequence[Metric]
             kind_of(run.kind).words(run.protocol),
             run.n_images,
             run.n_texts,
+            len(gone[run.key].reasons),
+            left_out_words(gone[run.key]),
             " ".join(run.tags),
         ]
         cells.append(run.created_at.isoformat())
@@ -180,9 +186,10 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
         )
     )
     if wide:
-        heads = ("direction", "metric", "value", "low", "high", "n", "method")
-        long = tuple((m.direction, m.name, m.value, m.low, m.high, m.n, m.method) for m in metrics)
-        return Table(title, tuple(Column(head) for head in heads), long, _run_notes(store, run, metrics))
+        heads = ("direction", "metric", "value", "low", "high", "n", "method", "left out", "left out why")
+        gone = (len(run.left_out.reasons), left_out_words(run.left_out))
+        long = tuple((m.direction, m.name, m.value, m.low, m.high, m.n, m.method, *gone) for m in metrics)
+        return Table(title, tuple(Column(head) for head in heads), long, _run_notes(run, metrics))
     found = {(m.direction, m.name): m for m in metrics}
     directions = [d for d in DIRECTIONS if any(direction == d for direction, _ in found)]
     names = list(dict.fromkeys(m.name for m in metrics if m.direction != "both"))
@@ -205,7 +212,7 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     columns = [Column("metric")]
     for d in directions:
         columns += [Column(d, right=True), Column(f"{d} {spread}", right=True)]
-    return Table(title, tuple(columns), tuple(rows), _run_notes(store, run, metrics))
+    return Table(title, tuple(columns), tuple(rows), _run_notes(run, metrics))
 
 
 def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -> tuple[Cell, Cell]:
@@ -224,14 +231,15 @@ def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -
     return value, f"[{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
 
 
-def _run_notes(store: Store, run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
+def _run_notes(run: StoredRun, metrics: Sequence[Metric]) -> tuple[str, ...]:
     protocol = filled(run.spec.protocol)
     ties, positives = TIES[str(protocol["ties"])], POSITIVES[str(protocol["positives"])]
     return (
         SPELLED,
         f"run {short(run.key)}; {positives}; {ties}",
         *_methods(metrics),
-        *_left_out(store, run),
+        *left_out_notes([run]),
+        *chance_notes(metrics),
     )
 
 
@@ -248,16 +256,6 @@ def _methods(metrics: Sequence[Metric]) -> Iterator[str]:
         yield f"{what}{of}: {method}"
 
 
-def _left_out(store: Store, run: StoredRun) -> tuple[str, ...]:
-    images = find_set(store, run.spec.images)
-    if images is None or not images.unreadable:
-        return ()
-    named = [f"{id_} ({reason})" for id_, reason in list(images.unreadable.items())[:LEFT_OUT]]
-    more = f" and {len(images.unreadable) - LEFT_OUT:,} more" if len(images.unreadable) > LEFT_OUT else ""
-    count = f"{len(images.unreadable):,} of {images.rows + len(images.unreadable):,} images"
-    return (f"left out, with their captions: {count}: {', '.join(named)}{more}",)
-
-
 def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
     """Return where a run comes from: keys, command, versions, git state, timings.
 
@@ -270,6 +268,11 @@ def run_facts(run: StoredRun, *, wide: bool = False) -> Table:
         ("perturbation", run.perturbation.words),
         *((("method", _json(run.spec.method)),) if run.spec.method else ()),
         ("protocol", _json(run.spec.protocol)),
+        ("images", f"{run.n_images:,}"),
+        (
+            "left out, with their captions",
+            left_out_words(run.left_out, most=len(run.left_out.reasons)) or "none",
+        ),
         ("metric version", str(run.spec.metric_version)),
         ("tags", " ".join(run.tags)),
         ("command", run.command),

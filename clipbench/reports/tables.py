@@ -112,7 +112,7 @@ def json_value(table: Table) -> dict[str, Json]:
     """
     names = [column.name for column in table.columns]
     rows: list[Json] = [dict(zip(names, map(_finite, row), strict=True)) for row in table.rows]
-    return {"title": table.title, "rows": rows, "notes": table.notes}
+    return {"title": table.title, "rows": rows, "notes": list(table.notes)}
 
 
 def to_json(table: Table) -> str:

@@ -77,6 +77,11 @@ def _utf_8(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in data:  # ASCII letters of UTF-16 are half NULs
+            message = "is UTF-16 without a byte order mark, or no text"
+            raise InputError(
+                f"{file} is not UTF-8", [Problem(file, 0, message)], "save it as UTF-8"
+            ) from error
         suffix = file[file.rfind(".") :] if "." in file.rpartition("/")[2] else ""
         hint = f"if it is Latin-1: iconv -f latin1 -t utf-8 {file} > fixed{suffix}"
         raise InputError(f"{file} is not UTF-8", _bad_lines(data, file), hint) from error

@@ -20,6 +20,9 @@ from clipbench.study.robustness.settings import shown_operation
 METRICS: Mapping[str, str] = {shown_name(name): name for name in MEASURED}
 """What a table or figure shows, by the word of the command line."""
 
+TOLD = (("t2i", "hit@1"), ("t2i", "hit@10"), ("i2t", "hit@1"))
+"""What people see of the chosen cell; programs get everything."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -132,7 +135,7 @@ def _notes(shown: Shown) -> tuple[str, ...]:
 def _chosen(shown: Shown) -> Table:
     ablation = shown.ablation
     cell = ablation.chosen
-    keys = [key for key in shown.numbers.effects if key.cell == cell]
+    keys = [key for key in shown.numbers.effects if key.cell == cell and (key.direction, key.metric) in TOLD]
     adjusted = holm([shown.numbers.effects[key].p for key in keys]).tolist()
     rows = []
     for key, p in zip(keys, adjusted, strict=True):
@@ -169,7 +172,7 @@ def _everything(shown: Shown) -> Table:
     columns = (
         *(
             Column(name)
-            for name in ("cell", "head", "loss", "alpha", "rate", "temperature", "control", "chosen")
+            for name in ("cell", "head", "loss", "alpha", "share", "rate", "temperature", "control", "chosen")
         ),
         *(Column(name) for name in ("place", "dataset", "operation", "level", "direction", "metric")),
         *(Column(name) for name in ("zero_shot", "mean", "sd", "delta", "low", "high", "p")),
@@ -190,6 +193,7 @@ def _full(shown: Shown, key: Key, effect: Effect) -> tuple[TableCell, ...]:
         cell.head,
         cell.loss,
         cell.alpha,
+        cell.share,
         cell.rate,
         cell.temperature,
         cell.control,

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 LABELS: Mapping[str, str] = {
     "alpha": "α, share of the residual",
+    "share": "share that is kept of a trained head",
     "rate": "learning rate",
     "temperature": "temperature",
 }
+
+SHARES = ("alpha", "share")
+"""Axes from 0 (the base) to 1, in small multiples; the others are logarithmic."""
 
 
 def write_ablation_figures(shown: Shown, folder: Path) -> tuple[Path, ...]:
@@ -61,7 +65,7 @@ def _against(shown: Shown, axis: str) -> Figure:
             panels[panel] = [
                 Series(label, _points(shown, own, axis, place, number)) for label, own in lines.items()
             ]
-            if axis != "alpha":
+            if axis not in SHARES:
                 continue
             level = shown.numbers.effect(cells[0], place, number, shown.metric).zero_shot
             ends = sorted({float(getattr(cell, axis)) for cell in cells})
@@ -72,8 +76,8 @@ def _against(shown: Shown, axis: str) -> Figure:
         shown.label,
         "95% interval of the difference from zero-shot",
     )
-    if axis == "alpha":
-        return curve_grid(panels, text)
+    if axis in SHARES:
+        return curve_grid(panels, text, zero="zero-shot")
     flat = [
         Series(f"{panel}, {line.label}" if len(lines) > 1 else panel, line.points)
         for panel, own in panels.items()
@@ -157,7 +161,8 @@ def _clean_robust(shown: Shown) -> Figure:
 def _trade(
     shown: Shown, text: FigureText, at: Callable[[Cell], tuple[float, float]], zero_shot: tuple[float, float]
 ) -> Figure:
-    cells = shown.ablation.cells
+    recipe = shown.ablation.request.recipe
+    cells = [cell for cell in shown.ablation.cells if not cell.is_base(recipe) and cell.share > 0]
     points = [zero_shot, *(at(cell) for cell in cells)]
     edge = set(pareto(points))
     scanned = shown.ablation.request.grid.scanned

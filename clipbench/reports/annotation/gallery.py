@@ -7,10 +7,12 @@ from pathlib import Path
 
 from clipbench.failures.taxonomy import NAMES
 from clipbench.keys import Json, short
+from clipbench.reports.left_out import notes_of
 from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample
+from clipbench.store.left_out import left_out
 from clipbench.store.runs import find_run
 from clipbench.study.annotation.labels import by_failure
 from clipbench.study.annotation.pictures import FOUND, OWN, jpeg, photograph
@@ -78,9 +80,10 @@ def gallery_data(store: Store, stored: StoredSample, progress: Progress, side: i
             }
         )
         progress.advance(bar, 1)
+    drawn = f"sample {short(stored.key)}: {len(items)} of {sample.population} {sample.direction} failures"
     return {
         "title": f"{dataset.name}: failures of run {short(sample.run)}",
-        "note": f"sample {short(stored.key)}: {len(items)} of {sample.population} {sample.direction} failures",
+        "note": "; ".join((drawn, *notes_of(left_out(store, [sample.run])))),
         "categories": list(NAMES),
         "sides": [OWN, FOUND],
         "pictures": pictures,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from clipbench.keys import short
 from clipbench.records import Dataset
 from clipbench.reports.annotation.tables import LONG, SINGLE, bounds
+from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.runs import StoredRun
 from clipbench.study.annotation.adjudicate import Conflict
@@ -39,7 +40,7 @@ def result_table(run: StoredRun, results: Sequence[CategoryResult], policy: str)
         rows.append((*cells, result.median, result.mean))
     title = f"{run.dataset_name} × {run.model} by failure category"
     how = f"low, high: Wilson intervals; of {ALL_QUERIES} a bootstrap over images"
-    notes = (f"run {short(run.key)}; merge policy {policy}", TIES, how, ORACLE)
+    notes = (f"run {short(run.key)}; merge policy {policy}", TIES, how, ORACLE, *left_out_notes([run]))
     return Table(title, tuple(columns), tuple(rows), notes)
 
 
@@ -88,6 +89,7 @@ def _change_table(runs: tuple[StoredRun, StoredRun], changes: Changes, policy: s
         *_chosen(before, changes),
         TIES,
         ORACLE,
+        *left_out_notes(runs),
     )
     return Table(f"Change on {before.dataset_name}", tuple(map(Column, names)), tuple(rows), notes)
 

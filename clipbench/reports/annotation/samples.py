@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from clipbench.failures.items import FAILURE, SampledFailure
 from clipbench.failures.suggestions import Suggestion
 from clipbench.keys import short
+from clipbench.reports.left_out import notes_of
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import StoredSample, list_samples, load_suggestions
+from clipbench.store.left_out import left_out
 from clipbench.study.annotation.labels import by_failure
 
 
@@ -57,6 +59,7 @@ def sample_tables(store: Store, stored: StoredSample) -> list[Table]:
     if controls:
         how = "successes of like length" if sample.direction == "t2i" else "successes, drawn by hash,"
         notes.append(f"{controls} {how} beside them, as controls")
+    notes += notes_of(left_out(store, [sample.run]))
     tables = [Table("Drawn failures", columns, tuple(rows), tuple(notes))]
     hints = load_suggestions(store, [item.failure.key for item in sample.failures])
     counts: dict[tuple[str, str], int] = {}

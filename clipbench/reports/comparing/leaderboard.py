@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from clipbench.keys import short
 from clipbench.reports.comparing.words import digits, metric_label, p_value, percent, signed
+from clipbench.reports.left_out import left_out_notes, left_out_words
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter
@@ -31,6 +32,7 @@ def leaderboard_table(board: Leaderboard, *, wide: bool = False) -> Table:
     columns += [Column("behind", "behind the best", places, right=True), Column("p", "p (Holm)", right=True)]
     for operation, level in board.settings:
         columns.append(Column(f"{operation}={level:g}", f"{operation} {level:g}", places))
+    columns += [Column("left out"), Column("left out why")] if wide else []
     rows = [_row(board, one, wide=wide) for one in board.standings]
     empty = {
         i for i, column in enumerate(columns) if column.name == "method" and not any(row[i] for row in rows)
@@ -52,12 +54,14 @@ def _row(board: Leaderboard, one: Standing, *, wide: bool) -> tuple[Cell, ...]:
     settings = [one.perturbed.get(setting, (None, 0))[0] for setting in board.settings]
     run = one.run.key if wide else short(one.run.key)
     scores = (one.estimate.value, one.estimate.low, one.estimate.high)
-    return (rank, one.run.model, method_words(one.run.spec.method), run, *scores, behind, p, *settings)
+    gone = one.run.left_out
+    told: tuple[Cell, ...] = (len(gone.reasons), left_out_words(gone)) if wide else ()
+    return (rank, one.run.model, method_words(one.run.spec.method), run, *scores, behind, p, *settings, *told)
 
 
 def _notes(board: Leaderboard) -> tuple[str, ...]:
     if not board.tests:
-        return ("one run: nothing to tell it from",)
+        return ("one run: nothing to tell it from", *left_out_notes([one.run for one in board.standings]))
     notes = [
         (
             "rank: 2–3 means that one run is really better and that the place among the rest cannot be told; "
@@ -71,4 +75,4 @@ def _notes(board: Leaderboard) -> tuple[str, ...]:
         many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         what = "of one seed" if seeds == [1] else f"means over {many} seeds"
         notes.append(f"perturbed scores are {what}, and are not tested here")
-    return tuple(notes)
+    return (*notes, *left_out_notes([one.run for one in board.standings]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
+from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.published import PublishedComparison
 from clipbench.study.comparing.published_table import COLLECTIONS
@@ -37,6 +38,7 @@ def published_table(comparisons: Sequence[PublishedComparison], *, wide: bool = 
             "weights differ by up to .002"
         ),
     ]
+    notes += left_out_notes([one.run for one in comparisons])
     names = sorted({one.collection for one in published} & set(COLLECTIONS))
     notes += [f"{name}: {COLLECTIONS[name].split_note}" for name in names]
     notes += [f"source: {source}" for source in dict.fromkeys(one.source for one in published)]

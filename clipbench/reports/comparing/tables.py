@@ -21,6 +21,7 @@ from clipbench.reports.comparing.words import (
     unlike_words,
     with_bounds,
 )
+from clipbench.reports.left_out import left_out_words
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.statistics.intervals import Interval
 from clipbench.study.comparing.comparison import Comparison, Line
@@ -116,6 +117,7 @@ WIDE = (
     *("delta percentile low", "delta percentile high", "standard error"),
     *("p", "p adjusted", "correction", "tests", "fixed", "broken", "mcnemar p", "mcnemar method"),
     *("detectable", "confidence", "resamples", "draw seed", UNLIKE),
+    *("baseline left out", "left out", "left out why"),
 )
 """Columns of the form for programs; new ones are added at the end."""
 
@@ -163,6 +165,7 @@ def _wide_row(comparison: Comparison, line: Line) -> tuple[Cell, ...]:
         request.resamples,
         request.seed,
         unlike_words(comparison, line) or None,
+        *(len(base.left_out.reasons), len(run.left_out.reasons), left_out_words(run.left_out)),
     )
 
 

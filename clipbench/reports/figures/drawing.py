@@ -95,11 +95,12 @@ def curve_grid(
     chance: float | None = None,
     column: Column = "double",
     y_scale: Scale = "linear",
+    zero: str = "clean",
 ) -> Figure:
     """Return small multiples: one panel per operation, say, in the order given, on one vertical scale.
 
     A label has the same look in every panel and one entry in the legend. Levels are each panel's own:
-    rates beside severities. Raises ClipbenchError for no panels or an empty one.
+    rates beside severities. zero: what level 0 is. Raises ClipbenchError for no panels or an empty one.
     """
     if not panels:
         raise ClipbenchError("there are 0 panels to draw", "clipbench runs list")
@@ -124,7 +125,7 @@ def curve_grid(
             set_values(axes, limits, y_scale, most=4)
             axes.tick_params(labelleft=place % across == 0)
             if place + across >= len(panels):  # nothing stands beneath
-                label = f"{text.x_label} (0 = clean)" if clean else text.x_label
+                label = f"{text.x_label} (0 = {zero})" if clean else text.x_label
                 axes.set_xlabel(as_lines(label, wide, TICK), size=TICK)
         tall = max(0.7, min(wide * 0.7, 1.6))
         figure.supylabel(as_lines(text.y_label, tall * down, LABEL), size=LABEL)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipbench.errors import ClipbenchError
 from clipbench.reports.figures.page import as_lines, finish, new_figure
 from clipbench.reports.figures.records import Column, FigureText
 from clipbench.reports.figures.style import GREY, INK, LABEL, PALE, TICK, WIDTHS, drawing, stroke
-from clipbench.reports.figures.text import LINE, printable
+from clipbench.reports.figures.text import LINE, printable, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, low, right and high, in pixels."""
 
 TALL = 2.6
 """Height of the axes in inches."""
@@ -62,7 +66,7 @@ def trade(spots: Sequence[Spot], text: FigureText, *, note: str = "", column: Co
         axes.grid(color=PALE, linewidth=0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(6))
-        _name(axes, spots)
+        axes.margins(0.12)
         axes.set_xlabel(as_lines(text.x_label, WIDTHS[column] - 0.7, LABEL))
         axes.set_ylabel(as_lines(text.y_label, TALL, LABEL))
         handles = [
@@ -70,24 +74,24 @@ def trade(spots: Sequence[Spot], text: FigureText, *, note: str = "", column: Co
             for name, look in groups.items()
         ]
         finish(figure, text.title, tall=TALL, handles=handles if len(handles) > 1 else (), note=note)
+        _name(axes, spots)
     return figure
 
 
 def _name(axes: Axes, spots: Sequence[Spot]) -> None:
-    """Write names beside spots, one that would touch an earlier one left out; the edge comes first."""
-    axes.margins(0.12)
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]  # of a whole figure
-    taken: list[tuple[float, float, float, float]] = []
-    places = [axes.transData.transform((s.x, s.y)) for s in spots]
-    high = TICK * LINE * axes.figure.dpi / 72
+    """Write names beside spots once all is laid out, the edge's first; one without room beside it is left out."""
+    scale = axes.figure.dpi / 72
+    high = TICK * LINE * scale
+    places = [axes.transData.transform((spot.x, spot.y)) for spot in spots]
+    taken = [(x - 3 * scale, y - 3 * scale, x + 3 * scale, y + 3 * scale) for x, y in places]
+    frame = axes.bbox
     for spot, (x, y) in sorted(zip(spots, places, strict=True), key=lambda pair: not pair[0].edge):
-        if not spot.name:
-            continue
-        wide = len(spot.name) * high * 0.45
-        for dx, dy, align in ((5, 3, "left"), (5, -9, "left"), (-5, 3, "right"), (-5, -9, "right")):
-            left = x + dx if align == "left" else x + dx - wide
-            box = (left, y + dy, left + wide, y + dy + high)
-            if all(box[2] < t[0] or t[2] < box[0] or box[3] < t[1] or t[3] < box[1] for t in taken):
+        wide = width_of(printable(spot.name), TICK) * scale
+        for dx, dy in product((5.0, -5.0), (2.0, -9.0, 10.0, -17.0)):
+            left = x + dx * scale - (wide if dx < 0 else 0)
+            box = (left, y + dy * scale, left + wide, y + dy * scale + high)
+            inside = frame.x0 <= box[0] and box[2] <= frame.x1 and frame.y0 <= box[1] and box[3] <= frame.y1
+            if spot.name and inside and not any(_touch(box, other) for other in taken):
                 taken.append(box)
                 axes.annotate(
                     printable(spot.name),
@@ -96,6 +100,10 @@ def _name(axes: Axes, spots: Sequence[Spot]) -> None:
                     textcoords="offset points",
                     size=TICK,
                     color=INK,
-                    ha=align,
+                    ha="right" if dx < 0 else "left",
                 )
                 break
+
+
+def _touch(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

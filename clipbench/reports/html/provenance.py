@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench import __version__
 from clipbench.reports.runs import run_facts
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.runs import StoredRun
+from clipbench.version import __version__
 
 
 @dataclass(frozen=True)

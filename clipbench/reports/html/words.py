@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
+from clipbench.reports.chance import chance_lines
 from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, run_labels
+from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.runs import POSITIVES, TIES
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.page_content import PageContent
@@ -34,7 +36,10 @@ def runs_table(sides: Sequence[LoadedRun]) -> Table:
         rows.append((*(labels[name][place] for name in told), *numbers))
     same = [f"{name}: {labels[name][0]}" for name in labels if name not in told and labels[name][0]]
     notes = ["R@K: share of queries with a right item among the first K; MedR: median rank, lower is better"]
-    return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides)))
+    gone = left_out_notes([side.run for side in sides])
+    values = {short(side.run.key, 8): {name: m.value for name, m in side.metrics.items()} for side in sides}
+    gone += chance_lines(values)
+    return Table("", tuple(columns), tuple(rows), (*same, *notes, *_protocols(sides), *gone))
 
 
 def _protocols(sides: Sequence[LoadedRun]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
+from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.improving.honest import ALL, FAILURES, Honest, Line, StudyLine
 from clipbench.study.improving.variants import Produced
@@ -124,7 +125,8 @@ def _runs(family: Sequence[Produced], notes: tuple[str, ...]) -> Table:
         )
         for one in family
     )
-    return Table("runs", columns, rows, notes)
+    gone = left_out_notes([one.run for one in family])
+    return Table("runs", columns, rows, (*notes, *gone))
 
 
 def _milliseconds(one: Produced) -> float | None:

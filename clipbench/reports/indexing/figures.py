@@ -10,7 +10,8 @@ from clipbench.errors import ClipbenchError
 from clipbench.reports.figures.files import save
 from clipbench.reports.figures.page import as_lines, finish, new_figure
 from clipbench.reports.figures.style import GREY, LABEL, PALE, TICK, WIDTHS, Stroke, drawing, stroke
-from clipbench.study.indexing.sweep import IndexSweep, Line
+from clipbench.study.indexing.lines import Line
+from clipbench.study.indexing.sweep import IndexSweep
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -23,7 +24,7 @@ TALL = 2.0
 
 def sweep_figures(sweep: IndexSweep, folder: Path, max_loss: float) -> tuple[Path, ...]:
     """Draw a sweep into a folder and return its files. Raises ClipbenchError where nothing was timed."""
-    return save(sweep_figure(sweep, max_loss), folder, f"index-{sweep.direction}-loss")
+    return save(sweep_figure(sweep, max_loss), folder, f"index-{sweep.asked}-loss")
 
 
 def sweep_figure(sweep: IndexSweep, max_loss: float) -> Figure:
@@ -82,7 +83,7 @@ def _draw(axes: Axes, label: str, lines: list[Line], look: Stroke) -> Artist:
         interval = line.losses[0].interval
         if interval is not None:
             axes.vlines(x, 100 * interval.low, 100 * interval.high, colors=look.colour, linewidth=0.9)
-        value = " ".join(str(number) for number in line.search.values())
+        value = " ".join(str(number) for number in line.answers.search.values())
         y = 100 * line.losses[0].delta
         axes.annotate(value, (x, y), xytext=(3, 3), textcoords="offset points", size=TICK - 1, color=GREY)
     [drawn] = axes.plot(times, deltas, label=label, zorder=3)

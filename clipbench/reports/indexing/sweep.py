@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 from clipbench.keys import short
+from clipbench.reports.figures.files import safe_name
 from clipbench.reports.stores import size
-from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.indexing.sweep import IndexSweep, Line
+from clipbench.reports.tables import Cell, Column, Table, json_value
+from clipbench.store import clock
+from clipbench.store.engine import Store
+from clipbench.study.indexing.lines import Line
+from clipbench.study.indexing.sweep import PHOTOGRAPHS, IndexSweep
+from clipbench.study.output.whole_files import whole_file
 
 
 def sweep_tables(sweep: IndexSweep, advice: tuple[str, ...]) -> tuple[Table, Table]:
@@ -13,9 +22,24 @@ def sweep_tables(sweep: IndexSweep, advice: tuple[str, ...]) -> tuple[Table, Tab
     return _quality(sweep, advice), _speed(sweep)
 
 
+def asked_words(sweep: IndexSweep) -> str:
+    """Return which queries a sweep asked, in words."""
+    return "photographs ask for their nearest" if sweep.asked == PHOTOGRAPHS else sweep.asked
+
+
+def kept(store: Store, sweep: IndexSweep, tables: Sequence[Table]) -> Path:
+    """Write what photographs found, which no run keeps, into the store's artifacts; return the file."""
+    folder = store.home.artifacts / "index-sweeps"
+    file = folder / f"{safe_name(f'{sweep.dataset} {sweep.model} {clock.stamp()}')}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(file) as partial:
+        partial.write_text(json.dumps([json_value(table) for table in tables], indent=2), encoding="utf-8")
+    return file
+
+
 def _title(sweep: IndexSweep) -> str:
     return (
-        f"{sweep.dataset}, {sweep.model}, {sweep.direction}: "
+        f"{sweep.dataset}, {sweep.model}, {asked_words(sweep)}: "
         f"{sweep.queries:,} queries, {sweep.items:,} items of {sweep.dimension} dimensions"
     )
 
@@ -36,7 +60,13 @@ def _quality(sweep: IndexSweep, advice: tuple[str, ...]) -> Table:
         Column("run"),
     ]
     rows = tuple(_quality_row(line, exact=line is sweep.exact) for line in (sweep.exact, *sweep.lines))
+    hits = (
+        ["hits: queries whose nearest photograph, their own aside, is among the first K"]
+        if sweep.asked == PHOTOGRAPHS
+        else []
+    )
     notes = (
+        *hits,
         "lost and won: queries that the exact search hits and the index misses, and the other way round",
         "interval: paired, over images; p takes queries as independent",
         *advice,
@@ -45,7 +75,7 @@ def _quality(sweep: IndexSweep, advice: tuple[str, ...]) -> Table:
 
 
 def _quality_row(line: Line, *, exact: bool) -> tuple[Cell, ...]:
-    cells: list[Cell] = [line.label, line.recall[-1].value]
+    cells: list[Cell] = [line.label, line.recall.value]
     for loss in line.losses:
         cells += [loss.hits, *((None, None) if exact else (loss.flips.broken, loss.flips.fixed))]
     first = line.losses[0]
@@ -56,7 +86,7 @@ def _quality_row(line: Line, *, exact: bool) -> tuple[Cell, ...]:
         else f"[{_signed(100 * interval.low)}, {_signed(100 * interval.high)}]"
     )
     compared: list[Cell] = [None, None, None] if exact else [_signed(100 * first.delta), shown, first.flips.p]
-    return (*cells, *compared, short(line.run.run.key))
+    return (*cells, *compared, None if line.answers.run is None else short(line.answers.run))
 
 
 def _signed(value: float) -> str:

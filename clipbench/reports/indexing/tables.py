@@ -71,6 +71,7 @@ def index_facts(one: IndexRecord) -> Table:
         ("built by", "clipbench" if one.content.type == "exact" else one.content.library),
         ("built in", f"{one.seconds:.2f} s"),
         ("file", file),
+        *([("server", one.place)] if one.place else []),
         ("vectors", f"SHA-256 {one.content.vectors}"),
         ("key", one.key),
         ("stored", one.created_at.isoformat(" ", "seconds")),

@@ -9,6 +9,9 @@ from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.replicating.plan import Plan, PlannedStep
 from clipbench.study.replicating.verdicts import Verdict
 
+UNLIKE = "cannot be compared"
+"""How verdicts begin on figures of another model or other data."""
+
 
 def plan_tables(plan: Plan) -> tuple[Table, ...]:
     """Return what the study needs and has, and its steps as commands."""
@@ -45,6 +48,8 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
     columns += [Column("hits published", right=True)] if any(one.figure.hits for one in found) else []
     columns += [Column("run")]
     counted = any(one.figure.hits for one in found)
+    reasons = {one.says for one in found if one.says.startswith(UNLIKE)}
+    shared = None if wide or len(reasons) != 1 else next(iter(reasons))
     rows = []
     for one in found:
         gap, published = one.difference, one.figure.published
@@ -55,9 +60,16 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
         if counted:
             hits = [None if one.figure.hits is None else f"{one.figure.hits:,} of {one.figure.of or 0:,}"]
         run: Cell = None if one.run is None else one.run if wide else short(one.run)
-        cells = (_number(published), _number(one.value), _number(gap), low, high, one.says)
-        rows.append((one.figure.name, *cells, *hits, run))
+        counted_value = one.figure.query is not None
+        cells = (
+            *(_count(value) if counted_value else value for value in (published, one.value, gap)),
+            low,
+            high,
+        )
+        says = UNLIKE if shared and one.says.startswith(UNLIKE) else one.says
+        rows.append((one.figure.name, *cells, says, *hits, run))
     notes = (
+        *((shared,) if shared else ()),
         f"published: {plan.recipe.source}",
         (
             "low and high: the 95 % cluster-bootstrap interval of our figure, less the published one; "
@@ -68,6 +80,6 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
     return Table(f"{plan.recipe.title}: published and here", tuple(columns), tuple(rows), notes)
 
 
-def _number(value: float | None) -> Cell:
-    """Return a count as a count: whole numbers above 1 have no decimals."""
-    return int(value) if value is not None and abs(value) > 1 and value == int(value) else value
+def _count(value: float | None) -> Cell:
+    """Return the answer to a question as a whole number where it is one."""
+    return int(value) if value is not None and value == int(value) else value

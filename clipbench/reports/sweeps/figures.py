@@ -49,6 +49,13 @@ def sweep_figures(summaries: Sequence[SweepSummary], folder: Path) -> tuple[Path
     return tuple(written)
 
 
+def first_figure(summaries: Sequence[SweepSummary]) -> Figure:
+    """Return the first figure of sweeps, a curve of t2i R@1 as a rule. Raises ClipbenchError where there is none."""
+    for _, figure in _figures(summaries):
+        return figure
+    raise ClipbenchError("the sweep holds nothing to draw: it has no perturbed run")
+
+
 def _figures(summaries: Sequence[SweepSummary]) -> Iterator[tuple[str, Figure]]:
     """Yield every figure with the name of its files."""
     labels = model_labels(summaries)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from clipbench.keys import Json
+from clipbench.reports.left_out import left_out_words
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.statistics.intervals import Interval
 from clipbench.store.embeddings import find_set
@@ -24,7 +25,9 @@ Record = Mapping[str, Cell]
 def effect_records(summary: SweepSummary) -> Table:
     """Return one row per operation and level: every metric with spread over seeds, interval and drop."""
     run = summary.clean_run
-    head: Record = {"sweep": summary.sweep.name, "dataset": run.dataset_name, "model": run.model}
+    head: dict[str, Cell] = {"sweep": summary.sweep.name, "dataset": run.dataset_name, "model": run.model}
+    gone = run.left_out
+    head |= {"clean left out": len(gone.reasons), "clean left out why": left_out_words(gone)}
     clean: dict[str, Cell] = {**head, "operation": "clean", "target": "none", "level": 0.0, "seeds": 1}
     for name, value in summary.clean.items():
         low, high = summary.clean_bounds.get(name, (None, None))
@@ -71,6 +74,8 @@ def setting_records(store: Store, sweep: StoredSweep) -> Table:
             "level": setting.level,
             "seed": setting.seed,
             "parameters": json.dumps(dict(setting.parameters), sort_keys=True),
+            "left out": len(run.left_out.reasons),
+            "left out why": left_out_words(run.left_out),
         }
         values = {_stem((m.direction, m.name)): m.value for m in numbers[run.key]}
         records.append({**head, **values, **_audit_cells(_audit(store, run))})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clipbench.keys import short
 from clipbench.records import DIRECTIONS, Metric
 from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, save
+from clipbench.reports.left_out import left_out_notes, left_out_words
 from clipbench.reports.runs import SPELLED, shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
@@ -64,7 +65,7 @@ def size_table(store: Store, runs: StressRuns) -> Table:
         f"n × {run.n_texts:,} / {run.n_images:,}; ties count by their expected value; run {short(run.key)}",
     )
     title = f"{run.dataset_name} × {run.model}: gallery size"
-    return Table(title, tuple(columns), tuple(rows), (*FORMULA, *counts))
+    return Table(title, tuple(columns), tuple(rows), (*FORMULA, *counts, *left_out_notes([run])))
 
 
 def stress_records(store: Store, runs: StressRuns) -> Table:
@@ -76,7 +77,8 @@ def stress_records(store: Store, runs: StressRuns) -> Table:
         for metric in load_metrics(store, run.key):
             name, size = sized(metric.name) or (metric.name, None)
             head = (run.key, run.dataset_name, run.model, run.spec.kind, added, metric.direction)
-            rows.append((*head, name, size, metric.value, metric.low, metric.high, metric.n))
+            gone = (len(run.left_out.reasons), left_out_words(run.left_out))
+            rows.append((*head, name, size, metric.value, metric.low, metric.high, metric.n, *gone))
     names = (
         "run",
         "dataset",
@@ -90,7 +92,8 @@ def stress_records(store: Store, runs: StressRuns) -> Table:
         "low",
         "high",
     )
-    return Table("Gallery stress", tuple(Column(name) for name in (*names, "n")), tuple(rows))
+    columns = (*names, "n", "left out", "left out why")
+    return Table("Gallery stress", tuple(map(Column, columns)), tuple(rows))
 
 
 def _controls(run: StoredRun) -> str:
@@ -123,6 +126,7 @@ def distractor_table(store: Store, runs: StressRuns) -> Table:
     notes.append(
         "between the two ends: all own images and so many distractors, drawn without replacement, expected value"
     )
+    notes += left_out_notes([runs.clean])
     title = f"{runs.clean.dataset_name} × {runs.clean.model}: distractor images"
     return Table(title, tuple(columns), tuple(rows), tuple(notes))
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from clipbench.keys import Json, short
+from clipbench.reports.chance import chance_lines
+from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.runs import SPELLED
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.sweeps import StoredSweep
@@ -116,6 +118,8 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
         where = {"model_input": "what the model sees", "source": "the files' own pixels"}
         place = where.get(str(request.get("apply")), "")
         lines.append(f"dB: mean PSNR of the pictures as the model sees them; corruptions applied to {place}")
+    lines += left_out_notes([summary.clean_run])
+    lines += chance_lines({"clean": summary.clean, **{_setting(e): _means(e) for e in summary.effects}})
     lines += _unlike(summary)
     idle = [f"{e.operation} {e.level:g}" for e in summary.effects if e.audit.get("changed") == 0]
     if idle:
@@ -123,12 +127,20 @@ def _notes(summary: SweepSummary, first: Name) -> tuple[str, ...]:
     return (*lines, *source_notes(request))
 
 
+def _setting(effect: Effect) -> str:
+    return f"{effect.operation} {effect.level:g}"
+
+
+def _means(effect: Effect) -> Mapping[Name, float]:
+    return {name: values.mean for name, values in effect.values.items()}
+
+
 def _unlike(summary: SweepSummary) -> list[str]:
     """Return what is said of settings that ranked other images than the clean run."""
     unlike = [effect for effect in summary.effects if effect.lacking]
     if not unlike:
         return []
-    named = ", ".join(f"{effect.operation} {effect.level:g}" for effect in unlike)
+    named = ", ".join(_setting(effect) for effect in unlike)
     reasons = {id_: reason for effect in unlike for id_, reason in effect.lacking.items()}
     shown = "; ".join(f"{id_}: {reason}" for id_, reason in list(reasons.items())[:MOST_NAMED])
     more = f"; and {len(reasons) - MOST_NAMED:,} more" if len(reasons) > MOST_NAMED else ""
@@ -185,6 +197,7 @@ def operation_table(summary: SweepSummary, errors: Sequence[CorruptionError] = (
             "CE: t2i errors at 1, summed over levels, relative to the reference's; the last row is mCE "
             "(Hendrycks & Dietterich 2019)"
         )
+    notes += left_out_notes([summary.clean_run])
     return Table("By operation", tuple(columns), tuple(rows), tuple(notes))
 
 
@@ -219,7 +232,8 @@ def models_table(summaries: Sequence[SweepSummary]) -> Table:
             cells += [value, value / clean if value is not None and clean else None]
         rows.append((operation, f"{level:g}", *cells))
     sweeps = "; ".join(f"{one.sweep.name}: {one.clean_run.model}" for one in summaries)
-    return Table("t2i R@1, models side by side", tuple(columns), tuple(rows), (sweeps,))
+    gone = left_out_notes([one.clean_run for one in summaries])
+    return Table("t2i R@1, models side by side", tuple(columns), tuple(rows), (sweeps, *gone))
 
 
 def model_labels(summaries: Sequence[SweepSummary]) -> tuple[str, ...]:

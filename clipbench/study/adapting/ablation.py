@@ -18,11 +18,14 @@ from clipbench.perturb.registry import Selection
 from clipbench.records import Dataset, Perturbation, Protocol
 from clipbench.store.adapters import AdapterRecord, find_by_request
 from clipbench.store.datasets import load_dataset
+from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.adapting.grid import Cell, Grid
+from clipbench.study.adapting.shrinking import shrink, shrunk_request
 from clipbench.study.adapting.source import PREFIX, AdapterSource
 from clipbench.study.adapting.splits import refuse_shared
 from clipbench.study.adapting.training import (
+    Material,
     Noise,
     TrainRequest,
     material,
@@ -68,11 +71,15 @@ class AblationRequest:
 
 @dataclass(frozen=True)
 class Training:
-    """One cell under one seed: what is asked for, and the adapter where it is stored already."""
+    """One cell under one seed: what is asked for, and the adapter where it is stored already.
+
+    key: of the training's request, which cells share of which other shares are kept.
+    """
 
     cell: Cell
     seed: int
     request: TrainRequest
+    key: str
     adapter: AdapterRecord | None
 
 
@@ -97,6 +104,11 @@ class AblationPlan:
     def left(self) -> tuple[Training, ...]:
         """The trainings that are not stored."""
         return tuple(one for one in self.trainings if one.adapter is None)
+
+    def untrained(self, store: Store) -> tuple[Training, ...]:
+        """Return one of each training that has to be done: shares of one training need it once."""
+        asked = {one.key: one for one in self.left if find_by_request(store, one.key) is None}
+        return tuple(asked.values())
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -189,7 +201,8 @@ def _training(
         epochs = enough_epochs(len(datasets[0].captions), asked.recipe.batch)
         asked = replace(asked, recipe=replace(asked.recipe, epochs=epochs), enough=False)
     key = request_key(source.identity, *datasets, asked)
-    return Training(cell, seed, asked, find_by_request(source.store, key))
+    own = key if cell.share == 1 else shrunk_request(key, cell.share)
+    return Training(cell, seed, asked, key, find_by_request(source.store, own))
 
 
 def _lacking(source: VectorSource, bases: Mapping[Place, Plan], adapter: AdapterRecord) -> int:
@@ -211,14 +224,13 @@ def run_ablation(planned: AblationPlan, source: VectorSource, progress: Progress
     request = planned.request
     zero_shot = {place: _runs(source, request, base, progress) for place, base in planned.bases.items()}
     ground = material(source, request.training(request.recipe), progress)
-    epochs = OneBar(progress, sum(one.request.recipe.epochs + 1 for one in planned.left))
+    left = planned.untrained(source.store)
+    epochs = OneBar(progress, sum(one.request.recipe.epochs + 1 for one in left))
     bar = progress.start("trained and measured", len(planned.trainings))
     measured: list[Measured] = []
     for one in planned.trainings:
         with _interruptible(measured, len(planned.trainings)):
-            adapter = one.adapter
-            if adapter is None:
-                adapter = train_on(source, ground, one.request, epochs, keep_stopped=False).adapter
+            adapter = one.adapter or _made(source, ground, one, epochs)
             adapted = adapted_source(source, adapter)
             runs = {
                 place: _runs(adapted, request, plan_for(base, adapted, PROTOCOL), Silent())
@@ -228,6 +240,12 @@ def run_ablation(planned: AblationPlan, source: VectorSource, progress: Progress
         progress.advance(bar)
     settings = tuple(run.perturbation for run in zero_shot["target"])
     return Ablation(request, source.identity.label, settings, zero_shot, tuple(measured), ground.notes)
+
+
+def _made(source: VectorSource, ground: Material, one: Training, progress: Progress) -> AdapterRecord:
+    """Return the adapter of a training, trained unless it was for another share."""
+    trained = train_on(source, ground, one.request, progress, keep_stopped=False).adapter
+    return trained if one.cell.share == 1 else shrink(source, ground, trained, one.cell.share)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def cost(planned: AblationPlan, source: VectorSource) -> Cost:
     pairs = len(planned.validation.samples) * len(planned.validation.captions)
     seconds: dict[tuple[str, str], float] = {}
     training = 0.0
-    for one in planned.left:
+    for one in planned.untrained(source.store):
         kind = (one.cell.head, one.cell.loss)
         if kind not in seconds:
             seconds[kind] = _seconds_a_batch(one.request.recipe, source.identity.dimension)

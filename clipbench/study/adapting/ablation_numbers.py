@@ -18,6 +18,7 @@ from clipbench.metrics.measures import measure
 from clipbench.metrics.ties import groups
 from clipbench.records import DIRECTIONS, Direction, Ledger, protocol_of
 from clipbench.statistics.bootstrap import RESAMPLES
+from clipbench.statistics.paired import RESAMPLES as RELABELLINGS
 from clipbench.statistics.paired import PairedDifference, paired_difference, randomisation_test
 from clipbench.statistics.seeds import SeedSummary, over_seeds
 from clipbench.store.engine import Store
@@ -108,7 +109,7 @@ def _place(
                 seeds.append({number: float(t[:, column].mean()) for number, t in tables.items()})
     first, second = np.stack(before, axis=1), np.stack(after, axis=1)
     differences = paired_difference(first, second, clusters, RESAMPLES, seed)
-    p_values = randomisation_test(first, second, clusters, RESAMPLES, seed)
+    p_values = randomisation_test(first, second, clusters, RELABELLINGS, seed)
     return {
         key: Effect(float(first[:, number].mean()), over_seeds(values), difference, float(p))
         for number, (key, values, difference, p) in enumerate(

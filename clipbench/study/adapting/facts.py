@@ -47,9 +47,10 @@ def recipe_facts(one: AdapterRecord) -> Mapping[str, Any]:
 def finetuning_facts(stored: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
     """Return the recipe of a fine-tuned model, under the names that a head's recipe has where it has the same."""
     recipe = {**FINETUNING, **stored}
-    unheeded = {"bn-stats": {"rate", "batch"}}.get(str(recipe["part"]), set())
+    part, alpha = str(recipe.pop("part")), recipe.pop("alpha", None)
+    unheeded = {"rate", "batch"} if part == "bn-stats" else set()
     return {
-        "head": f"weights: {recipe.pop('part')}",
+        "head": f"weights: {part}" if alpha is None else f"weights: {part} × {alpha:g}",
         "side": "both",
         "loss": "infonce",
         **{name: value for name, value in recipe.items() if value is not None and name not in unheeded},

@@ -13,6 +13,7 @@ from clipbench.keys import digest
 from clipbench.store.adapters import AdapterRecord, load_adapter, load_weights, save_adapter
 from clipbench.store.encoders import load_encoder, save_encoder
 from clipbench.store.engine import Store
+from clipbench.study.adapting.model_folders import is_model, model_folder
 from clipbench.study.adapting.training import adapted_identity
 from clipbench.study.output.whole_files import whole_file
 
@@ -23,6 +24,11 @@ LARGEST = 1 << 30
 def export_adapter(store: Store, word: str, out: Path, *, force: bool = False) -> AdapterRecord:
     """Write an adapter to one file. Raises ClipbenchError where it exists and `force` is False."""
     record = load_adapter(store, word)
+    if is_model(record):
+        raise ClipbenchError(
+            f"{record.name} is a model of its own, in a folder that others can take as it is",
+            f"copy {model_folder(store, record)}",
+        )
     tensors, header = read_bytes(load_weights(store, record.key))
     told = {
         **header,

@@ -6,7 +6,7 @@ the model's own evaluation; the test set is no business of fine-tuning and is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -25,7 +25,7 @@ from clipbench.store.engine import Store
 from clipbench.study.adapting.fair import checked_scores
 from clipbench.study.adapting.model_folders import NewModel, model_request, refuse_taken_name, save_model
 from clipbench.study.adapting.prepared import Prepared, changeable, prepare, towers_of, tunable
-from clipbench.study.adapting.splits import Split, load_split, refuse_shared
+from clipbench.study.adapting.splits import Split, load_split, refuse_shared, seen_before
 from clipbench.study.adapting.training import Listen, Trained, split_notes
 from clipbench.study.embedding.models import EncoderSource, VectorSource
 from clipbench.study.output.whole_files import whole_file
@@ -96,10 +96,12 @@ def finetune_model(
         load_split(source, one, progress, request.allow_missing) for one in (train.name, validation.name)
     ]
     tuned = changeable(encoder)
-    state = _tuned(tuned, request.recipe, (splits[0], splits[1]), _unfinished(store, key), (progress, listen))
+    state = _tuned(
+        tuned, request.recipe, (splits[0], splits[1]), unfinished_file(store, key), (progress, listen)
+    )
     stored = _store(source, encoder, request, key, (splits[0], splits[1], state))
-    _unfinished(store, key).unlink(missing_ok=True)
-    notes = list(split_notes(splits[0], splits[1]))
+    unfinished_file(store, key).unlink(missing_ok=True)
+    notes = list(split_notes(splits[0], splits[1], seen_before(splits[0], splits[1])))
     if state.best_epoch.number == 0:
         notes.append(
             f"no epoch did better on {validation.name} than no change: {stored.name} is the base itself"
@@ -107,7 +109,7 @@ def finetune_model(
     return Trained(stored, created=True, notes=tuple(notes))
 
 
-def _unfinished(store: Store, key: str) -> Path:
+def unfinished_file(store: Store, key: str) -> Path:
     """Return the file in which a fine-tuning that was stopped lies."""
     return store.home.artifacts / "training" / f"{short(key, 40)}.safetensors"
 
@@ -125,7 +127,7 @@ def _tuned(
         for split, name in zip(splits, ("the training set", "validation"), strict=True)
     )
     towers, pairs = towers_of(encoder), learned.pairs(encoder)
-    state = _resumed(unfinished)
+    state = resumed(unfinished)
     steps = pairs.steps(recipe.batch)
     bar = progress.start("batches", steps * recipe.total)
     if state is None:
@@ -144,7 +146,7 @@ def _tuned(
             recipe,
             towers,
             pairs,
-            lambda: _scores(encoder, chosen),
+            lambda: chosen.scores(encoder),
             finished,
             lambda: progress.advance(bar),
             state,
@@ -162,26 +164,19 @@ def _kept() -> Iterator[None]:
         ) from None
 
 
-def _resumed(path: Path) -> State | None:
+def resumed(path: Path) -> State | None:
+    """Return where a fine-tuning stopped, None where it did not begin or its file is of no use."""
     try:
         return load_state(path)
     except (FileNotFoundError, ClipbenchError):
         return None  # it is begun again, which loses time and nothing else
 
 
-def _scores(encoder: OpenClipEncoder, chosen: Prepared) -> Mapping[str, float]:
-    """Return the validation scores of a model as it stands, by the ranking that every run has."""
-    gallery = chosen.split.gallery
-    images = encoder.encode_images(chosen.pixels)
-    texts = encoder.encode_texts(chosen.texts).vectors
-    return checked_scores(gallery.samples, images, texts, chosen.split.owners)
-
-
 def _refuse_other_figures(encoder: OpenClipEncoder, chosen: Prepared) -> None:
     """Raise ClipbenchError where the untrained copy does not score what the model's stored vectors score."""
     split = chosen.split
     stored = checked_scores(split.gallery.samples, split.images, split.texts, split.owners)
-    copy = _scores(encoder, chosen)
+    copy = chosen.scores(encoder)
     if abs(copy["rsum"] - stored["rsum"]) > CLOSE:
         raise ClipbenchError(
             f"the untrained copy has an RSUM of {copy['rsum']:.1f} on {split.dataset.name}, and the model's stored "

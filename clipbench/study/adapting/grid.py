@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from clipbench.adapters.heads import HEADS
+from clipbench.adapters.heads import HEADS, STARTS_AT_RANDOM
 from clipbench.adapters.losses import LOSSES, SCALELESS
 from clipbench.adapters.training import Recipe
 from clipbench.errors import ClipbenchError
@@ -17,19 +17,23 @@ BLENDED = frozenset({"residual", "clip-adapter"})
 CONTROL = ("two-tower", "margin")
 """Head and loss of the control that stands beside every ablation."""
 
-AXES = ("alpha", "rate", "temperature")
+AXES = ("alpha", "share", "rate", "temperature")
 """What is scanned as numbers, the first the one that a figure prefers as its axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One setting of the grid. alpha: None where the head has none. temperature: None where the loss has none."""
+    """One setting of the grid. alpha: None where the head has none. temperature: None where the loss has none.
+
+    share: of what was learned, how much is kept once it is trained; 1 for a head that replaces the vector.
+    """
 
     head: str
     loss: str
     alpha: float | None
     rate: float
     temperature: float | None
+    share: float = 1.0
     control: bool = False
 
     def recipe(self, base: Recipe, seed: int) -> Recipe:
@@ -62,6 +66,7 @@ class Grid:
     alphas: tuple[float, ...] = (0.2,)
     rates: tuple[float, ...] = (1e-3,)
     temperatures: tuple[float, ...] = (0.07,)
+    shares: tuple[float, ...] = (1.0,)
     seeds: int = 1
     control: bool = True
 
@@ -74,9 +79,10 @@ class Grid:
                     f"there is no {what} {(unknown or [''])[0]!r}; there are {', '.join(known)}",
                     f"--{what} {next(iter(known))}",
                 )
-        outside = [alpha for alpha in self.alphas if not 0 <= alpha <= 1]
-        if outside:
-            raise ClipbenchError(f"alpha lies in 0..1, not at {outside[0]:g}", "--alpha 0:1:0.1")
+        for name, shares in (("--alpha", self.alphas), ("--interpolate", self.shares)):
+            outside = [share for share in shares if not 0 <= share <= 1]
+            if outside:
+                raise ClipbenchError(f"{name} lies in 0..1, not at {outside[0]:g}", f"{name} 0:1:0.1")
         for name, numbers in (("--rate", self.rates), ("--temperature", self.temperatures)):
             if any(number <= 0 for number in numbers):
                 raise ClipbenchError(f"{name} is above 0, not {min(numbers):g}", f"{name} 0.001,0.003")
@@ -85,23 +91,25 @@ class Grid:
         """Return every cell once, in the order of the words, the control last."""
         found = dict.fromkeys(self._scanned())
         if self.control and CONTROL[0] not in self.heads:
-            found[Cell(*CONTROL, None, self.rates[0], None, control=True)] = None
+            found[Cell(*CONTROL, None, self.rates[0], None, 1.0, control=True)] = None
         return tuple(found)
 
     def _scanned(self) -> Iterator[Cell]:
         for head, loss in product(self.heads, self.losses):
             alphas = self.alphas if head in BLENDED else (None,)
             temperatures = (None,) if loss in SCALELESS else self.temperatures
-            for rate, temperature, alpha in product(self.rates, temperatures, alphas):
-                yield Cell(head, loss, alpha, rate, temperature)
+            shares = (1.0,) if head in STARTS_AT_RANDOM else self.shares
+            for rate, temperature, alpha, share in product(self.rates, temperatures, alphas, shares):
+                yield Cell(head, loss, alpha, rate, temperature, share)
 
     @property
     def scanned(self) -> tuple[str, ...]:
-        """Return what takes more than one value, of head, loss, alpha, rate and temperature."""
+        """Return what takes more than one value, of head, loss, alpha, share, rate and temperature."""
         counts = {
             "head": self.heads,
             "loss": self.losses,
             "alpha": self.alphas if BLENDED & set(self.heads) else (),
+            "share": self.shares,
             "rate": self.rates,
             "temperature": self.temperatures,
         }
@@ -119,6 +127,8 @@ def named(cell: Cell, scanned: tuple[str, ...]) -> str:
         words.append(cell.loss)
     if cell.alpha is not None:
         words.append(f"α {cell.alpha:g}")
+    if cell.share != 1:
+        words.append(f"× {cell.share:g}")
     if "rate" in scanned:
         words.append(f"rate {cell.rate:g}")
     if "temperature" in scanned and cell.temperature is not None:

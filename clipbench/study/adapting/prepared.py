@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import DatasetError, EncoderError
-from clipbench.records import Sample
+from clipbench.records import Dataset, Sample
+from clipbench.study.adapting.fair import checked_scores
 from clipbench.study.adapting.splits import Split
 from clipbench.study.embedding.models import EncoderSource, VectorSource
 from clipbench.study.workplace.progress import Progress
@@ -92,15 +92,29 @@ class Prepared:
         tokens = encoder.tokenizing(self.texts).ids
         return TrainingPairs(lambda rows: self.pixels[rows], tokens, self.split.owners)
 
+    def scores(self, encoder: OpenClipEncoder) -> Mapping[str, float]:
+        """Return how a model as it stands ranks the split, as every run ranks. Raises DatasetError for what is false."""
+        images = encoder.encode_images(self.pixels)
+        texts = encoder.encode_texts(self.texts).vectors
+        return checked_scores(self.split.gallery.samples, images, texts, self.split.owners)
+
 
 def prepare(encoder: OpenClipEncoder, split: Split, label: str, progress: Progress) -> Prepared:
     """Return a split with its photographs decoded and prepared as the encoder prepares every photograph.
 
     Raises DatasetError for a photograph that can no longer be read, and where they need more memory than is taken.
     """
+    pixels = prepared_pixels(encoder, split.dataset, split.gallery.samples, f"preparing {label}", progress)
+    return Prepared(split, pixels, tuple(caption.text for caption in split.gallery.captions))
+
+
+def prepared_pixels(
+    encoder: OpenClipEncoder, dataset: Dataset, samples: Sequence[Sample], label: str, progress: Progress
+) -> npt.NDArray[np.uint8]:
+    """Return the photographs of some of a dataset's images, as the encoder prepares them; uint8 (n, H, W, 3)."""
     from clipbench.encoders.images import PhotoFile, decode_ahead
 
-    samples, (height, width) = split.gallery.samples, encoder.preprocessing.size
+    height, width = encoder.preprocessing.size
     size = len(samples) * height * width * 3
     if size > LARGEST:
         raise DatasetError(
@@ -108,24 +122,18 @@ def prepare(encoder: OpenClipEncoder, split: Split, label: str, progress: Progre
             f"at most {LARGEST >> 30} are taken",
             "clipbench dataset add with --sample N",
         )
+    if dataset.image_folder is None:
+        raise DatasetError(
+            f"{dataset.name} has no photographs to learn from", "clipbench dataset add with --images FOLDER"
+        )
     pixels = np.empty((len(samples), height, width, 3), np.uint8)
-    bar = progress.start(f"preparing {label}", len(samples))
-    files = [PhotoFile(path, sample.digest) for sample, path in _files(split, samples)]
+    bar = progress.start(label, len(samples))
+    files = [PhotoFile(dataset.image_folder / (sample.path or ""), sample.digest) for sample in samples]
     seen = decode_ahead(files, lambda _, image: encoder.prepare(image))
     for row, (sample, decoded) in enumerate(zip(samples, seen, strict=True)):
         if decoded.pixels is None:
             reason = decoded.problem.message if decoded.problem else "unreadable"
-            raise DatasetError(f"{split.dataset.name}: {sample.id} can no longer be used: {reason}")
+            raise DatasetError(f"{dataset.name}: {sample.id} can no longer be used: {reason}")
         pixels[row] = decoded.pixels
         progress.advance(bar)
-    return Prepared(split, pixels, tuple(caption.text for caption in split.gallery.captions))
-
-
-def _files(split: Split, samples: Sequence[Sample]) -> list[tuple[Sample, Path]]:
-    folder = split.dataset.image_folder
-    if folder is None:
-        raise DatasetError(
-            f"{split.dataset.name} has no photographs to learn from",
-            "clipbench dataset add with --images FOLDER",
-        )
-    return [(sample, folder / (sample.path or "")) for sample in samples]
+    return pixels

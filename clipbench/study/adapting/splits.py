@@ -63,11 +63,16 @@ def load_split(source: VectorSource, name: str, progress: Progress, allow_missin
     )
 
 
-def refuse_shared(train: Dataset, other: Dataset) -> None:
-    """Raise DatasetError where two datasets share an image, by id or by the bytes of its file."""
+def shared_images(train: Dataset, other: Dataset) -> list[str]:
+    """Return the ids of the images of `other` that `train` has too, by id or by the bytes of the file."""
     ids = {sample.id for sample in train.samples}
     files = {sample.digest for sample in train.samples if sample.digest}
-    shared = [s.id for s in other.samples if s.id in ids or s.digest in files]
+    return [s.id for s in other.samples if s.id in ids or s.digest in files]
+
+
+def refuse_shared(train: Dataset, other: Dataset) -> None:
+    """Raise DatasetError where two datasets share an image, by id or by the bytes of its file."""
+    shared = shared_images(train, other)
     if shared:
         named = ", ".join(shared[:SHOWN]) + (", …" if len(shared) > SHOWN else "")
         raise DatasetError(

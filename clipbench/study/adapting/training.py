@@ -98,6 +98,7 @@ class Material:
     """What trainings of one base on the same data share: both splits, their texts under the noise, what to know.
 
     draws: of each draw of the noise, the training texts' vectors (M, D). seen: those of the validation texts.
+    familiar: R@1 on the training and the validation set where the base has most likely seen the first.
     """
 
     training: Split
@@ -105,6 +106,7 @@ class Material:
     noise: Noise | None
     draws: tuple[Vectors, ...]
     seen: Vectors
+    familiar: tuple[float, float] | None
     notes: tuple[str, ...]
 
 
@@ -130,13 +132,15 @@ def material(source: VectorSource, request: TrainRequest, progress: Progress) ->
     )
     refuse_shared(training.dataset, validation.dataset)
     seeds = range(1, DRAWS + 1) if request.noise else (0,)
+    familiar = seen_before(training, validation)
     return Material(
         training,
         validation,
         request.noise,
         tuple(_texts_under(source, training, request.noise, seed, progress) for seed in seeds),
         _texts_under(source, validation, request.noise, VALIDATION_SEED, progress),
-        split_notes(training, validation),
+        familiar,
+        split_notes(training, validation, familiar),
     )
 
 
@@ -156,8 +160,7 @@ def train_on(
     if request.enough:
         epochs = enough_epochs(len(ground.training.texts), request.recipe.batch)
         request = replace(request, recipe=replace(request.recipe, epochs=epochs))
-    datasets = (ground.training.dataset, ground.validation.dataset)
-    key = request_key(source.identity, *datasets, request)
+    key = request_key(source.identity, ground.training.dataset, ground.validation.dataset, request)
     known = find_by_request(source.store, key)
     if known is not None:
         return Trained(known, created=False, notes=ground.notes)
@@ -170,7 +173,7 @@ def train_on(
             f"interrupted: the finished epochs are kept{kept}",
             "the same command again goes on where this one stopped",
         ) from None
-    stored = _store(source, request, datasets, key, state)
+    stored = _store(source, ground, request, key, state)
     unfinished.remove()
     return Trained(stored, created=True, notes=ground.notes)
 
@@ -183,8 +186,7 @@ def _keep_best(source: VectorSource, ground: Material, request: TrainRequest, un
     after = state.log[-1].number
     named = replace(request, name=f"{request.name or request.recipe.head}-after-{after}")
     key = digest("training", [unfinished.request, after])
-    datasets = (ground.training.dataset, ground.validation.dataset)
-    stored = find_by_request(source.store, key) or _store(source, named, datasets, key, state)
+    stored = find_by_request(source.store, key) or _store(source, ground, named, key, state)
     return f", and the best of them ({state.best_epoch.number}) is stored as adapter:{stored.name}"
 
 
@@ -222,8 +224,8 @@ def adapted_identity(base: EncoderIdentity, name: str, recipe: Recipe, adapter: 
     )
 
 
-def split_notes(training: Split, validation: Split) -> tuple[str, ...]:
-    """Return what to know of a training and a validation set, and of an encoder that has seen the first."""
+def split_notes(training: Split, validation: Split, seen: tuple[float, float] | None) -> tuple[str, ...]:
+    """Return what to know of a training and a validation set. seen: as `seen_before` says of the encoder."""
     notes = []
     repeated = shared_texts(training.dataset, validation.dataset)
     if repeated:
@@ -231,7 +233,6 @@ def split_notes(training: Split, validation: Split) -> tuple[str, ...]:
             f"{repeated:,} of {len(validation.dataset.captions):,} captions of {validation.dataset.name} stand in "
             f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer"
         )
-    seen = seen_before(training, validation)
     if seen is not None:
         notes.append(
             f"the encoder has most likely seen {training.dataset.name}: its R@1 there is {seen[0]:.3f}, on "
@@ -286,9 +287,9 @@ def _texts_under(
 
 
 def _store(
-    source: VectorSource, request: TrainRequest, datasets: tuple[Dataset, Dataset], key: str, state: State
+    source: VectorSource, ground: Material, request: TrainRequest, key: str, state: State
 ) -> AdapterRecord:
-    recipe, (training, validation) = request.recipe, datasets
+    recipe, training, validation = request.recipe, ground.training.dataset, ground.validation.dataset
     adapter = best_adapter(recipe, source.identity.dimension, state)
     tensors = adapter.state_dict()
     identity = digest("adapter", [key, weights_digest(tensors)])
@@ -304,6 +305,8 @@ def _store(
         "best_epoch": state.best_epoch.number,
         "parameters": int(np.sum([value.numel() for value in tensors.values()])),
     }
+    if ground.familiar is not None:
+        record["seen"] = list(ground.familiar)
     save_encoder(source.store, encoder, None)
     stored = AdapterRecord(
         identity,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from clipbench.failures.exchange import COLUMNS, guarded
+from clipbench.failures.exchange import COLUMNS, fitting, guarded
 from clipbench.failures.items import Failure
 from clipbench.keys import Json
 from clipbench.store.annotations import newest_labels
@@ -63,7 +63,9 @@ def export_label_studio(
     for failure in failures:
         found = hints.get(failure.key, ())
         data: dict[str, Json] = {
-            name: value for name, value in cells(session.dataset, failure).items() if value
+            name: fitting(value) if isinstance(value, str) else value  # its database holds no NUL
+            for name, value in cells(session.dataset, failure).items()
+            if value
         }
         pictures = (f"{prefix}{_name(failure.image)}", f"{prefix}{_name(failure.retrieved)}")
         tasks.append(label_studio_task(data, pictures, found[0].category if found else None))

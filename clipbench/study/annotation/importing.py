@@ -12,7 +12,7 @@ from clipbench.datasets.reading import read
 from clipbench.datasets.rows import ReadRequest
 from clipbench.datasets.textfile import read_json
 from clipbench.errors import ClipbenchError, InputError, Problem
-from clipbench.failures.exchange import ANNOTATOR, Entry
+from clipbench.failures.exchange import ANNOTATOR, Entry, unguarded
 from clipbench.failures.items import Failure
 from clipbench.failures.labels import LabelError, normalise
 from clipbench.failures.slices import check_annotator, file_annotator
@@ -232,7 +232,7 @@ def _take(reader: _Reader, row: Entry, known: tuple[Catalogue | None, Mapping[st
         reader.blank += 1
         return
     raw = (row.category, row.ambiguous_subtype)
-    new = NewLabel(failure, label.category, label.subtype, *raw, label.rules, row.notes, row.line)
+    new = NewLabel(failure, label.category, label.subtype, *raw, label.rules, unguarded(row.notes), row.line)
     earlier = reader.lines.get(failure.key)
     if earlier is not None:
         other, first = earlier

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from clipbench.failures.exchange import Entry, unguarded
+from clipbench.datasets.listing import alone, spelling
+from clipbench.failures.exchange import Entry, unfitted, unguarded
 from clipbench.failures.items import Failure
 from clipbench.records import Dataset
 
 SHOWN = 60
 TRIMMED = "caption matched but for blanks"
+RESPELT = "ids found in another spelling (Unicode form, percent signs)"
 
 
 class MatchError(ValueError):
@@ -41,6 +43,16 @@ class Catalogue:
         return {sample.id: place for place, sample in enumerate(self.dataset.samples)}
 
     @cached_property
+    def spelt(self) -> Mapping[str, int]:
+        """Position of every caption by a spelling that its id alone has."""
+        return {form: self.place[id_] for form, id_ in alone(self.place).items()}
+
+    @cached_property
+    def images_spelt(self) -> Mapping[str, int]:
+        """Position of every image by a spelling that its id alone has."""
+        return {form: self.images[id_] for form, id_ in alone(self.images).items()}
+
+    @cached_property
     def by_text(self) -> Mapping[str, Sequence[int]]:
         """Positions of the captions that say the same, blanks aside."""
         found: dict[str, list[int]] = {}
@@ -52,7 +64,7 @@ class Catalogue:
 def match(
     row: Entry, catalogue: Catalogue | None, stored: Mapping[str, Failure]
 ) -> tuple[Failure, str | None]:
-    """Return the failure a row is about, and a remark where its caption fits only but for blanks.
+    """Return the failure a row is about, and a remark where its caption or ids fit only in another spelling.
 
     stored: failures by key, for rows that name their item. catalogue: None where no dataset is known,
     so that only items can be looked up. Raises MatchError.
@@ -62,6 +74,7 @@ def match(
     if catalogue is None:
         raise MatchError("the row names no item, and no dataset is named to look it up in")
     caption, remark = _caption(row, catalogue)
+    remark = remark or _respelt(row, catalogue)
     dataset = catalogue.dataset
     owner = int(dataset.owners[caption])
     own = _image(row.gt_image_id, row.gt_img_idx, "gt", catalogue)
@@ -95,7 +108,11 @@ def _by_item(
     if failure is None:
         raise MatchError(f"there is no item {row.item.strip()[:SHOWN]} in this store")
     told = row.caption_id.strip()
-    if told and failure.caption_id not in {told, unguarded(told)}:
+    if (
+        told
+        and failure.caption_id not in {told, unguarded(told)}
+        and spelling(told) != spelling(failure.caption_id)
+    ):
         raise MatchError(f"the item has caption {failure.caption_id}, the row says {row.caption_id.strip()}")
     if catalogue is None or catalogue.dataset.fingerprint != failure.fingerprint or not row.caption.strip():
         return failure, None
@@ -105,7 +122,7 @@ def _by_item(
 def _caption(row: Entry, catalogue: Catalogue) -> tuple[int, str | None]:
     """Return the position of the caption a row means, its text checked."""
     if row.caption_id.strip():
-        place = _place(row.caption_id.strip(), catalogue.place)
+        place = _place(row.caption_id.strip(), catalogue.place, catalogue.spelt)
         if place is None:
             raise MatchError(f"{catalogue.dataset.name} has no caption {row.caption_id.strip()[:SHOWN]}")
         return place, _same_text(row, catalogue, place)
@@ -134,7 +151,7 @@ def _by_text(row: Entry, catalogue: Catalogue) -> int:
 def _same_text(row: Entry, catalogue: Catalogue, place: int) -> str | None:
     """Return a remark where text and caption differ in blanks. Raises MatchError where they say different things."""
     text = catalogue.dataset.captions[place].text
-    if text in {row.caption, unguarded(row.caption)}:
+    if text in {row.caption, unguarded(row.caption)} or unfitted(text) == unfitted(row.caption):
         return None
     if _plain(text) in {_plain(row.caption), _plain(unguarded(row.caption))}:
         return TRIMMED
@@ -148,7 +165,7 @@ def _image(id_: str, number: str, which: str, catalogue: Catalogue) -> int | Non
     """Return the position of the image a row names by id or number, None where it names none."""
     dataset = catalogue.dataset
     if id_.strip():
-        place = _place(id_.strip(), catalogue.images)
+        place = _place(id_.strip(), catalogue.images, catalogue.images_spelt)
         if place is None:
             raise MatchError(f"{dataset.name} has no image {id_.strip()[:SHOWN]} ({which}_image_id)")
         return place
@@ -157,9 +174,26 @@ def _image(id_: str, number: str, which: str, catalogue: Catalogue) -> int | Non
     return None
 
 
-def _place(id_: str, places: Mapping[str, int]) -> int | None:
-    """Return where an id stands; our own tables guard those that a spreadsheet would take for a formula."""
-    return places.get(id_, places.get(unguarded(id_)))
+def _place(id_: str, places: Mapping[str, int], spelt: Mapping[str, int]) -> int | None:
+    """Return where an id stands; our own tables guard those that a spreadsheet would take for a formula.
+
+    One in another Unicode form (macOS changes it) or with percent signs is taken where it means one item alone.
+    """
+    exact = places.get(id_, places.get(unguarded(id_)))
+    return exact if exact is not None else spelt.get(spelling(unguarded(id_)))
+
+
+def _respelt(row: Entry, catalogue: Catalogue) -> str | None:
+    given = (
+        (row.caption_id, catalogue.place),
+        (row.gt_image_id, catalogue.images),
+        (row.pred_image_id, catalogue.images),
+    )
+    exact = [
+        not id_.strip() or bool({id_.strip(), unguarded(id_.strip())} & places.keys())
+        for id_, places in given
+    ]
+    return None if all(exact) else RESPELT
 
 
 def _number(text: str, column: str, count: int, of: str) -> int:

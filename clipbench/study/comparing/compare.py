@@ -14,19 +14,12 @@ from clipbench.keys import short
 from clipbench.records import DIRECTIONS
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun
-from clipbench.study.comparing.categories import captions_by_category
-from clipbench.study.comparing.common import CommonQueries, common_queries
+from clipbench.study.comparing.common import common_queries
 from clipbench.study.comparing.comparable import check_comparable, refusal
 from clipbench.study.comparing.comparison import HOLM_UP_TO, CompareRequest, Comparison, Line
 from clipbench.study.comparing.flips import ChangedQuery, changed_most
-from clipbench.study.comparing.groups import (
-    Categories,
-    QueryGroup,
-    category_groups,
-    group_notes,
-    perturbation_pairs,
-    query_groups,
-)
+from clipbench.study.comparing.grouping import Grouping, Queries, grouping
+from clipbench.study.comparing.groups import Categories, QueryGroup, group_notes, perturbation_pairs
 from clipbench.study.comparing.lines import Block, corrected, lines_of
 from clipbench.study.comparing.references import resolve_one, resolve_runs
 from clipbench.study.comparing.values import (
@@ -49,7 +42,6 @@ GROUPED = ("hit@1", "hit@5", "hit@10", "MRR")
 """Metrics of a comparison by groups of queries where none are named."""
 
 PERTURBATION = "perturbation"
-CATEGORY = "category"
 
 
 def compare_named(
@@ -108,10 +100,6 @@ def compare(
         raise refusal(loaded_runs[baseline], others, unlike)
     names = _names(loaded_runs, request)
     common = common_queries(loaded_runs)
-    group_words = group_notes(request.by) if request.by else ()
-    if request.by == CATEGORY and categories is None:
-        labelled = captions_by_category(store, loaded_runs[baseline], request.policy)
-        categories, group_words = labelled.captions, labelled.notes
     needed = (*names, MEDIAN) if request.by == "rank-bucket" else names
     values = [per_query(loaded_runs, one, needed) for one in common]
     if not unlike:
@@ -119,7 +107,11 @@ def compare(
             for number, loaded in enumerate(loaded_runs):
                 check_stored(loaded, part, number)
     lines: list[Line] = []
-    for group in _groups(request, loaded_runs, common, values, baseline, categories):
+    grouped = Grouping((QueryGroup("", {}),), group_notes(request.by or ""))
+    if request.by is not None and request.by != PERTURBATION:
+        queries = Queries(loaded_runs, common, values, baseline)
+        grouped = grouping(store, request.by, request.policy, queries, categories)
+    for group in grouped.groups:
         for block in _blocks(group, _pairs(request, loaded_runs, baseline), loaded_runs, values, names):
             lines += lines_of(replace(block, stored=block.stored and not unlike), request)
     tests = sum(line.tested is not None for line in lines)
@@ -134,7 +126,7 @@ def compare(
         correction,
         tests,
         unlike,
-        (*_notes(loaded_runs, names), *group_words),
+        (*_notes(loaded_runs, names), *grouped.notes),
         _changed(store, loaded_runs, baseline, request.flips),
     )
 
@@ -161,27 +153,6 @@ def _names(loaded_runs: Sequence[LoadedRun], request: CompareRequest) -> tuple[s
     if request.metrics:
         return tuple(name for name in found if name != RSUM)
     return tuple(name for name in found if name in GROUPED)
-
-
-def _groups(
-    request: CompareRequest,
-    loaded_runs: Sequence[LoadedRun],
-    common: Sequence[CommonQueries],
-    values: Sequence[QueryValues],
-    baseline: int,
-    categories: Categories | None,
-) -> tuple[QueryGroup, ...]:
-    by = request.by
-    if by is None or by == PERTURBATION:
-        return (QueryGroup("", {}),)
-    if by == CATEGORY:
-        found = category_groups(categories or {}, common)
-        if not found:
-            raise CompareError(
-                "no caption of these runs carries a category", "clipbench annotate sample RUN, then serve"
-            )
-        return found
-    return query_groups(by, loaded_runs, common, values, baseline)
 
 
 def _pairs(

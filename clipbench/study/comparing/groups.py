@@ -15,13 +15,18 @@ import numpy.typing as npt
 
 from clipbench.errors import CompareError
 from clipbench.records import Direction
+from clipbench.store.dataset_columns import DatasetColumns
+from clipbench.study.comparing.column_groups import groups_by_columns, is_of_columns
 from clipbench.study.comparing.common import CommonQueries
 from clipbench.study.comparing.values import QueryValues
 from clipbench.study.runs.loaded import LoadedRun
 
 Booleans: TypeAlias = npt.NDArray[np.bool_]
 
-BY = ("caption-length", "rank-bucket", "perturbation", "word WORD", "category")
+BY = (
+    *("caption-length", "rank-bucket", "perturbation", "word WORD", "category"),
+    *("column:NAME", "missing", "missing:NAME"),
+)
 """What a comparison can be grouped by."""
 
 LENGTHS = ((1, 6), (7, 9), (10, 12), (13, 16), (17, None))
@@ -50,6 +55,10 @@ def group_notes(by: str) -> tuple[str, ...]:
         "rank-bucket": "by the rank in the baseline: queries it got right can only fall and those it got "
         "wrong can only rise, so some of each difference is regression to the mean",
         "word": "captions that hold the word, whatever the case, and images with such a caption",
+        "column": "captions and images by what the column says of the image: frequent values, the others together, "
+        "numbers in quarters",
+        "missing": "captions and images by which columns of the image are empty; where several are, a query is in "
+        "several groups",
         "perturbation": "within each perturbation, against the baseline's model under the same perturbation",
     }
     return (notes[kind],) if kind in notes else ()
@@ -61,14 +70,18 @@ def query_groups(
     common: Sequence[CommonQueries],
     values: Sequence[QueryValues],
     baseline: int,
+    columns: DatasetColumns | None = None,
 ) -> tuple[QueryGroup, ...]:
     """Return the groups of queries, those without any left out.
 
-    Raises CompareError for a word that names no grouping, or a grouping that leaves no query.
+    columns: of the first run's dataset, for groups by them. Raises CompareError for a word that names no grouping, or a grouping that leaves no query.
     """
     kind, _, word = by.partition(":")
     if kind == "rank-bucket":
         found = _by_rank(values, baseline)
+    elif columns is not None and is_of_columns(by):
+        places = _image_places(loaded_runs[0], common)
+        found = [QueryGroup(name, _some(members)) for name, members in groups_by_columns(by, columns, places)]
     elif kind in {"caption-length", "word"}:
         texts = _texts(loaded_runs[0], common)
         found = _by_length(texts) if kind == "caption-length" else _by_word(word.strip(), texts, common)
@@ -143,6 +156,20 @@ def _texts(loaded: LoadedRun, common: Sequence[CommonQueries]) -> list[str]:
         if one.direction == "t2i":
             return [captions[row].text for row in one.rows[0].tolist()]
     raise CompareError("the runs have no captions as queries (t2i)", "--by rank-bucket")
+
+
+def _image_places(
+    loaded: LoadedRun, common: Sequence[CommonQueries]
+) -> dict[Direction, npt.NDArray[np.int64]]:
+    """Return the image of every query as its position in the first run's dataset."""
+    place_of = {sample.id: place for place, sample in enumerate(loaded.dataset.samples)}
+    of_samples = np.array([place_of[sample.id] for sample in loaded.gallery.samples], dtype=np.int64)
+    return {
+        one.direction: of_samples[
+            loaded.gallery.owners[one.rows[0]] if one.direction == "t2i" else one.rows[0]
+        ]
+        for one in common
+    }
 
 
 def _some(members: Mapping[Direction, Booleans]) -> dict[Direction, Booleans]:

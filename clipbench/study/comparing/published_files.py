@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.errors import InputError, Problem
+from clipbench.foreign_files import MEGABYTE, read_foreign
 from clipbench.study.comparing.published_table import PublishedScores
 
+LARGEST = 16 * MEGABYTE
 TASK = "zeroshot_retrieval"
 TASKS = {"t2i": "image_retrieval", "i2t": "text_retrieval"}
 """What CLIP_benchmark calls the directions, by what is retrieved."""
@@ -29,8 +31,8 @@ def read_clip_benchmark(path: Path) -> PublishedScores:
     """
     problems: list[Problem] = []
     try:
-        result = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        result = json.loads(read_foreign(path, LARGEST))
+    except (ValueError, RecursionError) as error:
         raise _refused(path, [Problem(str(path), 0, f"is no JSON that can be read ({error})")]) from error
     if not isinstance(result, dict) or not isinstance(result.get("metrics"), dict):
         raise _refused(path, [Problem(str(path), 0, 'has no "metrics"')])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,27 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError, EncoderError, InputError, Problem
 from clipbench.keys import item_key
 from clipbench.records import CLEAN, Dataset, EncoderIdentity, Modality, text_key
-from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import Encoding, save_set
+from clipbench.store.datasets import list_datasets, load_dataset
+from clipbench.store.embeddings import Encoding, find_set, save_set, set_key
 from clipbench.store.encoders import list_encoders, save_encoder
 from clipbench.store.engine import Store, transaction
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.embed import Embedded
 from clipbench.study.embedding.encode import shards
 from clipbench.study.embedding.vector_files import Vectors, read_vectors
-from clipbench.study.embedding.vector_matching import item_ids, places
+from clipbench.study.embedding.vector_matching import item_ids, places, respelt
 
 NORM_TOLERANCE = 1e-3
 """How far a vector's length may be from 1."""
 
-EQUAL_TOLERANCE = 5e-3
-"""How far a component may be from that of an equal caption's vector: what half precision rounds away."""
+EQUAL_TOLERANCE = 0.03
+"""How long the difference of two equal captions' vectors of length 1 may be: four steps of bfloat16."""
+
+STEPS = 2
+"""Steps of a type that two components of it may be apart and be the same number: rounded once and scaled."""
+
+NAMED = 3
+"""Ids that a remark names."""
 
 SHARD = 4096
 """Vectors in a file of the store."""
@@ -46,6 +53,14 @@ class VectorFiles:
     texts: Path | None = None
     text_ids: Path | None = None
     normalize: bool = False
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The vectors of a side in the dataset's order, and the type that their file has them in."""
+
+    rows: npt.NDArray[np.float32]
+    dtype: np.dtype[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,8 @@ def import_vectors(store: Store, name: str, request: VectorFiles) -> Imported:
         raise DatasetError(f"image and text vectors have different dimensions: {sorted(dimensions)}")
     identity = declared(request.model, dimensions.pop())
     _refuse_other_dimension(store, identity)
-    chosen, notes = {}, []
+    chosen: dict[Modality, npt.NDArray[np.float32]] = {}
+    notes: list[str] = []
     for modality, vectors in given.items():
         rows, remarks = _in_order(dataset, vectors, modality, normalize=request.normalize)
         chosen[modality], more = _one_vector_each(dataset, modality, rows)
@@ -83,7 +99,7 @@ def import_vectors(store: Store, name: str, request: VectorFiles) -> Imported:
     with transaction(store) as whole:  # where the texts are refused, the images are not kept either
         save_encoder(whole, identity, None)
         for side, rows in chosen.items():  # before a file is written for either
-            _refuse_other_vectors(whole, dataset, identity, side, rows)
+            notes += _refuse_other_vectors(whole, dataset, identity, side, _Chosen(rows, given[side].dtype))
         sets = {side: _save(whole, dataset, identity, side, rows) for side, rows in chosen.items()}
     return Imported(identity, sets, tuple(notes))
 
@@ -137,6 +153,10 @@ def _in_order(
     remarks = []
     if bad:
         remarks.append(f"{len(bad):,} of {len(rows):,} {modality} vectors were scaled to length 1")
+    spelt = respelt(dataset, vectors, modality)
+    if spelt:
+        more = f", and {len(spelt) - NAMED:,} more" if len(spelt) > NAMED else ""
+        remarks.append(f"{modality} ids spelt otherwise than the dataset's: {', '.join(spelt[:NAMED])}{more}")
     unused = len(vectors.ids) - len(set(place.values()))
     if unused:
         remarks.append(f"{unused:,} {modality} vectors belong to nothing in {dataset.name}")
@@ -155,7 +175,7 @@ def _one_vector_each(
         return rows, []
     first: dict[str, int] = {}
     place = np.array([first.setdefault(caption.text, i) for i, caption in enumerate(dataset.captions)])
-    away = np.abs(rows - rows[place]).max(axis=1) if len(rows) else np.zeros(0)
+    away = np.linalg.norm(rows - rows[place], axis=1)
     if (away > EQUAL_TOLERANCE).any():
         worst = int(away.argmax())
         caption, other = dataset.captions[worst], dataset.captions[place[worst]]
@@ -190,25 +210,45 @@ def _save(
 
 
 def _refuse_other_vectors(
-    store: Store,
-    dataset: Dataset,
-    identity: EncoderIdentity,
-    modality: Modality,
-    rows: npt.NDArray[np.float32],
-) -> None:
-    """Raise DatasetError where items have other vectors in the store.
+    store: Store, dataset: Dataset, identity: EncoderIdentity, modality: Modality, given: _Chosen
+) -> tuple[str, ...]:
+    """Raise DatasetError where items have other vectors in the store; return what is worth saying.
 
-    A caption that another dataset has too keeps the vector it was first imported with.
+    What was attached before is the same where it is the same at the precision of the file's type. A caption
+    that another dataset has too keeps the vector it was first imported with, if only rounding sets them apart.
     """
     keys = _item_keys(dataset, modality)
     pool = Pool(store, identity.key, modality)
     known = np.setdiff1d(np.arange(len(keys)), pool.missing(keys))
-    stored = pool.gather([keys[row] for row in known])
-    if np.abs(stored - rows[known]).max(initial=0) > EQUAL_TOLERANCE:
+    if not len(known):
+        return ()
+    stored, rows = pool.gather([keys[row] for row in known]), given.rows[known]
+    away = np.abs(stored - rows)
+    limits = np.finfo(given.dtype)
+    room = STEPS * float(limits.eps) * np.maximum(np.abs(stored), np.abs(rows))
+    other = (away > room + float(limits.smallest_subnormal)).any(axis=1)
+    elsewhere = _keys_elsewhere(store, dataset, identity) if modality == "text" and other.any() else set()
+    shared = np.array([keys[row] in elsewhere for row in known])
+    near = np.linalg.norm(stored - rows, axis=1) <= EQUAL_TOLERANCE
+    kept = int((other & shared & near).sum())
+    other &= ~(shared & near)
+    if other.any():
         raise DatasetError(
-            f"other vectors are stored for {dataset.name} under {identity.label}",
+            f"other vectors are stored for {dataset.name} under {identity.label}: {int(other.sum()):,} of "
+            f"{len(keys):,} {modality} items, up to {away[other].max():.2g} away",
             "import these under another --model name",
         )
+    if not kept:
+        return ()
+    what = f"{kept:,} caption{'' if kept == 1 else 's'} of another dataset"
+    return (f"{what} kept the vector stored for it, {away[shared].max():.1g} away at most",)
+
+
+def _keys_elsewhere(store: Store, dataset: Dataset, identity: EncoderIdentity) -> set[bytes]:
+    """Return the keys of the captions of other datasets that have vectors of this encoder."""
+    others = [found.key for found in list_datasets(store) if found.key != dataset.key]
+    attached = [key for key in others if find_set(store, set_key(key, identity.key, CLEAN.key, "text"))]
+    return {text_key(caption.text) for key in attached for caption in load_dataset(store, key).captions}
 
 
 def _item_keys(dataset: Dataset, modality: Modality) -> list[bytes]:

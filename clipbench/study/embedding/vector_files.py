@@ -22,6 +22,7 @@ from clipbench.foreign_files import open_foreign, parsing, read_foreign
 from clipbench.records import Modality
 from clipbench.study.embedding import hdf5_trial
 from clipbench.study.output.escapes import MARK, restored
+from clipbench.tabular.text import decode_text, split_lines
 
 MAGIC_HDF5 = b"\x89HDF\r\n\x1a\n"
 MAGIC_NPY = b"\x93NUMPY"
@@ -43,17 +44,21 @@ CAPTION = "caption"
 ID_COLUMNS = {"image": ("image_path", "key", "id"), "text": ("caption_id", "image_path", "key", "id")}
 
 
+FLOAT32: np.dtype[np.floating[Any]] = np.dtype(np.float32)
+
+
 @dataclass(frozen=True)
 class Vectors:
     """Vectors as a file holds them: float32 (n, D), and the id of each row. `file` is for messages.
 
-    captions: where the ids are images' and the vectors are texts', what each of them says; else None.
+    dtype: the type that it has them in, float32 for finer ones. captions: where the ids are images' and the vectors are texts', what each of them says; else None.
     """
 
     file: str
     ids: tuple[str, ...]
     rows: npt.NDArray[np.float32]
     captions: tuple[str, ...] | None = None
+    dtype: np.dtype[np.floating[Any]] = FLOAT32
 
 
 def read_vectors(path: Path, ids: Path | None, modality: Modality) -> Vectors:
@@ -90,7 +95,9 @@ def _without_ids(path: Path, rows: int, modality: Modality) -> DatasetError:
 
 def _matched(path: Path, names: Sequence[str], rows: npt.NDArray[np.floating[Any]]) -> Vectors:
     _check_count(path, len(rows), len(names))
-    return Vectors(str(path), tuple(names), np.ascontiguousarray(rows, dtype=np.float32))
+    numbers = np.ascontiguousarray(rows, dtype=np.float32)
+    coarse = rows.dtype if rows.dtype.itemsize < numbers.itemsize else numbers.dtype
+    return Vectors(str(path), tuple(names), numbers, dtype=coarse)
 
 
 def _check_count(path: Path, rows: int, names: int) -> None:
@@ -211,13 +218,7 @@ def _check_size(path: Path, dataset: Any) -> None:
 
 
 def _id_lines(path: Path) -> list[str]:
-    data = read_foreign(path, LARGEST_IDS, error=DatasetError)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"cannot read the ids in {path}: {error}") from error
-    lines = text.replace("\r\n", "\n").split("\n")
-    return lines if lines[-1] else lines[:-1]
+    return split_lines(decode_text(read_foreign(path, LARGEST_IDS, error=DatasetError), str(path)).text)
 
 
 def _clip_retrieval(folder: Path, modality: Modality) -> Vectors:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+from clipbench.datasets.listing import alone, spelling, visible
 from clipbench.errors import InputError, Problem
-from clipbench.records import Dataset, Modality
+from clipbench.records import Caption, Dataset, Modality
 from clipbench.study.embedding.vector_files import Vectors
 
 
@@ -44,24 +45,56 @@ def places(dataset: Dataset, vectors: Vectors, modality: Modality) -> dict[str, 
     return found
 
 
-def _named(dataset: Dataset, vectors: Vectors, modality: Modality) -> list[Sequence[str]]:
-    """Return for each row the ids of the items it is about: none, one, or captions that say the same."""
+def respelt(dataset: Dataset, vectors: Vectors, modality: Modality) -> list[str]:
+    """Return in words the ids of a file that were found in another spelling alone (Unicode form, percent signs)."""
+    names = _names(dataset, vectors, modality)
+    forms = alone(names)
+    return [
+        f"{visible(raw, forms[form])} is {forms[form]}"
+        for raw in dict.fromkeys(vectors.ids)
+        if tail(raw, names) is None and (form := tail(spelling(raw), forms)) is not None
+    ]
+
+
+def _names(dataset: Dataset, vectors: Vectors, modality: Modality) -> dict[str, str]:
+    """Return what items may be called in a file, and the id that each of these names means."""
     if modality == "image" or vectors.captions is not None:
         names = {sample.path: sample.id for sample in dataset.samples if sample.path}
-        names |= {sample.id: sample.id for sample in dataset.samples}
-    else:
-        names = {caption.id: caption.id for caption in dataset.captions}
-    named = [tail(raw, names) for raw in vectors.ids]
+        return names | {sample.id: sample.id for sample in dataset.samples}
+    return {caption.id: caption.id for caption in dataset.captions}
+
+
+def _named(dataset: Dataset, vectors: Vectors, modality: Modality) -> list[Sequence[str]]:
+    """Return for each row the ids of the items it is about: none, one, or captions that say the same."""
+    names = _names(dataset, vectors, modality)
+    forms = alone(names)
+    named: list[str | None] = []
+    for raw in vectors.ids:
+        name = tail(raw, names)
+        if name is None and (form := tail(spelling(raw), forms)) is not None:
+            name = forms[form]
+        named.append(name)
     if modality == "image" or vectors.captions is None:
         return [[names[name]] if name is not None else [] for name in named]
-    said: dict[tuple[str, str], list[str]] = {}
+    said: dict[tuple[str, str], list[Caption]] = {}
     for sample in dataset.samples:
         for caption in sample.captions:
-            said.setdefault((sample.id, caption.text.strip()), []).append(caption.id)
-    images = [None if name is None else names[name] for name in named]
+            said.setdefault((sample.id, caption.text.strip()), []).append(caption)
+    rows = [
+        (None if name is None else names[name], text)
+        for name, text in zip(named, vectors.captions, strict=True)
+    ]
+    told = set(rows)
+    # A caption that the file has letter for letter is not taken by a row that differs from it in blanks.
     return [
-        said.get((image, text.strip()), []) if image is not None else []
-        for image, text in zip(images, vectors.captions, strict=True)
+        [
+            caption.id
+            for caption in said.get((image, text.strip()), [])
+            if caption.text == text or (image, caption.text) not in told
+        ]
+        if image is not None
+        else []
+        for image, text in rows
     ]
 
 

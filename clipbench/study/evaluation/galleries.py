@@ -16,8 +16,8 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError
 from clipbench.keys import Json
 from clipbench.records import Caption, Dataset, Sample
+from clipbench.store.left_out import UNCAPTIONED
 
-UNCAPTIONED = "uncaptioned"
 DISTRACTORS = "distractors"
 """What a stored protocol says where images without captions are in the gallery; else it says nothing of them."""
 

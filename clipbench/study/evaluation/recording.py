@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from clipbench import __version__
 from clipbench.errors import ClipbenchError, StoreError
 from clipbench.keys import Json
 from clipbench.records import (
@@ -30,6 +29,7 @@ from clipbench.store.engine import Store
 from clipbench.store.runs import RunRecord, StoredRun, find_run, save_run
 from clipbench.study.evaluation.galleries import gallery_words
 from clipbench.study.workplace.environment import command_line, environment
+from clipbench.version import __version__
 
 EVALUATE, ROBUSTNESS = "evaluate", "robustness"
 """The kinds of runs that rank a dataset itself, as it is and under a perturbation."""

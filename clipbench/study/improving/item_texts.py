@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError, InputError
+from clipbench.datasets.listing import alone, spelling, visible
+from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.keys import Json, digest
 from clipbench.metrics.positives import folded
 from clipbench.records import Dataset
@@ -78,14 +79,16 @@ def from_file(gallery: Gallery, file: Path, *, allow_leak: bool) -> ItemTexts:
 
     Raises ClipbenchError for images that are not in the gallery.
     """
-    table = read_table(file)
-    names = [column.casefold() for column in table.header]
-    columns = [next((names.index(n) for n in options if n in names), None) for options in _COLUMNS]
+    table = read_table(file, known=lambda header: all(_places(header)))
+    columns = [places[0] if places else None for places in _places(table.header)]
     if columns[0] is None or columns[1] is None:
         raise ClipbenchError(
             f"{file} has the columns {', '.join(table.header)}: an id and a text are wanted",
             "columns: image,text",
         )
+    if twice := [table.header[place] for places in _places(table.header) for place in places[1:2]]:
+        problem = Problem(str(file), table.header_line, f"column {twice[0]!r} is there twice, case aside")
+        raise InputError(f"{file} repeats a column", [problem])
     if table.problems:
         raise InputError(f"texts of {file}", table.problems, "mend these rows")
     told: dict[str, list[str]] = {}
@@ -94,9 +97,10 @@ def from_file(gallery: Gallery, file: Path, *, allow_leak: bool) -> ItemTexts:
     known = {sample.id for sample in gallery.images}
     unknown = [id_ for id_ in told if id_ not in known]
     if unknown:
-        raise ClipbenchError(
-            f"{file} names {len(unknown):,} images that are not ranked, first {unknown[0]!r}"
-        )
+        near = alone(known).get(spelling(unknown[0]))
+        also = f" (there is {visible(near, unknown[0])})" if near else ""
+        first = visible(unknown[0], near or "")
+        raise ClipbenchError(f"{file} names {len(unknown):,} images that are not ranked, first {first}{also}")
     texts = [" ".join(told.get(sample.id, ())) for sample in gallery.images]
     return checked(gallery, texts, file.name, allow_leak=allow_leak)
 
@@ -113,6 +117,13 @@ def from_columns(
         )
     texts = dict(zip((s.id for s in dataset.samples), columns.joined(names.split(",")), strict=True))
     return checked(gallery, [texts[s.id] for s in gallery.images], f"columns {names}", allow_leak=allow_leak)
+
+
+def _places(header: Sequence[str]) -> list[list[int]]:
+    """Return where the columns of the id and of the text are: those of the first known name that is there."""
+    names = [column.casefold() for column in header]
+    named = ([[i for i, n in enumerate(names) if n == option] for option in options] for options in _COLUMNS)
+    return [next((places for places in found if places), []) for found in named]
 
 
 _COLUMNS = (("image", "image_id", "id", "item", "sku"), ("text", "caption", "description", "title"))

@@ -23,6 +23,7 @@ from clipbench.study.improving.running import Improved, improve
 from clipbench.study.improving.variants import Variant
 from clipbench.study.robustness.stress import Ground, ground
 from clipbench.study.workplace.progress import Progress
+from clipbench.tabular.text import decode_text
 
 DEFAULT_SETS = ("photo", "general")
 STUDY_SETS = ("object", "attribute", "action", "object+attribute")
@@ -91,12 +92,7 @@ def typed_prompts(
     """Return the request that was typed. Raises ClipbenchError for unknown sets and a file without templates."""
     chosen = [template_set(name) for name in sets or (() if file else STUDY_SETS if study else DEFAULT_SETS)]
     if file is not None:
-        try:
-            text = read_foreign(file, LARGEST).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ClipbenchError(
-                f"{file} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-            ) from error
+        text = decode_text(read_foreign(file, LARGEST), str(file)).text
         chosen.append(replace(parse_templates(text, file.name), name=f"file {file.name}"))
     pools, taus = (tuple(part.strip() for part in words.split(",") if part.strip()) for words in pooling)
     if not pools:

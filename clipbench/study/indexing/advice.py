@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from clipbench.study.indexing.sweep import IndexSweep, Line, Loss
+from clipbench.study.indexing.lines import Line, Loss
+from clipbench.study.indexing.sweep import IndexSweep
 
 FEW = 10_000
 """Items below which exact search is quick enough for anything."""
@@ -23,7 +24,9 @@ def advice(sweep: IndexSweep, max_loss: float) -> tuple[str, ...]:
     if not fitting:
         told.append(f"no setting loses {what}: search exactly, or try richer settings")
     elif not quick:
-        told.append(f"no setting that loses {what} is quicker than exact search: search exactly")
+        told += (
+            [] if told else [f"no setting that loses {what}, is quicker than exact search: search exactly"]
+        )
     else:
         told += _chosen(sweep, min(quick, key=_single), what)
     return (*told, *_churning(sweep.lines), *_deaf(sweep.lines))
@@ -41,7 +44,7 @@ def _chosen(sweep: IndexSweep, line: Line, what: str) -> list[str]:
     choice = (
         f"{line.label} is the quickest that loses {what}: {_ms(_single(line))} ms a query against "
         f"{_ms(_single(exact))} ms, {first.flips.broken:,} hits lost and {first.flips.fixed:,} won at "
-        f"{first.k}, recall@{line.losses[-1].k} {line.recall[-1].value:.4f}"
+        f"{first.k}, {line.recall.name} {line.recall.value:.4f}"
     )
     if sweep.items < FEW:
         return [f"should it grow: {choice}"]
@@ -64,7 +67,9 @@ def _churning(lines: Sequence[Line]) -> list[str]:
     """Name the setting whose balance hides most: as many hits won as lost, or nearly."""
 
     def hidden(line: Line) -> int:
-        return min(_first(line).flips.broken, _first(line).flips.fixed)
+        flips = _first(line).flips
+        less = min(flips.broken, flips.fixed)
+        return less if abs(flips.fixed - flips.broken) <= less else 0
 
     worst = max(lines, key=hidden, default=None)
     if worst is None or 2 * hidden(worst) < CHURN:
@@ -80,9 +85,9 @@ def _deaf(lines: Sequence[Line]) -> list[str]:
     """Name an index that answers the same whatever it is asked, though it does not find everything."""
     told = []
     for first, second in pairwise(lines):
-        same = first.index == second.index and first.search != second.search
-        shortlists = [line.run.shortlist.items for line in (first, second)]
-        if same and first.recall[-1].value < 0.99 and (shortlists[0] == shortlists[1]).all():
+        same = first.index == second.index and first.answers.search != second.answers.search
+        shortlists = [line.answers.named for line in (first, second)]
+        if same and first.recall.value < 0.99 and (shortlists[0] == shortlists[1]).all():
             told.append(
                 f"{first.index} answers {first.label} and {second.label} alike: it does not hear its parameter"
             )

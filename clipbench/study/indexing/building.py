@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from clipbench.errors import StoppedError
@@ -88,8 +88,8 @@ def build_on(
     if known is not None:
         problem = file_problem(index_path(store, known.key), known)
         if problem is None:
-            return Built(known, created=False, notes=_named(known, request.name))
-        delete_index(store, known.key)
+            return Built(known, created=False, notes=_other(known, request))
+        remove_index(store, known)
         notes = (f"{problem}; it is built again",)
     check_writable(store)
     name = request.name or default_name(dataset, request, content)
@@ -98,13 +98,13 @@ def build_on(
     matrix = load_vectors(store, vectors)
     began = time.monotonic()
     try:
-        index = library.build(IndexRecipe(request.recipe.type, content.build), matrix)
+        index = library.build(replace(request.recipe, build=content.build), matrix)
     except KeyboardInterrupt:
         raise StoppedError("interrupted: the index is not built", "the same command again") from None
     seconds = time.monotonic() - began
     progress.advance(bar)
     write = index.save if library.has_file else None
-    new = NewIndex(content, name, ids_of(dataset, vectors), seconds, write)
+    new = NewIndex(content, name, ids_of(dataset, vectors), seconds, write, request.recipe.place)
     return Built(save_index(store, new), created=True, notes=notes)
 
 
@@ -115,10 +115,14 @@ def default_name(dataset: Dataset, request: BuildRequest, content: IndexContent)
     return f"{words}{side}-{request.recipe.type}-{short(content.key, 6)}"
 
 
-def _named(known: IndexRecord, name: str | None) -> tuple[str, ...]:
-    if name is None or name == known.name:
-        return ()
-    return (f"the same index is stored as {known.name}; it keeps that name",)
+def _other(known: IndexRecord, request: BuildRequest) -> tuple[str, ...]:
+    """Say where the stored index is called or kept otherwise than was asked for."""
+    told = []
+    if request.name not in {None, known.name}:
+        told.append(f"the same index is stored as {known.name}; it keeps that name")
+    if request.recipe.place != known.place:
+        told.append(f"the same index is kept {known.place or 'in a file'}; delete it to keep it elsewhere")
+    return tuple(told)
 
 
 def content_of(vectors: EmbeddingSet, recipe: IndexRecipe) -> IndexContent:
@@ -126,3 +130,14 @@ def content_of(vectors: EmbeddingSet, recipe: IndexRecipe) -> IndexContent:
     library = backend(recipe.type)
     build = library.parameters(recipe, vectors.rows, vectors.dimension)
     return IndexContent(vectors.key, vectors.checksum, recipe.type, build, library.version(), library.block)
+
+
+def recipe_of(record: IndexRecord) -> IndexRecipe:
+    """Return how a stored index was made, and where it is kept."""
+    return IndexRecipe(record.content.type, record.content.build, record.place)
+
+
+def remove_index(store: Store, record: IndexRecord) -> None:
+    """Delete an index, its file, and what a server keeps of it. Raises ClipbenchError where the server does not answer."""
+    backend(record.content.type).forget(index_path(store, record.key), recipe_of(record))
+    delete_index(store, record.key)

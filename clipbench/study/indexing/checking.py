@@ -24,7 +24,14 @@ PROBES = 200
 FOUND = 0.9
 """Share of them that it has to find first."""
 
-HEARING: Mapping[str, tuple[str, int]] = {"hnsw": ("ef", 200), "ivf": ("nprobe", 1_000_000)}
+FEW = 2_000
+"""Items below which the narrowest search may well find everything."""
+
+HEARING: Mapping[str, tuple[str, int]] = {
+    "hnsw": ("ef", 200),
+    "ivf": ("nprobe", 1_000_000),
+    "milvus": ("ef", 200),
+}
 """Types whose answers change with a parameter: which, and a high value of it."""
 
 
@@ -84,7 +91,7 @@ def hears_parameter(opened: OpenIndex) -> bool | None:
     low, rich = (opened.search(queries, k, {name: value}) for value in (1, high))
     if not (low.items != rich.items).any():
         # On few items the narrowest search finds everything too; then there is nothing to hear.
-        return None if opened.record.rows < 2_000 else False
+        return None if opened.record.rows < FEW else False
     return bool(_total(rich.scores) >= _total(low.scores))
 
 

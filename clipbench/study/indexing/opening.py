@@ -74,6 +74,12 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
     built from, or another version of the library is installed.
     """
     content = record.content
+    if content.key != record.key:
+        raise StoreError(
+            f"index {record.name} says of itself what is another index's: its key is {record.key}, of what it "
+            f"says {content.key}",
+            "clipbench store verify",
+        )
     vectors = find_set(store, content.embedding_set)
     if vectors is None or vectors.checksum != content.vectors:
         raise StoreError(
@@ -93,5 +99,5 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
             "clipbench index delete, then build it again",
         )
     path = checked_file(store, record)
-    recipe = IndexRecipe(content.type, content.build)
+    recipe = IndexRecipe(content.type, content.build, record.place)
     return OpenIndex(record, library.read(recipe, path, load_vectors(store, vectors)), dataset, vectors, ids)

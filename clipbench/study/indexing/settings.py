@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from clipbench.errors import ClipbenchError
-from clipbench.indexes import faiss_library
 from clipbench.indexes.backends import backend
 from clipbench.indexes.protocol import IndexRecipe, Settings
 
-EXAMPLE = "--recipe hnsw:m=16|32,ef=10|64"
+EXAMPLE = "--recipe hnsw:m=16/32,ef=10/64"
 
 DEFAULTS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "hnsw": {"ef": (10, 32, 64, 128)},
     "ivf": {"nprobe": (1, 4, 16)},
     "sq8": {"refine": (1, 4)},
     "ivf-pq": {"nprobe": (8,), "refine": (1, 4)},
+    "milvus": {"ef": (10, 32, 64, 128)},
 }
 """Values that are tried where none are typed."""
 
@@ -35,7 +35,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class TypedSettings:
-    """What was typed. recipes: "hnsw", "ivf:lists=215,nprobe=1|4". values: for every type that has the parameter."""
+    """What was typed. recipes: "hnsw", "ivf:lists=215,nprobe=1/4". values: for every type that has the parameter."""
 
     recipes: tuple[str, ...] = ()
     values: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
         kind, chosen = _recipe(recipe)
         if kind == "exact":
             continue  # it is always there
-        build, search = _parameters(kind)
+        build, search = backend(kind).made, backend(kind).search
         common = {name: values for name, values in typed.values.items() if name in {*build, *search}}
         unused -= set(common)
         values = {**DEFAULTS.get(kind, {}), **common, **chosen}
@@ -60,8 +60,13 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
             if name not in {*build, *search}:
                 known = ", ".join([*build, *search])
                 raise ClipbenchError(f"{kind} has no parameter {name!r}; there are: {known}", EXAMPLE)
-        for combined in product(*values.values()):
-            told = dict(zip(values, combined, strict=True))
+        if min((value for chosen in values.values() for value in chosen), default=1) < 0:
+            raise ClipbenchError(f"a value of {recipe!r} is below 0", EXAMPLE)
+        order = [
+            name for name in (*build, *search) if name in values
+        ]  # an index is built once for its searches
+        for combined in product(*(values[name] for name in order)):
+            told = {**build, **search, **dict(zip(order, combined, strict=True))}
             one = Setting(
                 IndexRecipe(kind, {n: v for n, v in told.items() if n in build}),
                 {n: v for n, v in told.items() if n in search},
@@ -70,11 +75,6 @@ def settings_of(typed: TypedSettings) -> tuple[Setting, ...]:
     if unused:
         raise ClipbenchError(f"no recipe has the parameter {sorted(unused)[0]!r}", EXAMPLE)
     return tuple(wanted.values())
-
-
-def _parameters(kind: str) -> tuple[Settings, Settings]:
-    search = backend(kind).search
-    return faiss_library.BUILD.get(kind, {}), search
 
 
 def _recipe(text: str) -> tuple[str, dict[str, tuple[int, ...]]]:
@@ -87,10 +87,10 @@ def _recipe(text: str) -> tuple[str, dict[str, tuple[int, ...]]]:
     return kind, values
 
 
-def numbers(text: str, where: str, separator: str = "|") -> tuple[int, ...]:
+def numbers(text: str, where: str, separator: str = "/") -> tuple[int, ...]:
     """Return the whole numbers of a text. Raises ClipbenchError for anything else.
 
-    >>> numbers("10|64", "ef")
+    >>> numbers("10/64", "ef")
     (10, 64)
     """
     try:

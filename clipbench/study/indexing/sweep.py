@@ -1,208 +1,184 @@
-"""Indexes judged by what they lose: every setting a stored run, held against the exact one query by query.
+"""Indexes judged by what they lose: every setting asked all queries, and held against the exact search.
 
-Recall says how many of the exact first items are named; hits say what that does to the task. Both directions of a
-change are counted, since lost and won hits hide each other in a difference.
+With captions each setting is a stored run. Without them the photographs ask, which says how near an index comes to
+the exact search and how quick it is, and nothing of any task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import StoppedError
-from clipbench.indexes import faiss_library
+from clipbench.errors import DatasetError, StoppedError
 from clipbench.indexes.protocol import IndexRecipe, Settings
 from clipbench.metrics.measures import hit
 from clipbench.metrics.ties import groups
-from clipbench.records import Direction, Ledger, Metric, Protocol
-from clipbench.statistics.flips import Flips, mcnemar
-from clipbench.statistics.intervals import Interval
-from clipbench.statistics.paired import paired_difference
+from clipbench.records import Dataset, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
-from clipbench.store.indexes import IndexRecord
+from clipbench.store.embeddings import EmbeddingSet, load_vectors
+from clipbench.store.engine import Store
 from clipbench.store.runs import load_metrics
+from clipbench.study.embedding.embed import embed_images
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.indexing.building import SIDES, BuildRequest, Side, build_on
+from clipbench.study.indexing.lines import Answers, Line, line_of
+from clipbench.study.indexing.neighbours import neighbour_answers
 from clipbench.study.indexing.opening import OpenIndex, open_index
-from clipbench.study.indexing.ranking import DIRECTIONS, IndexRun, index_words, run_through
+from clipbench.study.indexing.ranking import DIRECTIONS, IndexRun, run_through
 from clipbench.study.indexing.settings import Setting, TypedSettings, settings_of
 from clipbench.study.robustness.stress import Ground, ground
 from clipbench.study.workplace.progress import Progress
 
-RESAMPLES = 2_000
+PHOTOGRAPHS = "photographs"
+"""What asks where no captions do."""
 
-
-@dataclass(frozen=True)
-class Loss:
-    """What a setting does to the hits at one cutoff, against the exact run.
-
-    flips: fixed are hits won, broken hits lost. delta: difference of R@k; interval: paired, over images, None for
-    fewer than two.
-    """
-
-    k: int
-    hits: int
-    flips: Flips
-    delta: float
-    interval: Interval | None
-
-    @property
-    def worst(self) -> float:
-        """The most that R@k may lose: the interval's lower end, the difference itself where there is none."""
-        return self.delta if self.interval is None else min(self.delta, self.interval.low)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One setting. recall: at each cutoff. seconds: by what was timed, as the run keeps them; bytes: of the file."""
-
-    type: str
-    build: Settings
-    search: Settings
-    run: IndexRun
-    index: str
-    recall: tuple[Metric, ...]
-    losses: tuple[Loss, ...]
-    bytes: int
-
-    @property
-    def index_label(self) -> str:
-        """How the index was built, in words: what tells it from others of its type."""
-        usual = {name: value for name, value in faiss_library.BUILD.get(self.type, {}).items() if name != "m"}
-        told = {name: value for name, value in self.build.items() if usual.get(name) != value}
-        return index_words({"type": self.type, "build": told, "search": {}})
-
-    @property
-    def label(self) -> str:
-        """The setting in words."""
-        search = ", ".join(f"{name} {value}" for name, value in self.search.items())
-        return ", ".join(filter(None, (self.index_label, search)))
-
-    def seconds(self, what: str) -> float | None:
-        """Return how long a thing took, None where the run does not say."""
-        return self.run.run.timings.get(what)
-
-    @property
-    def per_second(self) -> float | None:
-        """Queries a second when all are asked at once."""
-        batch = self.seconds("search")
-        return self.run.ledger.queries / batch if batch else None
+Ask: TypeAlias = Callable[[OpenIndex, Settings], Answers]
+"""Asks an index every query; the first it asks is the exact one."""
 
 
 @dataclass(frozen=True)
 class IndexSweep:
-    """The exact line and the others. items, dimension: of the gallery that is indexed."""
+    """The exact line and the others. asked: "t2i", "i2t", or PHOTOGRAPHS. items, dimension: of what is indexed."""
 
     dataset: str
     model: str
-    direction: Direction
+    asked: str
     items: int
     dimension: int
-    queries: int
     exact: Line
     lines: tuple[Line, ...]
+
+    @property
+    def queries(self) -> int:
+        """Number of queries."""
+        return self.exact.answers.queries
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What to sweep. dataset: its name. typed: the settings."""
+    """What to sweep. dataset: its name. typed: the settings. photographs: whether they ask, in place of captions."""
 
     dataset: str
     typed: TypedSettings = field(default_factory=TypedSettings)
     side: Side = "images"
+    photographs: bool = False
     protocol: Protocol = field(default_factory=Protocol)
     allow_missing: float = 0.0
 
 
 def swept(source: VectorSource, request: SweepRequest, progress: Progress) -> IndexSweep:
-    """Evaluate a dataset plainly where it is not, and judge indexes of one of its sides.
+    """Judge indexes of one side of a dataset, evaluating it plainly first where captions ask and it is not.
 
     Raises ClipbenchError for a setting that does not fit, before any model is loaded.
     """
     settings = settings_of(request.typed)
     dataset = load_dataset(source.store, request.dataset)
-    base = ground(dataset, source, request.protocol, progress, request.allow_missing)
-    return sweep_indexes(base, request.side, settings, progress)
+    if not request.photographs:
+        if not dataset.captions:
+            raise DatasetError(
+                f"{dataset.name} has no captions to ask with",
+                "--queries photographs asks with the photographs",
+            )
+        base = ground(dataset, source, request.protocol, progress, request.allow_missing)
+        return sweep_indexes(base, request.side, settings, progress)
+    if request.side != "images":
+        raise DatasetError("photographs ask for photographs", "leave out --side")
+    images = embed_images(source.store, dataset, source, progress, allow_missing=request.allow_missing).set
+    return sweep_photographs(source, dataset, images, settings, progress)
 
 
 def sweep_indexes(base: Ground, side: Side, settings: Sequence[Setting], progress: Progress) -> IndexSweep:
-    """Build, search and judge every setting; what is stored is found.
+    """Build, ask and judge every setting by a dataset's own queries; what is stored is found.
 
     Raises ClipbenchError for a setting that does not fit, StoppedError on Ctrl-C: finished runs stay.
     """
+    exact: list[IndexRun] = []
+
+    def ask(opened: OpenIndex, search: Settings) -> Answers:
+        done = run_through(base, opened, search, exact[0] if exact else None)
+        exact.append(done)
+        return _answers(base, done)
+
+    vectors = base.images if SIDES[side] == "image" else base.texts
+    asked = DIRECTIONS[vectors.modality]
+    return _swept((base.store, base.dataset, vectors), side, settings, ask, progress, (base.run.model, asked))
+
+
+def sweep_photographs(
+    source: VectorSource,
+    dataset: Dataset,
+    images: EmbeddingSet,
+    settings: Sequence[Setting],
+    progress: Progress,
+) -> IndexSweep:
+    """Build, ask and judge every setting by the photographs' own vectors. Raises as `sweep_indexes`."""
+    if images.rows < 2:
+        raise DatasetError(f"{dataset.name} has {images.rows} photographs, and a neighbour is another one")
+    vectors = load_vectors(source.store, images)
+    exact: list[Answers] = []
+
+    def ask(opened: OpenIndex, search: Settings) -> Answers:
+        done = neighbour_answers(opened, vectors, search, exact[0] if exact else None, Protocol().ks)
+        exact.append(done)
+        return done
+
+    named = (source.identity.label, PHOTOGRAPHS)
+    return _swept((source.store, dataset, images), "images", settings, ask, progress, named)
+
+
+def _swept(
+    indexed: tuple[Store, Dataset, EmbeddingSet],
+    side: Side,
+    settings: Sequence[Setting],
+    ask: Ask,
+    progress: Progress,
+    named: tuple[str, str],
+) -> IndexSweep:
+    _, dataset, vectors = indexed
     bar = progress.start("settings", 1 + len(settings))
-    opened = _open(base, side, IndexRecipe("exact"), progress)
-    exact = _line(base, opened, run_through(base, opened, {}), None)
+    last = IndexRecipe("exact")
+    opened = _open(indexed, side, last, progress)
+    exact = ask(opened, {})
+    first = line_of(opened, exact, exact)
     progress.advance(bar)
     lines: list[Line] = []
     try:
         for setting in settings:
-            if setting.recipe != _recipe_of(opened):
-                opened = _open(base, side, setting.recipe, progress)
-            done = run_through(base, opened, setting.search, exact.run)
-            lines.append(_line(base, opened, done, exact))
+            if setting.recipe != last:
+                opened, last = _open(indexed, side, setting.recipe, progress), setting.recipe
+            lines.append(line_of(opened, ask(opened, setting.search), exact))
             progress.advance(bar)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"interrupted: {len(lines):,} of {len(settings):,} runs are stored",
+            f"interrupted: {len(lines):,} of {len(settings):,} settings are done",
             "the same command again goes on where this one stopped",
         ) from None
-    record = opened.record
-    direction = DIRECTIONS[record.modality]
-    return IndexSweep(
-        base.dataset.name,
-        base.run.model,
-        direction,
-        record.rows,
-        record.dimension,
-        exact.run.ledger.queries,
-        exact,
-        tuple(lines),
-    )
+    model, asked = named
+    return IndexSweep(dataset.name, model, asked, vectors.rows, vectors.dimension, first, tuple(lines))
 
 
-def _open(base: Ground, side: Side, recipe: IndexRecipe, progress: Progress) -> OpenIndex:
-    vectors = base.images if SIDES[side] == "image" else base.texts
-    request = BuildRequest(base.dataset.name, recipe, side)
-    return open_index(base.store, build_on(base.store, base.dataset, vectors, request, progress).record)
+def _open(
+    indexed: tuple[Store, Dataset, EmbeddingSet], side: Side, recipe: IndexRecipe, progress: Progress
+) -> OpenIndex:
+    store, dataset, vectors = indexed
+    request = BuildRequest(dataset.name, recipe, side)
+    return open_index(store, build_on(store, dataset, vectors, request, progress).record)
 
 
-def _recipe_of(opened: OpenIndex) -> IndexRecipe:
-    content = opened.record.content
-    return IndexRecipe(content.type, content.build)
-
-
-def _line(base: Ground, opened: OpenIndex, done: IndexRun, exact: Line | None) -> Line:
-    record: IndexRecord = opened.record
+def _answers(base: Ground, done: IndexRun) -> Answers:
     metrics = load_metrics(base.store, done.run.key)
-    before = done if exact is None else exact.run
-    return Line(
-        record.content.type,
-        record.content.build,
+    return Answers(
         done.search,
-        done,
-        record.name,
-        tuple(m for m in metrics if m.name.startswith("recall@")),
-        tuple(_loss(before.ledger, done.ledger, k) for k in base.protocol.ks),
-        record.bytes,
-    )
-
-
-def _loss(exact: Ledger, ledger: Ledger, k: int) -> Loss:
-    before, after = (_hits(one, k) for one in (exact, ledger))
-    interval = None
-    if len(np.unique(exact.cluster)) > 1:
-        (difference,) = paired_difference(before, after, exact.cluster, RESAMPLES)
-        interval = difference.bca or difference.percentile
-    return Loss(
-        k,
-        int(after.sum()),
-        mcnemar(before, after),
-        float(after.mean() - before.mean()),
-        interval,
+        {k: _hits(done.ledger, k) for k in base.protocol.ks},
+        done.ledger.cluster,
+        done.shortlist.items,
+        tuple(metric for metric in metrics if metric.name.startswith("recall@")),
+        done.run.timings,
+        done.run.key,
     )
 
 

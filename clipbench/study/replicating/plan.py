@@ -6,17 +6,21 @@ Reads the store; runs nothing.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.errors import ClipbenchError
+from clipbench.keys import digest, short
 from clipbench.records import Dataset
 from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.engine import Store
 from clipbench.study.replicating.recipe import WORD, Data, Recipe
 
-DRAWN = {"scenes": "dataset add scenes --format scenes"}
+DRAWN = {
+    "scenes": "dataset add scenes --format scenes",
+    "catalogue": "dataset add catalogue --format catalogue",
+}
 """Datasets that need no files."""
 
 
@@ -48,16 +52,21 @@ class DataState:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One command. words: without `clipbench`; lacking: why it cannot be run here, "" where it can."""
+    """One command.
+
+    words: without `clipbench`. lacking: why it cannot be run here, "" where it can. adds: the datasets that come of it.
+    """
 
     what: str
     words: tuple[str, ...]
     lacking: str = ""
+    adds: tuple[str, ...] = ()
 
     @property
-    def adds(self) -> str | None:
-        """The dataset that the command adds, None for any other command."""
-        return self.words[2] if self.words[:2] == ("dataset", "add") else None
+    def made(self) -> tuple[str, ...]:
+        """What later steps may need of it: datasets, and a model under its name."""
+        named = self.words[self.words.index("--name") + 1] if "--name" in self.words else None
+        return self.adds if named is None else (*self.adds, f"adapter:{named}")
 
     @property
     def line(self) -> str:
@@ -67,7 +76,11 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its words filled in. model: words of the model; roles: the name of each role's dataset."""
+    """A study with its words filled in.
+
+    model: words of the model; roles: the name of each role's dataset; replaced: the dataset in place of the study's
+    first; tag: the word that stands for {tag}.
+    """
 
     recipe: Recipe
     model: tuple[str, ...]
@@ -75,6 +88,7 @@ class Plan:
     states: tuple[DataState, ...]
     steps: tuple[PlannedStep, ...]
     replaced: str | None
+    tag: str
 
     @property
     def model_words(self) -> tuple[str, str | None]:
@@ -89,33 +103,47 @@ def plan(store: Store, recipe: Recipe, asked: Asked) -> Plan:
     model = asked.model or tuple(shlex.split(recipe.model))
     first = next(iter(recipe.data))
     roles = {role: data.name for role, data in recipe.data.items()}
-    states: list[DataState] = []
-    adding: list[PlannedStep] = []
-    words = {"model": shlex.join(model), "data": str(asked.data or "DATA"), "out": f"replicated-{first}"}
-    for role, data in recipe.data.items():
-        if asked.on is not None:
-            if role == first:
-                roles[role] = asked.on
-                states.append(_chosen(store, role, asked.on, adding))
-            continue
-        states.append(_state(store, role, data))
-        if not states[-1].present:
-            lacking = "" if asked.data is not None else f"{data.about}: --data FOLDER says where it is"
-            command = _filled(data.add, {**words, **roles})
-            adding.append(PlannedStep(f"Add {data.name}", command, lacking))
-    usable = {state.role for state in states}
-    unready = {one.role for one, step in _pairs(states, adding) if step.lacking}
-    steps = [*adding]
+    if asked.on is not None:
+        roles[first] = asked.on
+        states = [_chosen(store, first, asked.on)]
+    else:
+        states = [_state(store, role, data) for role, data in recipe.data.items()]
+    tag = short(digest("study", [recipe.title, list(model), dict(roles)]), 6)
+    words = {**roles, "model": shlex.join(model), "data": str(asked.data or "DATA"), "tag": tag}
+    adding = _adding(recipe, states, words, asked)
+    ready = {one.name for one in states if one.present}
+    ready |= {name for step in adding if not step.lacking for name in step.adds}
+    steps, unmade = [*adding], set[str]()
     for step in recipe.steps:
-        needs = [role for role in WORD.findall(step.run) if role in recipe.data]
-        gone = [role for role in needs if role not in usable or role in unready]
-        lacking = f"needs {', '.join(recipe.data[role].name for role in gone)}" if gone else ""
-        steps.append(PlannedStep(step.what, _filled(step.run, {**words, **roles}), lacking))
-    return Plan(recipe, model, roles, tuple(states), tuple(steps), asked.on)
+        needed = [roles[role] for role in WORD.findall(step.run) if role in roles]
+        command = _filled(step.run, words)
+        gone = [name for name in dict.fromkeys(needed) if name not in ready]
+        gone += sorted(unmade.intersection(command))
+        planned = PlannedStep(step.what, command, f"needs {', '.join(gone)}" if gone else "")
+        unmade.update(planned.made if gone else ())
+        steps.append(planned)
+    return Plan(recipe, model, roles, tuple(states), tuple(steps), asked.on, tag)
 
 
-def _pairs(states: list[DataState], adding: list[PlannedStep]) -> list[tuple[DataState, PlannedStep]]:
-    return list(zip([state for state in states if not state.present], adding, strict=True))
+def _adding(
+    recipe: Recipe, states: Sequence[DataState], words: Mapping[str, str], asked: Asked
+) -> list[PlannedStep]:
+    """Return the commands that add what the store lacks; several datasets may come of one."""
+    found: dict[tuple[str, ...], PlannedStep] = {}
+    for state in (one for one in states if not one.present):
+        if asked.on is not None:
+            found[()] = PlannedStep(
+                f"Draw {state.name}", tuple(shlex.split(DRAWN[state.name])), "", (state.name,)
+            )
+            continue
+        lacking = "" if asked.data is not None else f"{state.about}: --data FOLDER says where it is"
+        command = _filled(recipe.data[state.role].add, words)
+        same = found.get(command)
+        adds = (*(same.adds if same else ()), state.name)
+        found[command] = PlannedStep(
+            f"Add {', '.join(adds)}", command, same.lacking if same else lacking, adds
+        )
+    return list(found.values())
 
 
 def _filled(text: str, words: Mapping[str, str]) -> tuple[str, ...]:
@@ -125,21 +153,20 @@ def _filled(text: str, words: Mapping[str, str]) -> tuple[str, ...]:
         if part == "{model}":
             found += shlex.split(words["model"])
         else:
-            found.append(WORD.sub(lambda match: words[match[1]], part))
+            filled = WORD.sub(lambda match: words[match[1]], part)
+            found.append(filled.replace("{{", "{").replace("}}", "}"))
     return tuple(found)
 
 
-def _chosen(store: Store, role: str, name: str, adding: list[PlannedStep]) -> DataState:
-    """Return the state of a dataset that stands in for the study's; a drawn one is added where it is lacking."""
+def _chosen(store: Store, role: str, name: str) -> DataState:
+    """Return the state of a dataset that stands in for the study's; a drawn one may be lacking yet."""
     dataset = _stored(store, name)
     if dataset is None:
         if name not in DRAWN:
             raise ClipbenchError(f"there is no dataset {name!r} in the store", "clipbench dataset list")
-        adding.append(PlannedStep(f"Draw {name}", tuple(shlex.split(DRAWN[name]))))
         return DataState(role, name, "drawn", present=False)
-    return DataState(
-        role, name, "chosen", present=True, images=len(dataset.samples), captions=len(dataset.captions)
-    )
+    images, captions = len(dataset.samples), len(dataset.captions)
+    return DataState(role, name, "chosen", present=True, images=images, captions=captions)
 
 
 def _state(store: Store, role: str, data: Data) -> DataState:
@@ -147,7 +174,8 @@ def _state(store: Store, role: str, data: Data) -> DataState:
     if dataset is None:
         return DataState(role, data.name, data.about, present=False)
     images, captions = len(dataset.samples), len(dataset.captions)
-    faults = [
+    faults = [data.stands_in] if data.stands_in else []
+    faults += [
         f"{count:,} {what}, the study had {wanted:,}"
         for what, count, wanted in (("images", images, data.images), ("captions", captions, data.captions))
         if wanted is not None and count != wanted

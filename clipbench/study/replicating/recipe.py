@@ -28,11 +28,12 @@ COMMANDS = (
 UNFIT = (("dataset", "remove"), ("dataset", "rename"), ("runs", "delete"), ("annotate", "serve"))
 """Commands of those groups that are no steps: they take away, rename, or wait for a person."""
 
-WORD = re.compile(r"\{([a-z_]+)\}")
-"""A word of a step that is filled in: a role of the data, or one of `FILLED`."""
+WORD = re.compile(r"(?<!\{)\{([a-z_]+)\}(?!\})")
+"""A word of a step that is filled in: a role of the data, or one of `FILLED`. {{type}} stands for {type} itself."""
 
-FILLED = ("model", "data", "out")
-"""Beside the roles of the data: the model's options, the folder of the data, a folder for files that steps write."""
+FILLED = ("model", "data", "tag")
+"""Beside the roles of the data: the model's options, the folder of the data, and a word that tells what was made with
+this model on these data from what was made with others (for names of adapters and tags)."""
 
 SUFFIX = ".toml"
 
@@ -44,8 +45,10 @@ class _Told(BaseModel):
 class Data(_Told):
     """A dataset that a study needs.
 
-    name: in the store. about: what it is and where people have it from. add: the command that adds it. images,
-    captions, fingerprint: what it must have, where the study knows.
+    name: in the store. about: what it is and where people have it from. add: the command that adds it, which several
+    datasets may share (--make-splits). images,
+    captions, fingerprint: what it must have, where the study knows. stands_in: why it is not what the study had, where
+    that was never published.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Data(_Told):
     images: int | None = None
     captions: int | None = None
     fingerprint: str | None = None
+    stands_in: str = ""
 
 
 class Step(_Told):

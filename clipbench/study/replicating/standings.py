@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from clipbench.store.engine import Store
+from clipbench.store.protocols import protocol_words
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.study.comparing.comparison import CompareRequest
 from clipbench.study.comparing.leaderboard import Leaderboard, leaderboards
@@ -19,7 +20,11 @@ def standings(store: Store, experiment: Experiment) -> tuple[Leaderboard, ...]:
     found: list[Leaderboard] = []
     for dataset in experiment.datasets:
         filters = RunFilter(dataset=dataset)
-        own = {run.key for run in list_runs(store, filters) if run.encoder_key in encoders and not run.method}
+        own = {
+            run.key
+            for run in list_runs(store, filters)
+            if run.encoder_key in encoders and not run.method and not protocol_words(run.protocol)
+        }
         request = CompareRequest(metrics=(experiment.metric,))
         found += leaderboards(store, filters, request, direction=experiment.direction, only=own)
     return tuple(found)

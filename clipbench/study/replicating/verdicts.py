@@ -136,7 +136,14 @@ def _scored(judge: _Judge, figure: Figure) -> _Found:
         raise ClipbenchError(
             f"it is of {judge.plan.recipe.data[role].name}, and {judge.plan.replaced} was asked for"
         )
-    encoder = judge.identity if figure.model is None else _other(store, figure.model)
+    state = next((one for one in judge.plan.states if one.role == role), None)
+    if state is None or not state.present:
+        raise ClipbenchError(f"{judge.plan.roles[role]} is not here")
+    encoder = (
+        judge.identity
+        if figure.model is None
+        else _other(store, figure.model.replace("{tag}", judge.plan.tag))
+    )
     dataset = load_dataset(store, judge.plan.roles[role])
     runs = [
         run

@@ -5,8 +5,8 @@ What is shown is what a run with the same seed would encode. Nothing is encoded 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from shlex import quote
 
 import numpy as np
@@ -46,12 +46,16 @@ class CaptionPreview:
 
 @dataclass(frozen=True)
 class Preview:
-    """All there is to show: captions by setting, and photographs for the contact sheets of `operations`."""
+    """All there is to show: captions by setting, and photographs for the contact sheets of `operations`.
+
+    unusable: photographs that cannot be shown, by id, and why.
+    """
 
     captions: tuple[CaptionPreview, ...]
     photographs: tuple[tuple[str, Pixels], ...]
     operations: tuple[ImageOperation, ...]
     seed: int
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
 
 def preview_of(store: Store, name: str, asked: TypedRequest, count: int) -> Preview:
@@ -74,9 +78,9 @@ def preview_of(store: Store, name: str, asked: TypedRequest, count: int) -> Prev
     operations = tuple(
         one.operation for one in request.selections if isinstance(one.operation, ImageOperation)
     )
-    pictures = tuple(preview_photographs(dataset, count, asked.place)) if operations else ()
+    pictures, unusable = preview_photographs(dataset, count, asked.place) if operations else ((), {})
     captions = preview_captions(dataset, replace(request, selections=chosen), count)
-    return Preview(tuple(captions), pictures, operations, asked.seeds[0])
+    return Preview(tuple(captions), pictures, operations, asked.seeds[0], unusable)
 
 
 def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Iterator[CaptionPreview]:
@@ -95,22 +99,32 @@ def preview_captions(dataset: Dataset, request: SweepRequest, count: int) -> Ite
         yield CaptionPreview(setting.perturbation, len(captions), len(changed), shown)
 
 
-def preview_photographs(dataset: Dataset, count: int, place: Place) -> Iterator[tuple[str, Pixels]]:
-    """Yield id and pixels, uint8 (H, W, 3), of up to `count` photographs, drawn by a hash of their ids.
+def preview_photographs(
+    dataset: Dataset, count: int, place: Place
+) -> tuple[tuple[tuple[str, Pixels], ...], dict[str, str]]:
+    """Return id and pixels, uint8 (H, W, 3), of up to `count` photographs, drawn by a hash of their ids.
 
     place: "source" for the file's own pixels, "model_input" for 224 × 224 cut from the middle, as most models
-    see them. Raises DatasetError for a dataset without photographs, and naming one that cannot be shown.
+    see them. One that cannot be shown has the next one in its place; returned, too, is which these are and why.
+    Raises DatasetError for a dataset without photographs that can be shown.
     """
-    drawn = sorted(photographs(dataset)[0], key=lambda p: item_key(("preview", p.id)))[:count]
+    drawn = sorted(photographs(dataset)[0], key=lambda p: item_key(("preview", p.id)))
+    shown: list[tuple[str, Pixels]] = []
+    unusable: dict[str, str] = {}
     for picture in drawn:
+        if len(shown) == count:
+            break
         try:
             with photograph(picture.path, picture.digest) as image, telling("cannot be shown"):
                 rgb = colours(image)
-                pixels = np.asarray(rgb if place == "source" else middle(rgb))
+                shown.append((picture.id, np.asarray(rgb if place == "source" else middle(rgb))))
         except PhotographError as error:
-            message = f"photograph {picture.id} cannot be shown: {error.message}"
-            raise DatasetError(message, f"clipbench dataset lint {quote(dataset.name)}") from error
-        yield picture.id, pixels
+            unusable[picture.id] = error.message
+    if unusable and not shown:
+        id_, reason = next(iter(unusable.items()))
+        message = f"photograph {id_} cannot be shown, nor can any other: {reason}"
+        raise DatasetError(message, f"clipbench dataset lint {quote(dataset.name)}")
+    return tuple(shown), unusable
 
 
 def middle(image: Image.Image) -> Image.Image:

@@ -11,14 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipbench.datasets.listing import alone, spelling, visible
 from clipbench.datasets.textfile import json_fault, read_text
 from clipbench.errors import ClipbenchError, InputError, Problem
+from clipbench.failures.exchange import unguarded
 from clipbench.perturb.resources import Rewrites
 from clipbench.records import Dataset
 from clipbench.tabular.table import read_table
 from clipbench.tabular.text import split_lines
 
 ID, TEXT, ORIGINAL = "caption_id", "text", "original"
+EXPORTED = frozenset((ID, TEXT, ORIGINAL, "operation", "level", "seed"))
+"""Columns of the table that `robustness export` writes."""
+
 TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (*TABLES, *LINES)
@@ -60,11 +65,12 @@ def read_rewrites(files: Sequence[Path], labels: Sequence[str], dataset: Dataset
 def _texts(path: Path, dataset: Dataset) -> tuple[dict[str, str], list[Problem]]:
     """Return caption id to rewrite, and what is wrong with the file."""
     wanted = {caption.id: caption.text for caption in dataset.captions}
+    spelt = alone(wanted)
     seen: dict[str, int] = {}
     texts: dict[str, str] = {}
     problems: list[Problem] = []
     for row in _rows(path):
-        fault = row.fault or _fault(row.cells, wanted, seen)
+        fault = row.fault or _fault(row.cells, wanted, spelt, seen)
         if fault:
             problems.append(Problem(str(path), row.line, fault))
         if not row.fault:
@@ -75,12 +81,17 @@ def _texts(path: Path, dataset: Dataset) -> tuple[dict[str, str], list[Problem]]
     return texts, problems
 
 
-def _fault(cells: Mapping[str, str], wanted: Mapping[str, str], seen: Mapping[str, int]) -> str:
+def _fault(
+    cells: Mapping[str, str], wanted: Mapping[str, str], spelt: Mapping[str, str], seen: Mapping[str, int]
+) -> str:
     id_ = cells[ID]
     if id_ in seen:
         return f"caption {id_} was rewritten on line {seen[id_]} already"
     if id_ not in wanted:
-        return f"the dataset has no caption {id_}"
+        near = spelt.get(spelling(id_))
+        return f"the dataset has no caption {visible(id_, near or '')}" + (
+            f"; it has {visible(near, id_)}" if near else ""
+        )
     if not cells[TEXT].strip():
         return f"the rewrite of caption {id_} is blank"
     original = cells.get(ORIGINAL)
@@ -132,7 +143,10 @@ def _table_rows(path: Path) -> Iterator[_Row]:
             f"the first line names the columns: {ID},{TEXT}",
         )
     faults = [_Row(problem.line, {}, problem.message) for problem in table.problems]
-    yield from sorted((*(_Row(row.line, table.named(row)) for row in table.rows), *faults), key=_line)
+    rows = [_Row(row.line, table.named(row)) for row in table.rows]
+    if set(table.header) >= EXPORTED:  # our own table, whose cells were guarded for spreadsheets
+        rows = [_Row(row.line, {name: unguarded(cell) for name, cell in row.cells.items()}) for row in rows]
+    yield from sorted((*rows, *faults), key=_line)
 
 
 def _line(row: _Row) -> int:

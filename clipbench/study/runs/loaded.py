@@ -15,8 +15,9 @@ from clipbench.records import DIRECTIONS, Dataset, Direction, Ledger, Metric, Ti
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set
 from clipbench.store.engine import Store
+from clipbench.store.left_out import UNCAPTIONED
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
-from clipbench.study.evaluation.galleries import UNCAPTIONED, Gallery, gallery_of
+from clipbench.study.evaluation.galleries import Gallery, gallery_of
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from clipbench.errors import DatasetError, PhotographError
-from clipbench.records import text_key
 from clipbench.store.dataset_filters import ItemColumns
-from clipbench.store.vectors import Pool
 from clipbench.study.embedding.models import VectorSource
-from clipbench.study.searching.asking import Asked, Found, PictureFile, check_weights
+from clipbench.study.searching.asking import Asked, Found, PictureFile, check_asked
 from clipbench.study.searching.gallery import Gallery
 from clipbench.study.searching.query import (
     ImagePart,
@@ -48,12 +46,12 @@ class StoredPlace:
         if asked.min_score is not None:
             result = result.at_least(asked.min_score)
         dataset = self.gallery.dataset
-        label = self.gallery.encoder.label
+        label = ", ".join(filter(None, (self.gallery.encoder.label, self.searcher.name)))
         return Found(asked, dataset.name, label, result, dataset.image_folder, self._notes(asked))
 
     def query(self, asked: Asked) -> Query:
         """Return the query of what is typed; ids become the vectors that are stored for them."""
-        check_weights(asked)
+        check_asked(asked)
         gallery, weight = self.gallery, asked.weight
         like = (
             VectorPart(gallery.vectors[gallery.number(id_)], f"like {id_}", weight("like"))
@@ -94,10 +92,7 @@ class StoredPlace:
             raise DatasetError(
                 f"no caption is called {id_!r} in {dataset.name}", f"clipbench dataset show {dataset.name}"
             )
-        pool = Pool(self.source.store, self.source.identity.key, "text")
-        key = text_key(text)
-        vectors = self.source.encode_texts([text]) if pool.missing([key]) else pool.gather([key])
-        return VectorPart(vectors[0], f"caption {id_}", weight, "text")
+        return VectorPart(SourceEncoder(self.source).texts([text])[0], f"caption {id_}", weight, "text")
 
     def _notes(self, asked: Asked) -> tuple[str, ...]:
         notes = []

@@ -1,0 +1,10 @@
+"""Which clipbench this is."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("clipbench")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
