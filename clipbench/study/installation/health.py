@@ -28,7 +28,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("starlette", "uvicorn", "openpyxl", "defusedxml"),
         "the labelling page and Excel tables",
     ),
-    "index": (("faiss-cpu",), "approximate indexes"),
+    "index": (("faiss-cpu", "threadpoolctl"), "approximate indexes"),
 }
 """Optional parts of the installation as pyproject.toml has them: their packages, and what they are for."""
 
