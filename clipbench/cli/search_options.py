@@ -87,6 +87,10 @@ class PlaceOptions:
         panel=PLACE,
         autocompletion=completion.datasets,
     )
+    index: str | None = option("A stored index instead of a dataset.", metavar="INDEX", panel=PLACE)
+    setting: list[str] | None = option(
+        "How the index is asked: ef=128 (hnsw), nprobe=16 (ivf), refine=4.", metavar="NAME=N", panel=PLACE
+    )
     model: str | None = option(
         "What it is embedded with, as embed takes it. [default: the only one]",
         "--model",
@@ -97,6 +101,28 @@ class PlaceOptions:
     server: str | None = option(
         "Ask a running service: the address that it printed.", metavar="URL", panel=PLACE
     )
+
+    def check(self) -> None:
+        """Raise BadParameter for places that contradict one another."""
+        own = (self.dataset, self.index, self.model, self.setting)
+        if self.server is not None and any(own):
+            raise typer.BadParameter(
+                "a service has its own gallery and model; leave --dataset, --index, --setting and --model out"
+            )
+        if self.dataset is not None and self.index is not None:
+            raise typer.BadParameter("an index is of a dataset; leave --dataset out")
+        if self.setting and self.index is None:
+            raise typer.BadParameter("--setting goes with --index")
+
+    def settings(self) -> dict[str, int]:
+        """Return how the index is asked. Raises BadParameter for what is no whole number."""
+        told = {}
+        for text in self.setting or ():
+            name, _, number = text.partition("=")
+            if not number.isdecimal():
+                raise typer.BadParameter(f"{text!r} is no setting; --setting ef=128")
+            told[name] = int(number)
+        return told
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class PictureFile:
 class Found:
     """What a query found, where.
 
-    place: the dataset or service. folder: where the paths of hits start from, None where they are elsewhere.
+    place: the dataset or service. model: the model, and the index where there is one. folder: where the paths of hits start from, None where they are elsewhere.
     notes: what a user should know of how it was answered.
     """
 

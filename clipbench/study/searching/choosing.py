@@ -76,18 +76,16 @@ def embeddings(store: Store, dataset: str, device: str = "auto") -> tuple[Embedd
         for one in list_sets(store)
         if (one.dataset, one.modality, one.perturbation) == (key, "image", CLEAN)
     ]
+    return tuple(embedding(store, encoder, device) for encoder in dict.fromkeys(encoders))
+
+
+def embedding(store: Store, encoder: str, device: str = "auto") -> Embedding:
+    """Return an encoder of the store (by key) with what has to be typed to mean it."""
+    identity = load_encoder(store, encoder)
     adapted = {one.encoder: one.name for one in list_adapters(store)}
-    return tuple(
-        Embedding(identity, _request(identity, adapted.get(encoder), device))
-        for encoder in dict.fromkeys(encoders)
-        for identity in [load_encoder(store, encoder)]
-    )
-
-
-def _request(identity: EncoderIdentity, adapter: str | None, device: str) -> ModelRequest:
-    if adapter is not None:
-        return ModelRequest(ADAPTER + adapter, device=device)
+    if encoder in adapted:
+        return Embedding(identity, ModelRequest(ADAPTER + adapted[encoder], device=device))
     if identity.kind == "imported":
-        return ModelRequest(IMPORTED + identity.label, device=device)
+        return Embedding(identity, ModelRequest(IMPORTED + identity.label, device=device))
     model, _, pretrained = identity.spec.partition(" ")
-    return ModelRequest(model, pretrained or None, identity.precision, device)
+    return Embedding(identity, ModelRequest(model, pretrained or None, identity.precision, device))

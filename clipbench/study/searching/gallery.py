@@ -16,7 +16,7 @@ from clipbench.errors import DatasetError
 from clipbench.indexes.protocol import Items, Vectors
 from clipbench.records import CLEAN, Dataset, EncoderIdentity, Sample, image_key
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import load_vectors
+from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.embed import embed_images, stored_set
@@ -87,11 +87,16 @@ def open_gallery(store: Store, dataset: str, source: VectorSource, progress: Pro
     """
     loaded = load_dataset(store, dataset)
     done = embed_images(store, loaded, source, progress, allow_missing=ALL_BUT_ONE)
-    left_out = done.set.unreadable
-    samples = tuple(sample for sample in loaded.samples if sample.id not in left_out)
-    vectors = load_vectors(store, done.set)
+    return gallery_of_set(store, loaded, source.identity, done.set)
+
+
+def gallery_of_set(store: Store, dataset: Dataset, encoder: EncoderIdentity, images: EmbeddingSet) -> Gallery:
+    """Return the gallery of an embedding set of a dataset's photographs. Raises StoreError where vectors are gone."""
+    left_out = images.unreadable
+    samples = tuple(sample for sample in dataset.samples if sample.id not in left_out)
+    vectors = load_vectors(store, images)
     vectors.flags.writeable = False  # one matrix for all threads
-    return Gallery(loaded, source.identity, samples, vectors, left_out)
+    return Gallery(dataset, encoder, samples, vectors, left_out)
 
 
 def lacking(store: Store, dataset: str, source: VectorSource) -> int:

@@ -60,11 +60,15 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Searcher:
-    """How a gallery is searched: an index over its vectors and the settings of its search; exactly by default."""
+    """How a gallery is searched: an index over its vectors and the settings of its search; exactly by default.
+
+    name: what to call it where results are shown, "" for plain exact search.
+    """
 
     index: Index
     settings: Settings
     exact: bool = True
+    name: str = ""
 
 
 def exact_searcher(gallery: Gallery) -> Searcher:

@@ -48,7 +48,7 @@ class StoredPlace:
         if asked.min_score is not None:
             result = result.at_least(asked.min_score)
         dataset = self.gallery.dataset
-        label = self.gallery.encoder.label
+        label = ", ".join(filter(None, (self.gallery.encoder.label, self.searcher.name)))
         return Found(asked, dataset.name, label, result, dataset.image_folder, self._notes(asked))
 
     def query(self, asked: Asked) -> Query:
