@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from adapt_toys import split
 from cli_toys import added, draw, good, misused, picture, refused, write_csv
 from PIL import Image
 
 from clipbench.home import locate
+from clipbench.records import text_key
 from clipbench.store.engine import open_store
+from clipbench.store.vectors import Pool
 from clipbench.study.embedding.models import EncoderSource, ModelRequest
+from clipbench.study.embedding.sources import open_source
 from clipbench.study.searching.gallery import Gallery, open_gallery
 from clipbench.study.searching.query import Query, SourceEncoder, TextPart, VectorPart, query_vector
 from clipbench.study.searching.search import search
@@ -241,3 +247,94 @@ def test_query_after_query_is_answered_and_a_wrong_one_told(toys: str) -> None:
     assert told[2]["rows"] == hits("blue", "--without", "red", "-n", "2")
     assert "nobody" in told[1]["error"]
     assert "--no-such" in told[3]["error"]
+
+
+def test_an_index_finds_what_exact_search_finds(toys: str) -> None:
+    good("index", "build", toys, "--model", "toy", "--type", "exact", "--name", "whole", "-q")
+    exact = good("search", "a red field", "--index", "whole", "-q", "--json").json["rows"]
+    assert exact == hits("a red field")
+    assert "no parameter 'ef'" in refused("search", "x", "--index", "whole", "--setting", "ef=3", "-q")
+    assert "leave --dataset out" in misused("search", "x", "--index", "whole", "--dataset", toys)
+    assert "--index" in misused("search", "x", "--setting", "ef=3")
+
+
+def test_an_approximate_index_is_asked_by_its_setting_and_knows_no_percentile(toys: str) -> None:
+    pytest.importorskip("faiss")
+    good("index", "build", toys, "--model", "toy", "--type", "hnsw", "--name", "graph", "-q")
+    done = good(
+        "search", "a red field", "--index", "graph", "--setting", "ef=64", "-n", "5", "-q", "--json"
+    ).json
+    assert "index graph (hnsw)" in done["title"]
+    expected = [{**row, "percentile": None} for row in hits("a red field", "-n", "5")]
+    assert done["rows"] == expected
+    some = ("--where", "image_id < 'p010.png'", "-n", "24", "-q", "--json")
+    rows = good("search", "a red field", "--index", "graph", *some).json["rows"]
+    assert {row["id"] for row in rows} == {f"p{n:03}.png" for n in range(10)}
+
+
+def test_an_index_of_captions_is_refused(toys: str) -> None:
+    words = ("index", "build", toys, "--model", "toy", "--side", "captions", "--name", "texts", "-q")
+    good(*words)
+    assert "--side images" in refused("search", "x", "--index", "texts", "-q")
+
+
+def test_an_adapter_reads_queries_as_it_reads_captions(toys: str, tmp_path: Path) -> None:
+    for number, name in enumerate(("train", "val")):
+        (tmp_path / name).mkdir()
+        split(tmp_path / name, name, number)
+    recipe = ("--head", "linear", "--rate", "0.05", "--epochs", "2", "--batch", "8", "-q")
+    good("adapt", "train", "train", "--val", "val", "--model", "toy", "--name", "head", *recipe)
+    store = open_store(locate())
+    source = open_source(store, ModelRequest("adapter:head"))
+    gallery = open_gallery(store, toys, source, Silent())
+    texts = [caption.text for caption in gallery.dataset.captions]
+    source.ensure_texts(texts, Silent())
+    stored = Pool(store, source.identity.key, "text").gather([text_key(text) for text in texts])
+    np.testing.assert_allclose(source.encode_texts(texts), stored, atol=1e-5)
+    assert np.abs(stored - EncoderSource(store, ModelRequest("toy")).encode_texts(texts)).max() > 1e-3
+    rows = good("search", texts[0], "--model", "adapter:head", "--dataset", toys, "-q", "--json").json["rows"]
+    best = search(gallery, stored[0], 10).hits
+    assert [row["id"] for row in rows] == [hit.id for hit in best]
+
+
+def test_vectors_from_elsewhere_are_searched_by_what_is_stored(toys: str, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
+    np.save(tmp_path / "v.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    (tmp_path / "ids.txt").write_text("".join(f"p{n:03}.png\n" for n in range(24)))
+    files = ("--images", tmp_path / "v.npy", "--image-ids", tmp_path / "ids.txt")
+    good("embed", "import", toys, "--model", "their model", *files, "-q")
+    assert len(good("search", "--like", "p003.png", "-q", "--json").json["rows"]) == 10
+    error = refused("search", "a red field", "-q")
+    assert "made elsewhere" in error
+    assert "--like" in error
+    good("index", "build", toys, "--model", "imported:their model", "--name", "theirs", "-q")
+    assert good("search", "--like", "p003.png", "--index", "theirs", "-q", "--json").json["rows"]
+    assert "not with toy" in refused(
+        "search", "--like", "p003.png", "--index", "theirs", "--model", "toy", "-q"
+    )
+
+
+def test_asking_by_what_is_stored_imports_no_torch(tmp_path: Path) -> None:
+    added(tmp_path, images=6)
+    good("embed", "toys", "--model", "toy", "-q")
+    code = (
+        "import sys; sys.argv = ['clipbench', 'search', '--like', 'p001.png', '-q']\n"
+        "from clipbench.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'open_clip', 'matplotlib', 'faiss') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_store_that_is_write_protected_is_searched(toys: str) -> None:
+    good("embed", toys, "--model", "toy", "-q")
+    rows = hits("red")
+    root = locate().root
+    for path in (*root.rglob("*"), root):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert hits("red") == rows
+    finally:
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)

@@ -34,7 +34,8 @@ def search(
     look.check(watch, output)
     asked = None if watch and query.empty(words) else query.asked(words)
     with opened(where, encoder, store, quiet, watch=watch) as place:
-        if asked is not None:
-            show(place, place.find(asked), look, output)
+        found = None if asked is None else place.find(asked)
+    if found is not None:
+        show(place, found, look, output)
     if watch:
         watch_queries(place, query, look, output)

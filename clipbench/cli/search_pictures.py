@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 26, 12
 """Columns and rows of a picture at most."""
 
+LEAST = 3
+"""Rows below which a picture shows nothing."""
+
 GAP = 2
 WORDS = 2
 """Rows of words under a picture."""
@@ -31,9 +34,12 @@ def show_pictures(place: Place, found: Found, way: Way) -> None:
     """Draw the photographs of what was found on stdout; where there is none, its place says why."""
     from clipbench.reports.searching.thumbnails import thumbnails
 
-    width = shutil.get_terminal_size().columns
+    width, height = shutil.get_terminal_size()
+    rows = min(HEIGHT, height - WORDS - 2)  # a row has to fit, or the cursor would not find back
+    if rows < LEAST:
+        return
     columns = max(1, (width + GAP) // (WIDTH + GAP))
-    box = Box(min(WIDTH, width), HEIGHT, cell_size())
+    box = Box(min(WIDTH, width), rows, cell_size())
     shown = thumbnails(place, found.result.hits, SIDE)
     for start in range(0, len(shown), columns):
         sys.stdout.write(_row(shown[start : start + columns], box, way))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 from clipbench.errors import DatasetError, EncoderError
 from clipbench.records import CLEAN, EncoderIdentity
@@ -11,16 +12,22 @@ from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.embeddings import list_sets
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
-from clipbench.study.embedding.models import ADAPTER, IMPORTED, ModelRequest, VectorSource
+from clipbench.study.embedding.models import ADAPTER, ModelRequest, VectorSource
 from clipbench.study.embedding.sources import open_source
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A model under which a dataset's photographs have vectors. words: what --model says to mean it again."""
+    """A model under which a dataset's photographs have vectors, and what is typed to mean it."""
 
     identity: EncoderIdentity
     request: ModelRequest
+
+    @property
+    def typed(self) -> str:
+        """The options that mean it."""
+        pretrained = f" --pretrained {quote(self.request.pretrained)}" if self.request.pretrained else ""
+        return f"--model {quote(self.request.model)}{pretrained}"
 
 
 def chosen_dataset(store: Store, name: str | None) -> str:
@@ -64,7 +71,8 @@ def _only_model(store: Store, dataset: str, device: str) -> ModelRequest:
         )
     labels = ", ".join(one.identity.label for one in found)
     raise EncoderError(
-        f"which model? {dataset} is embedded with {len(found)}: {labels}", f"--model {found[0].request.model}"
+        f"which model? {dataset} is embedded with {len(found)}: {labels}",
+        " or ".join(one.typed for one in found),
     )
 
 
@@ -86,6 +94,6 @@ def embedding(store: Store, encoder: str, device: str = "auto") -> Embedding:
     if encoder in adapted:
         return Embedding(identity, ModelRequest(ADAPTER + adapted[encoder], device=device))
     if identity.kind == "imported":
-        return Embedding(identity, ModelRequest(IMPORTED + identity.label, device=device))
+        return Embedding(identity, ModelRequest(identity.label, device=device))
     model, _, pretrained = identity.spec.partition(" ")
     return Embedding(identity, ModelRequest(model, pretrained or None, identity.precision, device))

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError, PhotographError
+from clipbench.errors import ClipbenchError, EncoderError, PhotographError
 from clipbench.foreign_files import read_foreign
 from clipbench.indexes.protocol import Vectors
 from clipbench.keys import bytes_digest
@@ -104,26 +104,41 @@ class SourceEncoder:
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of texts; those that are captions of any dataset of the store need no model."""
-        pool = Pool(self._source.store, self._source.identity.key, "text")
-        keys = [text_key(text) for text in texts]
-        return self._source.encode_texts(texts) if pool.missing(keys) else pool.gather(keys)
+        stored = self._stored("text", [text_key(text) for text in texts])
+        return self._able().encode_texts(texts) if stored is None else stored
 
     def pictures(self, pictures: Sequence[Path | bytes]) -> Vectors:
         """Return the vectors of pictures; those that are photographs of the store need no model."""
-        pool = Pool(self._source.store, self._source.identity.key, "image")
         files = [
             picture if isinstance(picture, bytes) else read_foreign(picture, MAX_BYTES)
             for picture in pictures
         ]
-        keys = [image_key(bytes_digest(data), CLEAN, "") for data in files]
-        if not pool.missing(keys):
-            return pool.gather(keys)
-        prepare = self._source.encoder.prepare
+        stored = self._stored("image", [image_key(bytes_digest(data), CLEAN, "") for data in files])
+        if stored is not None:
+            return stored
+        prepare = self._able().encoder.prepare
         pixels = []
         for picture, data in zip(pictures, files, strict=True):
             with _named(picture), photograph(data) as image, telling("cannot be prepared"):
                 pixels.append(prepare(image))
         return self._source.encode_pixels(np.stack(pixels))
+
+    def _stored(self, modality: Modality, keys: Sequence[bytes]) -> Vectors | None:
+        """Return the vectors of items where the store has all of them, and the model is not there to make them."""
+        if self._source.device is not None:
+            return None  # to encode is quicker than to look up
+        pool = Pool(self._source.store, self._source.identity.key, modality)
+        return None if pool.missing(keys) else pool.gather(keys)
+
+    def _able(self) -> VectorSource:
+        """Return the source. Raises EncoderError for vectors that were made elsewhere."""
+        identity = self._source.identity
+        if identity.kind == "imported":
+            raise EncoderError(
+                f"the vectors of {identity.label} were made elsewhere, so nothing new can be encoded",
+                "--like IMAGE_ID or --caption ID ask by what is stored",
+            )
+        return self._source
 
 
 @contextmanager

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from clipbench.errors import DatasetError, PhotographError
-from clipbench.records import text_key
 from clipbench.store.dataset_filters import ItemColumns
-from clipbench.store.vectors import Pool
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.searching.asking import Asked, Found, PictureFile, check_weights
 from clipbench.study.searching.gallery import Gallery
@@ -94,10 +92,7 @@ class StoredPlace:
             raise DatasetError(
                 f"no caption is called {id_!r} in {dataset.name}", f"clipbench dataset show {dataset.name}"
             )
-        pool = Pool(self.source.store, self.source.identity.key, "text")
-        key = text_key(text)
-        vectors = self.source.encode_texts([text]) if pool.missing([key]) else pool.gather([key])
-        return VectorPart(vectors[0], f"caption {id_}", weight, "text")
+        return VectorPart(SourceEncoder(self.source).texts([text])[0], f"caption {id_}", weight, "text")
 
     def _notes(self, asked: Asked) -> tuple[str, ...]:
         notes = []
