@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from clipbench.cli import completion
 from clipbench.cli.expanding import option, switch
 from clipbench.cli.options import ForceOption, OutputOptions
+from clipbench.errors import ClipbenchError
 
 if TYPE_CHECKING:
     from clipbench.study.searching.asking import Asked
@@ -53,10 +55,10 @@ class QueryOptions:
         return not (words or self.image or self.like or self.caption or self.without)
 
     def asked(self, words: Sequence[str] | None) -> Asked:
-        """Return the query. Raises BadParameter for a weight that is no number."""
-        from clipbench.study.searching.asking import Asked
+        """Return the query. Raises BadParameter for a weight that is no number, ClipbenchError for no query."""
+        from clipbench.study.searching.asking import Asked, check_asked
 
-        return Asked(
+        asked = Asked(
             words=" ".join(words) if words else None,
             images=tuple(self.image or ()),
             like=tuple(self.like or ()),
@@ -67,6 +69,8 @@ class QueryOptions:
             top=self.top,
             min_score=self.min_score,
         )
+        check_asked(asked)
+        return asked
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -142,11 +146,26 @@ class LookOptions:
     force: ForceOption = False
 
     def check(self, watch: bool, output: OutputOptions) -> None:
-        """Raise BadParameter for options that contradict one another."""
+        """Raise BadParameter for options that contradict one another, ClipbenchError for files that cannot be written.
+
+        Before anything is encoded, that is.
+        """
+        for name, path in (("--html", self.html), ("--sheet", self.sheet)):
+            if path is not None:
+                _check_free(name, path, force=self.force)
         if self.paths and output.chosen != "table":
             raise typer.BadParameter("--paths prints paths alone; leave --format out")
         if watch and (self.html or self.sheet or self.open):
             raise typer.BadParameter("--watch prints; leave --html, --sheet and --open out")
+
+
+def _check_free(option_name: str, path: Path, *, force: bool) -> None:
+    if path.is_dir():
+        raise ClipbenchError(f"{path} is a folder", f"{option_name} names a file")
+    if path.exists() and not force:
+        raise ClipbenchError(f"{path} exists", f"--force replaces it, {option_name} names another file")
+    if not path.absolute().parent.is_dir():
+        raise ClipbenchError(f"there is no folder {path.parent}", f"mkdir -p {quote(str(path.parent))}")
 
 
 def service_token() -> str | None:

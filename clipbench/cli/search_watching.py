@@ -112,9 +112,19 @@ def _lines() -> Iterator[str]:
         return
     with suppress(ImportError):
         import readline  # noqa: F401, gives lines that can be edited, and those before
-    with suppress(EOFError):
-        while line := input("search> ").strip():
+    with suppress(EOFError, KeyboardInterrupt):
+        while line := _typed().strip():
             yield line
+    sys.stderr.write("\n")
+
+
+def _typed() -> str:
+    """Return a line that somebody types; the prompt is no result, so where those go elsewhere it is on stderr."""
+    if sys.stdout.isatty():
+        return input("search> ")
+    sys.stderr.write("search> ")
+    sys.stderr.flush()
+    return input()
 
 
 def _print_line(found: Found) -> None:

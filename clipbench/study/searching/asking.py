@@ -86,11 +86,14 @@ class Place(Protocol):
         """Return the photograph of a hit. Raises PhotographError where there is none."""
 
 
-def check_weights(asked: Asked) -> None:
-    """Raise ClipbenchError for weights of what no query has."""
+def check_asked(asked: Asked) -> None:
+    """Raise ClipbenchError for a query that wants nothing, or weighs what no query has: before anything is opened."""
     unknown = sorted(set(asked.weights) - set(KINDS))
     if unknown:
         raise ClipbenchError(
             f"there is nothing to weigh called {unknown[0]!r}; there are: {', '.join(KINDS)}",
             "--weight words=2 --weight image=1",
         )
+    words = asked.words is not None and asked.words.strip()
+    if not (words or asked.images or asked.like or asked.captions):
+        raise ClipbenchError("the query says nothing of what is wanted", 'clipbench search "a red square"')

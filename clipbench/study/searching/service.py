@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from clipbench.errors import ClipbenchError, PhotographError
 from clipbench.foreign_files import read_foreign
 from clipbench.keys import Json
-from clipbench.study.searching.asking import Asked, Found, PictureFile, check_weights
+from clipbench.study.searching.asking import Asked, Found, PictureFile, check_asked
 from clipbench.study.searching.query import WITHOUT
 from clipbench.study.searching.search import Hit, SearchResult
 
@@ -133,7 +133,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 def _check(asked: Asked) -> None:
     """Raise ClipbenchError for what a service does not take."""
-    check_weights(asked)
+    check_asked(asked)
     if asked.captions:
         raise ClipbenchError("a service is not asked by the id of a caption", "type its words")
     if len(asked.images) + len(asked.like) > 1:
@@ -142,8 +142,6 @@ def _check(asked: Asked) -> None:
         )
     if asked.weight("without") != -WITHOUT:
         raise ClipbenchError("a service weighs what shall not be seen itself", "leave --weight without=X out")
-    if asked.words is None and not asked.images and not asked.like:
-        raise ClipbenchError("the query says nothing of what is wanted", 'clipbench search "a red square"')
 
 
 def _form(fields: Mapping[str, Json], picture: bytes) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from clipbench.errors import DatasetError, PhotographError
 from clipbench.store.dataset_filters import ItemColumns
 from clipbench.study.embedding.models import VectorSource
-from clipbench.study.searching.asking import Asked, Found, PictureFile, check_weights
+from clipbench.study.searching.asking import Asked, Found, PictureFile, check_asked
 from clipbench.study.searching.gallery import Gallery
 from clipbench.study.searching.query import (
     ImagePart,
@@ -51,7 +51,7 @@ class StoredPlace:
 
     def query(self, asked: Asked) -> Query:
         """Return the query of what is typed; ids become the vectors that are stored for them."""
-        check_weights(asked)
+        check_asked(asked)
         gallery, weight = self.gallery, asked.weight
         like = (
             VectorPart(gallery.vectors[gallery.number(id_)], f"like {id_}", weight("like"))
