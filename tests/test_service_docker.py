@@ -74,6 +74,7 @@ def test_the_service_beside_others_writes_nothing_and_may_do_nothing() -> None:
     assert compose()["services"]["milvus"]["profiles"] == ["milvus"]
 
 
+@pytest.mark.slow
 def test_the_health_check_tells_a_service_that_answers_from_one_that_does_not(
     tmp_path: Path, own_home: Path
 ) -> None:

@@ -68,6 +68,7 @@
     const kept = fields();
     if (top) kept.set("top", top);
     if (picture) {
+      byId("with-words").textContent = "like " + (picture.name || "the picture") + (kept.get("q") ? " and the words" : "");
       const data = new FormData();
       data.append("image", picture);
       for (const [name, value] of kept) if (name !== "like") data.append(name, value);
@@ -96,7 +97,6 @@
     shown = URL.createObjectURL(file);
     byId("like").disabled = true;
     byId("with-picture").src = shown;
-    byId("with-words").textContent = "with " + (file.name || "the picture") + (byId("q").value.trim() ? " and the words" : "");
     byId("with").hidden = false;
     submit();
   }
