@@ -67,7 +67,10 @@ def _roles(request: ReadRequest, records: Sequence[tuple[int, Mapping[str, objec
     try:
         names = roles(request.columns, dict.fromkeys((*first, *later)))
     except FieldError as error:
-        hint = "name the fields: --image-column NAME --caption-column NAME"
+        hint = (
+            "name the fields: --image-column NAME --caption-column NAME, or compose captions of them: "
+            "--caption-template '{FIELD}, {FIELD}'"
+        )
         found = Problem(str(request.captions), line, str(error))
         raise InputError(f"{request.captions} lacks a field", [found], hint) from error
     return replace(names, others=tuple(name for name in names.others if name not in nested))

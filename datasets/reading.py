@@ -286,7 +286,9 @@ def _uncaptioned(request: ReadRequest, choice: _Choice) -> tuple[tuple[Problem, 
         "(--drop-uncaptioned leaves them out)"
     )
     notes = note("names-without-captions", message, unknown) + note("images-without-captions", kept, bare)
-    return tuple(problems), notes
+    empty = [c.id for sample in choice.samples for c in sample.captions if not c.text.strip()]
+    said = f"{plural(len(empty), 'caption')} without a word kept, as queries that say nothing"
+    return tuple(problems), notes + note("empty-captions", said, empty)
 
 
 def _hint(

@@ -24,7 +24,10 @@ from clipbench.tabular.text import split_lines
 
 PLAIN_QUOTES = " (if quotation marks are plain characters: --no-quotes)"
 
-NAME_COLUMNS = "name the columns: --image-column NAME --caption-column NAME"
+NAME_COLUMNS = (
+    "name the columns: --image-column NAME --caption-column NAME, or compose captions of them: "
+    "--caption-template '{COLUMN}, {COLUMN}'"
+)
 
 REMARKABLE = ("swallowed-rows", "unnamed-columns", "utf-16")
 """Quirks of a table that are worth a note; the others change nothing about what is read."""

@@ -19,6 +19,9 @@ from clipbench.store.columns import json_in, json_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import delete_final, need_id, next_id
 
+SHOWN = 8
+"""Adapters that a message names, the newest."""
+
 
 @dataclass(frozen=True)
 class AdapterRecord:
@@ -103,7 +106,8 @@ def load_adapter(store: Store, word: str) -> AdapterRecord:
         return named[0]
     if named:
         raise StoreError(f"{word!r} begins the keys of {len(named)} adapters", "clipbench adapt list")
-    names = ", ".join(one.name for one in known) or "none"
+    more = ", ..." if len(known) > SHOWN else ""
+    names = ", ".join(one.name for one in known[-SHOWN:]) + more or "none"
     raise StoreError(f"there is no adapter {word!r}; there are: {names}", "clipbench adapt list")
 
 

@@ -36,7 +36,8 @@ ALLOWED = {
     "reports": NOUNS | PURE | {"store", "datasets", "study"},
     "serving": {"errors"},  # guards and addresses, of whatever page
     "annotation_page": NOUNS | PURE | {"store", "datasets", "study", "serving"},
-    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving", "annotation_page"},
+    "search_service": NOUNS | PURE | {"indexes", "store", "datasets", "study", "serving"},
+    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving", "annotation_page", "search_service"},
     "api": NOUNS | PURE | SIBLINGS | {"study", "reports", "cli"},
 }
 

@@ -69,6 +69,29 @@ def test_an_adapter_goes_wherever_a_model_goes(sets: None) -> None:
     assert verify(store, deep=True, recompute=derived).problems == ()
 
 
+def test_a_head_may_stand_on_a_head(sets: None) -> None:
+    good(*TRAIN, "--name", "one", "--head", "linear", "--rate", "0.05")
+    on_one = [word if word != "toy" else "adapter:one" for word in TRAIN]
+    good(*on_one, "--name", "two", "--head", "diagonal", "--rate", "0.05")
+    good("evaluate", "test", "--model", "adapter:two", "-q")
+    store = open_store(locate())
+    assert resolve_one(store, "latest").model == "toy + one + two"
+    assert load_adapter(store, "two").base == load_adapter(store, "one").encoder
+
+
+def test_a_share_of_a_head_is_an_adapter_of_its_own(sets: None) -> None:
+    good(*TRAIN, "--name", "one", "--head", "linear", "--rate", "0.05")
+    rows = good("adapt", "interpolate", "one", "--at", "0,0.5,1", "--json").json["rows"]
+    assert [row["share"] for row in rows] == [0, 0.5, 1]
+    assert rows[2]["adapter"] == "one"
+    log = load_adapter(open_store(locate()), "one").log
+    assert rows[0]["rsum"] == log[0]["scores"]["rsum"], "nothing of it is the base"
+    assert good("adapt", "interpolate", "one", "--at", "0,0.5,1", "--json").json["rows"] == rows
+    good("evaluate", "test", "--model", f"adapter:{rows[1]['adapter']}", "-q")
+    good(*TRAIN, "--name", "tower", "--head", "two-tower")
+    assert "replaces the vector" in refused("adapt", "interpolate", "tower")
+
+
 def test_an_untrained_copy_scores_exactly_the_bases_figures(sets: None) -> None:
     good(*TRAIN[:-4], "--epochs", "0", "--name", "untrained")
     runs = []
@@ -92,7 +115,8 @@ def test_training_and_validation_share_no_image(sets: None) -> None:
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(sets: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    good(*TRAIN, "--name", "whole", "--seed", "7")
+    whole_training = (*TRAIN, "--name", "whole", "--head", "linear", "--rate", "0.01")
+    good(*whole_training)
     whole = load_weights(open_store(locate()), load_adapter(open_store(locate()), "whole").key)
     good("adapt", "delete", "whole", "--yes")
     save, count = unfinished.Unfinished.save, []
@@ -104,11 +128,14 @@ def test_a_stopped_training_goes_on_to_the_same_weights(sets: None, monkeypatch:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(unfinished.Unfinished, "save", stopping)
-    stopped = cli(*TRAIN, "--name", "whole", "--seed", "7")
+    stopped = cli(*whole_training)
     assert stopped.code == 130
     assert "the finished epochs are kept" in stopped.err
+    (kept,) = list_adapters(open_store(locate()))
+    assert (kept.name, kept.record["best_epoch"], len(kept.log)) == ("whole-after-1", 1, 2)
+    assert "the best of them (1) is stored as adapter:whole-after-1" in stopped.err
     monkeypatch.setattr(unfinished.Unfinished, "save", save)
-    good(*TRAIN, "--name", "whole", "--seed", "7")
+    good(*whole_training)
     assert load_weights(open_store(locate()), load_adapter(open_store(locate()), "whole").key) == whole
 
 
@@ -141,7 +168,10 @@ def test_training_under_noise_is_another_training(sets: None) -> None:
     good(*TRAIN, "--name", "plain")
     good(*TRAIN, "--name", "noisy", "--noise", "word-dropout=0.2")
     assert "word_dropout 0.2" in good("adapt", "show", "noisy").out.replace("-", "_")
-    assert "changes photographs" in refused(*TRAIN, "--noise", "gaussian-noise=1")
+    good(*TRAIN, "--name", "blurred", "--noise", "gaussian-blur=2")
+    assert "gaussian-blur 2" in good("adapt", "show", "blurred").out
+    assert len({one.request for one in list_adapters(open_store(locate()))}) == 3
+    assert "takes 1 perturbation" in refused(*TRAIN, "--noise", "word-dropout=0.2,word-shuffle")
 
 
 def test_recipes_survive_json_and_defaults_are_told_without_torch() -> None:

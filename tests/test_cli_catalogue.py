@@ -242,3 +242,14 @@ def test_real_products_are_cut_as_they_should_be(shared: Path) -> None:
     assert [len(part.samples) for part in parts] == pytest.approx([1_392, 299, 297], abs=4)
     texts = [{folded(c.text) for c in part.captions} for part in parts]
     assert sum(len(own) for own in texts) == len(set().union(*texts))
+
+
+def test_columns_too_large_to_keep_are_left_out_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clipbench.study.collecting import collect
+
+    monkeypatch.setattr(collect, "LARGEST_COLUMNS", 100)
+    done = good(*add(shop(tmp_path), "--caption-template", TEMPLATE))
+    assert "the 5 other columns are not kept" in done.err
+    assert load_columns(open_store(locate()), stored().key) is None

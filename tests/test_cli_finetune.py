@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from test_cli_adapt import split
 from clipbench.adapters.finetuning import RATES, FinetuneRecipe
 from clipbench.encoders.loading import load
 from clipbench.encoders.specification import parse
-from clipbench.errors import DatasetError
+from clipbench.errors import DatasetError, StoreError
 from clipbench.home import locate
 from clipbench.keys import short
 from clipbench.records import Caption, Sample
@@ -175,6 +176,10 @@ def test_models_between_have_the_two_as_their_ends(sets: None, model: str) -> No
             np.testing.assert_allclose(half[name], (value.numpy() + tuned[name]) / 2, atol=1e-6)
     good("evaluate", "test", "--model", "adapter:mine-0.5", "-q")
     assert rows[1]["run"] in {short(run.key) for run in list_runs(store)}
+    shares = good("adapt", "interpolate", "mine", "--at", "0.5,1", "-q", "--json").json["rows"]
+    assert [(row["share"], row["adapter"], row["rsum"]) for row in shares] == [
+        (row["alpha"], row["model"], row["val_rsum"]) for row in rows[1:]
+    ]
     again = good(*words(model, "--interpolate", "0.5", "--origin", "test"), "--json").json
     assert again[-1]["rows"] == rows
     assert "weights: full × 0.5" in good("adapt", "show", "mine-0.5").out
@@ -225,6 +230,15 @@ def test_what_cannot_be_done_is_said_in_a_line(sets: None, model: str) -> None:
     assert "means another adapter" in refused(*words(model), "--name", "head")
     assert "has no weights to fine-tune" in refused(*words("adapter:head"))
     assert "cannot name a folder" in refused(*words(model), "--name", "a/b")
+
+
+def test_a_folder_outside_the_store_is_never_touched(sets: None, model: str, tmp_path: Path) -> None:
+    good(*words(model, "--name", "mine", epochs=0))
+    store = open_store(locate())
+    one = load_adapter(store, "mine")
+    for folder in ("../else", "artifacts/models/..", "artifacts/models", str(tmp_path)):
+        with pytest.raises(StoreError, match="not the store's"):
+            model_folder(store, replace(one, record={**one.record, "folder": folder}))
 
 
 def test_recipes_leave_out_what_does_not_matter_and_defaults_are_told_without_torch() -> None:

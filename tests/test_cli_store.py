@@ -62,7 +62,7 @@ def test_views_explains_every_column_of_every_view() -> None:
 def test_a_real_run_verifies_its_metrics_derived_again(home: Path) -> None:
     for words in (("verify",), ("verify", "--deep")):
         assert told(*words) == {
-            "rows": 14, "datasets": 2, "encoders": 1, "perturbations": 1, "vector files": 2, "embedding sets": 2, "texts": 12, "runs": 1,
+            "rows": 14, "datasets": 2, "encoders": 1, "perturbations": 1, "vector files": 2, "embedding sets": 2, "texts": 12, "indexes": 0, "runs": 1,
         }  # fmt: skip
     assert "all of it is right" in good("store", "verify").out
 

@@ -79,6 +79,18 @@ def test_a_message_about_a_million_columns_is_short(tmp_path: Path) -> None:
     assert "and 99,980 more" in str(caught.value.problems[0])
 
 
+def test_rows_without_a_caption_are_kept_and_named_and_those_without_an_image_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("image,caption\na.png,a dog\nb.png,\nc.png, \n")
+    reading = read(ReadRequest(captions=tmp_path / "c.csv", captions_only=True))
+    assert [note.message for note in reading.notes if note.kind == "empty-captions"] == [
+        "2 captions without a word kept, as queries that say nothing"
+    ]
+    (tmp_path / "c.csv").write_text("image,caption\na.png,a dog\n,an orphan\n")
+    with pytest.raises(InputError) as caught:
+        read(ReadRequest(captions=tmp_path / "c.csv", captions_only=True))
+    assert [(p.line, p.message) for p in caught.value.problems] == [(3, "image is missing")]
+
+
 def test_a_caption_of_null_is_an_image_without_captions(tmp_path: Path) -> None:
     path = written(
         tmp_path, '{"image": "a.png", "caption": null}\n{"image": "b.png", "caption": "x"}\n', "a.jsonl"

@@ -84,7 +84,12 @@ def ablate(
         str | None, Option(metavar="DATASET", help="What the base is good at, to see what it forgets.")
     ] = None,
     perturb: Annotated[
-        str, Option(metavar="OPERATION=LEVEL,...", help="How captions or photographs get worse in tests.")
+        str,
+        Option(
+            metavar="OPERATION=LEVEL,...",
+            help="How captions or photographs get worse in tests. [default: word-dropout=0.5, word-shuffle]",
+            show_default=False,
+        ),
     ] = "word-dropout=0.5,word-shuffle",
     metric: Annotated[
         str, Option(metavar="NAME", help="R@1, R@5, R@10 or MRR of the tables of cells.")

@@ -37,8 +37,10 @@ PartName: TypeAlias = Literal["norm", "projection", "last-block", "full", "bn-st
 class FinetuneOptions:
     """How weights are fine-tuned."""
 
-    epochs: int = option(
-        "Times every image is shown, with one of its captions.", default=10, min=0, metavar="N"
+    epochs: int | None = option(
+        "Times every image is shown, with one of its captions. [default: 10; 1 of bn-stats]",
+        min=0,
+        metavar="N",
     )
     batch: int = option("Images of a batch.", default=64, min=2, metavar="N")
     rate: float | None = option(
@@ -55,7 +57,7 @@ class FinetuneOptions:
 
         return FinetuneRecipe(
             part=part,
-            epochs=self.epochs,
+            epochs=(1 if part == "bn-stats" else 10) if self.epochs is None else self.epochs,
             batch=self.batch,
             rate=RATES[part] if self.rate is None else self.rate,
             decay=self.decay,

@@ -10,7 +10,7 @@ from clipbench.errors import ClipbenchError
 
 if TYPE_CHECKING:
     from clipbench.adapters.training import Recipe
-    from clipbench.study.adapting.training import Noise
+    from clipbench.study.adapting.noise import Noise
 
 HeadName: TypeAlias = Literal[
     "identity", "diagonal", "linear", "low-rank", "mlp", "residual", "clip-adapter", "two-tower"
@@ -54,7 +54,10 @@ class TrainingOptions:
     )
     mine_every: int | None = option("Put hard negatives together every N epochs.", min=1, metavar="N")
     patience: int | None = option("Stop after N epochs without a better RSUM.", min=1, metavar="N")
-    noise: str | None = option("Train under perturbed captions: word-dropout=0.2.", metavar="OPERATION=LEVEL")
+    noise: str | None = option(
+        "Train and choose under perturbed captions or photographs: word-dropout=0.2.",
+        metavar="OPERATION=LEVEL",
+    )
 
     def recipe(
         self, head: str, loss: str, alpha: float, rate: float, temperature: float, seed: int
@@ -83,18 +86,15 @@ class TrainingOptions:
         )
 
     def noise_of(self) -> Noise | None:
-        """Return the perturbation that --noise names. Raises ClipbenchError for one that is none of texts."""
+        """Return the perturbation that --noise names. Raises ClipbenchError for one that there is not, and for two."""
         if self.noise is None:
             return None
-        from clipbench.perturb.operation import TextOperation
-        from clipbench.perturb.registry import operation
-        from clipbench.study.adapting.training import Noise
+        from clipbench.study.adapting.noise import Noise
+        from clipbench.study.robustness.levels import settings_of
 
-        name, _, level = self.noise.partition("=")
-        chosen = operation(name)
-        if not isinstance(chosen, TextOperation):
-            raise ClipbenchError(f"{name} changes photographs; adapters are trained on perturbed captions")
-        try:
-            return Noise(chosen, float(level or 1))
-        except ValueError:
-            raise ClipbenchError(f"{level!r} is no level", "--noise word-dropout=0.2") from None
+        chosen = settings_of(self.noise)
+        if len(chosen) != 1:
+            raise ClipbenchError(
+                f"--noise takes 1 perturbation, not {len(chosen)}", "--noise word-dropout=0.2"
+            )
+        return Noise(chosen[0].operation, chosen[0].levels[0])

@@ -30,6 +30,7 @@ from clipbench.cli import (
     robustness,
     runs,
     search,
+    serve,
     store,
 )
 from clipbench.cli.console import print_error
@@ -63,6 +64,7 @@ app.command("replicate")(replicate.replicate)
 app.command("run")(replicate.run)
 app.add_typer(index.app, name="index")
 app.command("search")(search.search)
+app.command("serve")(serve.serve)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)

@@ -52,7 +52,7 @@ STEPS = (
         "report --compare zero-shot adapted control --metric R@1 --metric R@10 --metric MRR",
     ),
     ("What does it cost where the model came from?", "evaluate scenes --model adapter:shop --tag forgotten"),
-    ("Much: a head is for its own collection", "report --compare clean forgotten --metric R@1"),
+    ("Much: a head is for its own collection. Every model on every dataset", "report --transfer"),
     ("Everything that is stored", "report"),
 )
 

@@ -53,7 +53,8 @@ class InOrderOfWork(TyperGroup):
 
     order: ClassVar[tuple[str, ...]] = (
         *("demo", "dataset", "models", "embed", "evaluate", "robustness", "annotate"),
-        *("improve", "adapt", "index", "search", "report", "replicate", "run", "runs", "store", "doctor"),
+        *("improve", "adapt", "index", "search", "serve", "report", "replicate", "run"),
+        *("runs", "store", "doctor"),
     )
 
     def __init__(self, **settings: Any) -> None:

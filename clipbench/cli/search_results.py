@@ -13,9 +13,9 @@ from clipbench.cli.console import note
 from clipbench.cli.options import OutputOptions
 from clipbench.cli.output import emit
 from clipbench.cli.search_options import LookOptions
-from clipbench.cli.terminal_pictures import Way, detected
 
 if TYPE_CHECKING:
+    from clipbench.cli.terminal_pictures import Way
     from clipbench.study.searching.asking import Found, Place
 
 
@@ -43,6 +43,8 @@ def _way(look: LookOptions, output: OutputOptions) -> Way | None:
         return None
     if look.pictures != "auto":
         return look.pictures
+    from clipbench.cli.terminal_pictures import detected
+
     return detected() if sys.stdout.isatty() else None
 
 

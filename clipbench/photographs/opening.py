@@ -109,6 +109,11 @@ def decoded(source: Source, digest: str | None = None) -> Iterator[Image.Image]:
             yield _decoded(_content(file, digest))
 
 
+def claimed_pixels(data: bytes) -> int:
+    """Return how many pixels a picture's header claims, 0 where there is none to be read; nothing is decoded."""
+    return _claimed_pixels(io.BytesIO(data))
+
+
 def checked_digest(path: Path) -> str:
     """Return the SHA-256 of a file whose header is that of a photograph within the limits; decodes no pixel.
 

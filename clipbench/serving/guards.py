@@ -8,7 +8,7 @@ link of another site can do, and which is never sent to one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -54,17 +54,12 @@ class Guarded:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if not self._host_fits(headers.get(b"host", b"")):
+        if not host_fits(headers.get(b"host", b""), self._hosts):
             await _refuse(receive, send, WRONG_HOST)
         elif not self._token_fits(scope, headers):
             await _refuse(receive, send, REFUSED)
         else:
-            await self._app(scope, receive, _with_headers(send))
-
-    def _host_fits(self, host: bytes) -> bool:
-        name = host.decode("latin-1").casefold()
-        bare = name if name.endswith("]") else name.rpartition(":")[0] or name
-        return bare in self._hosts
+            await self._app(scope, receive, with_headers(send))
 
     def _token_fits(self, scope: Message, headers: dict[bytes, bytes]) -> bool:
         in_path = str(scope["path"]).split("/")[1].encode() if "/" in str(scope["path"]) else b""
@@ -75,14 +70,42 @@ class Guarded:
         return secrets.compare_digest(headers.get(TOKEN_HEADER, b""), self._token)
 
 
-async def _refuse(receive: Receive, send: Send, words: bytes) -> None:
-    """Answer 403, after the request's body has come: a connection closed on unread bytes loses the answer."""
+def host_fits(host: bytes, hosts: Collection[str]) -> bool:
+    """Whether a Host header, its port aside, is one of these names; all in small letters.
+
+    >>> host_fits(b"LocalHost:80", LOCAL), host_fits(b"[::1]:80", LOCAL), host_fits(b"evil.example", LOCAL)
+    (True, True, False)
+    """
+    name = host.decode("latin-1").casefold()
+    bare = name if name.endswith("]") else name.rpartition(":")[0] or name
+    return bare in hosts
+
+
+async def drained(receive: Receive) -> None:
+    """Let a refused body come: a connection closed on unread bytes loses the answer."""
     unread = MOST_UNREAD
     while unread > 0:
         message = await receive()
         unread -= len(message.get("body", b""))
         if not message.get("more_body", False):
             break
+
+
+def with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]] = HEADERS) -> Send:
+    """Return a way to send that adds these headers to the answer."""
+    added = tuple(headers)
+
+    async def dressed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *added]
+        await send(message)
+
+    return dressed
+
+
+async def _refuse(receive: Receive, send: Send, words: bytes) -> None:
+    """Answer 403."""
+    await drained(receive)
     start: Message = {
         "type": "http.response.start",
         "status": 403,
@@ -90,12 +113,3 @@ async def _refuse(receive: Receive, send: Send, words: bytes) -> None:
     }
     await send(start)
     await send({"type": "http.response.body", "body": words})
-
-
-def _with_headers(send: Send) -> Send:
-    async def dressed(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *HEADERS]
-        await send(message)
-
-    return dressed

@@ -14,13 +14,13 @@ MOST = 128
 """Connections at a time; a browser opens six."""
 
 
-def most_connections() -> int:
-    """Return how many connections may be open at a time: half of the files this process may open, at most MOST."""
+def most_connections(most: int = MOST) -> int:
+    """Return how many connections may be open at a time: half of the files this process may open, at most `most`."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return MOST
-    return max(8, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+        return most
+    return max(8, min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
 def impatient_protocol(most: int) -> type[H11Protocol]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipbench.errors import ClipbenchError
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, low, right and high, in pixels."""
+
+BESIDE = ((5, -3), (5, 2), (0, 5), (5, -8), (-5, -3), (-5, 2), (0, -12), (-5, -8))
+"""Where a name may stand, in points from its spot: to the right, above, to the left, below."""
 
 TALL = 2.6
 """Height of the axes in inches."""
@@ -87,8 +89,8 @@ def _name(axes: Axes, spots: Sequence[Spot]) -> None:
     frame = axes.bbox
     for spot, (x, y) in sorted(zip(spots, places, strict=True), key=lambda pair: not pair[0].edge):
         wide = width_of(printable(spot.name), TICK) * scale
-        for dx, dy in product((5.0, -5.0), (2.0, -9.0, 10.0, -17.0)):
-            left = x + dx * scale - (wide if dx < 0 else 0)
+        for dx, dy in BESIDE:
+            left = x + dx * scale - (wide if dx < 0 else 0 if dx else wide / 2)
             box = (left, y + dy * scale, left + wide, y + dy * scale + high)
             inside = frame.x0 <= box[0] and box[2] <= frame.x1 and frame.y0 <= box[1] and box[3] <= frame.y1
             if spot.name and inside and not any(_touch(box, other) for other in taken):
@@ -100,7 +102,7 @@ def _name(axes: Axes, spots: Sequence[Spot]) -> None:
                     textcoords="offset points",
                     size=TICK,
                     color=INK,
-                    ha="right" if dx < 0 else "left",
+                    ha="right" if dx < 0 else "left" if dx else "center",
                 )
                 break
 

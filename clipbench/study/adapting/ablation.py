@@ -21,12 +21,12 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, find_run
 from clipbench.study.adapting.grid import Cell, Grid
+from clipbench.study.adapting.noise import Noise
 from clipbench.study.adapting.shrinking import shrink, shrunk_request
 from clipbench.study.adapting.source import PREFIX, AdapterSource
 from clipbench.study.adapting.splits import refuse_shared
 from clipbench.study.adapting.training import (
     Material,
-    Noise,
     TrainRequest,
     material,
     request_key,

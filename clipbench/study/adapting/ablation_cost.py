@@ -40,9 +40,13 @@ def count_words(planned: AblationPlan) -> str:
     """Return the size of an ablation for people: "33 trainings: 3 stored, 30 to do; ..."."""
     total, left = len(planned.trainings), len(planned.left)
     return (
-        f"{len(planned.cells):,} cells, {total:,} trainings: {total - left:,} stored, {left:,} to do; "
+        f"{_many(len(planned.cells), 'cell')}, {_many(total, 'training')}: {total - left:,} stored, {left:,} to do; "
         f"{planned.runs:,} runs: {planned.runs - planned.runs_left:,} stored, {planned.runs_left:,} to do"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def cost(planned: AblationPlan, source: VectorSource) -> Cost:

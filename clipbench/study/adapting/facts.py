@@ -25,7 +25,7 @@ def recipe_facts(one: AdapterRecord) -> Mapping[str, Any]:
     """Return the recipe with its defaults, which are not stored."""
     stored = one.record.get("recipe")
     if one.record.get("kind") == "finetuned":
-        return finetuning_facts(stored if isinstance(stored, dict) else {}, str(one.record.get("folder")))
+        return finetuning_facts(one.record, stored if isinstance(stored, dict) else {})
     recipe: dict[str, Any] = {**DEFAULTS, **(stored if isinstance(stored, dict) else {})}
     options = recipe.get("options") or {}
     blended = recipe["head"] in {"residual", "clip-adapter"}
@@ -44,15 +44,15 @@ def recipe_facts(one: AdapterRecord) -> Mapping[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def finetuning_facts(stored: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
+def finetuning_facts(record: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the recipe of a fine-tuned model, under the names that a head's recipe has where it has the same."""
     recipe = {**FINETUNING, **stored}
-    part, alpha = str(recipe.pop("part")), recipe.pop("alpha", None)
-    unheeded = {"rate", "batch"} if part == "bn-stats" else set()
+    part, told = str(recipe.pop("part")), record.get("interpolated") or {}
+    unheeded = {"rate"} if part == "bn-stats" else set()
     return {
-        "head": f"weights: {part}" if alpha is None else f"weights: {part} × {alpha:g}",
+        "head": f"weights: {part} × {told['share']:g}" if "share" in told else f"weights: {part}",
         "side": "both",
-        "loss": "infonce",
+        "loss": str(record.get("loss")),
         **{name: value for name, value in recipe.items() if value is not None and name not in unheeded},
-        "folder": folder,
+        "folder": str(record.get("folder")),
     }

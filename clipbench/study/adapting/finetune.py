@@ -141,7 +141,7 @@ def _tuned(
             save_state(now, partial)
         listen(now.log[-1], now.best_epoch)
 
-    with _kept():
+    with _kept(unfinished, recipe):
         return finetune(
             recipe,
             towers,
@@ -154,12 +154,16 @@ def _tuned(
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
+def _kept(path: Path, recipe: FinetuneRecipe) -> Iterator[None]:
+    """Turn Ctrl-C into a message that says what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
+        state = resumed(path)
+        done = len(state.log) - 1 if state else 0
+        best = f", the best of them epoch {state.best_epoch.number}" if state else ""
         raise StoppedError(
-            "interrupted: the finished epochs are kept, the best of them too",
+            f"interrupted: the finished epochs are kept ({done} of {recipe.total}){best}",
             "the same command again goes on where this one stopped",
         ) from None
 
@@ -197,6 +201,7 @@ def _store(
         raise TypeError("only a model that was loaded from its own files was fine-tuned")
     record: dict[str, Json] = {
         "recipe": recipe_json(request.recipe),
+        "loss": "none" if request.recipe.part == "bn-stats" else towers_of(encoder).loss,
         "dimension": encoder.identity.dimension,
         "train": {"key": train.dataset.key, "name": train.dataset.name},
         "validation": {"key": validation.dataset.key, "name": validation.dataset.name},

@@ -10,14 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.errors import StoreError
+from clipbench.encoders.request import ModelRequest
+from clipbench.errors import EncoderError, StoreError
 from clipbench.keys import Json, digest
 from clipbench.records import Protocol
-from clipbench.store.adapters import AdapterRecord, find_by_request
+from clipbench.store.adapters import AdapterRecord, find_by_request, list_adapters
 from clipbench.store.datasets import load_dataset
 from clipbench.store.encoders import load_encoder
 from clipbench.store.runs import StoredRun
-from clipbench.study.adapting.model_folders import NewModel, model_request, refuse_taken_name, save_model
+from clipbench.study.adapting.model_folders import (
+    NewModel,
+    is_model,
+    model_request,
+    refuse_taken_name,
+    save_model,
+)
 from clipbench.study.adapting.prepared import Prepared, changeable, prepare, tunable
 from clipbench.study.adapting.splits import load_split, refuse_shared
 from clipbench.study.embedding.models import EncoderSource, VectorSource
@@ -89,11 +96,9 @@ def _validation(source: VectorSource, tuned: AdapterRecord, progress: Progress) 
 
 
 def _between(tuned: AdapterRecord, alpha: float, scores: Mapping[str, float], tensors: Any) -> NewModel:
-    recipe: Any = tuned.record["recipe"]
     record: dict[str, Json] = {
         **{name: value for name, value in tuned.record.items() if name not in {"kind", "folder"}},
-        "recipe": {**recipe, "alpha": alpha},
-        "tuned": {"key": tuned.encoder, "name": tuned.name},
+        "interpolated": {"from": tuned.key, "name": tuned.name, "share": alpha},
     }
     best = int(str(tuned.record["best_epoch"]))
     log = [tuned.log[0], {**tuned.log[best], "loss": None, "scores": dict(scores)}]
@@ -124,11 +129,10 @@ def standings(
     base = _standing(source, Standing(0.0, None, tuned.log[0]["scores"]), origin, progress)
     rows = [base]
     for one in (*between, tuned):
-        recipe: Any = one.record["recipe"]
         best = int(str(one.record["best_epoch"]))
         scores = next(entry["scores"] for entry in one.log if entry["epoch"] == best)
         model = EncoderSource(store, model_request(store, one, source.request.device))
-        standing = Standing(float(recipe.get("alpha", 1.0)), one.name, scores)
+        standing = Standing(share_of(one), one.name, scores)
         rows.append(_standing(model, standing, origin, progress))
     return rows
 
@@ -146,6 +150,34 @@ def refuse_shared_origin(source: VectorSource, train: str, origin: str | None) -
         refuse_shared(load_dataset(source.store, train), load_dataset(source.store, origin))
 
 
-def base_label(source: VectorSource, tuned: AdapterRecord) -> str:
-    """Return what people call the model that was fine-tuned."""
-    return load_encoder(source.store, tuned.base).label
+def between_models(
+    source: VectorSource, shares: Sequence[float], progress: Progress
+) -> tuple[tuple[float, AdapterRecord], ...]:
+    """Return a fine-tuned model at several shares above 0, each stored; 1 is the model itself.
+
+    source: the fine-tuned model. Raises EncoderError where it is none, or its base is another model today.
+    """
+    known = [
+        one for one in list_adapters(source.store) if is_model(one) and one.encoder == source.identity.key
+    ]
+    if not known:
+        raise EncoderError(
+            f"{source.request.model} is neither a head nor a fine-tuned model", "clipbench adapt list"
+        )
+    tuned, identity = known[0], load_encoder(source.store, known[0].base)
+    model, _, pretrained = identity.spec.partition(" ")
+    base = EncoderSource(source.store, ModelRequest(model, pretrained or None, device=source.request.device))
+    if base.identity.key != tuned.base:
+        raise EncoderError(
+            f"{identity.spec} is another model today than the one that {tuned.name} was made of",
+            "bring the model's files back",
+        )
+    made = {share_of(one): one for one in interpolate(base, tuned, shares, progress)}
+    made[1.0] = tuned
+    return tuple((share, made[share]) for share in sorted({share for share in shares if share > 0}))
+
+
+def share_of(one: AdapterRecord) -> float:
+    """Return the share of the fine-tuned weights that a model between has; 1 for the fine-tuned model itself."""
+    told: Any = one.record.get("interpolated") or {}
+    return float(told.get("share", 1.0))

@@ -60,8 +60,18 @@ def is_model(one: AdapterRecord) -> bool:
 
 
 def model_folder(store: Store, one: AdapterRecord) -> Path:
-    """Return the folder of a fine-tuned model."""
-    return store.home.root / str(one.record.get("folder"))
+    """Return the folder of a fine-tuned model. Raises StoreError for one that is not where such folders are."""
+    folder = store.home.root / str(one.record.get("folder"))
+    if folder.parent != models_folder(store) or folder.name in {"", ".", ".."}:
+        raise StoreError(
+            f"{one.name} names a folder that is not the store's: {folder}", "clipbench store verify"
+        )
+    return folder
+
+
+def models_folder(store: Store) -> Path:
+    """Return the folder that holds all fine-tuned models of a store."""
+    return store.home.artifacts / "models"
 
 
 def model_request(store: Store, one: AdapterRecord, device: str = "auto") -> ModelRequest:
@@ -113,7 +123,7 @@ def save_model(store: Store, base: EncoderSource, new: NewModel) -> AdapterRecor
     key = digest("finetuned", [new.request, weights])
     name = new.name or f"{new.stem}-{short(key, 6)}"
     refuse_taken_name(store, name, new.request)
-    folder = store.home.artifacts / "models" / name
+    folder = models_folder(store) / name
     relative = folder.relative_to(store.home.root).as_posix()
     record: dict[str, Json] = {"kind": KIND, **new.record, "folder": relative}
     told = {"name": name, "key": key, "request": new.request, "record": record, "log": list(new.log)}

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from clipbench.errors import DatasetError, EncoderError
 from clipbench.records import Dataset, Sample
-from clipbench.study.adapting.fair import checked_scores
-from clipbench.study.adapting.splits import Split
+from clipbench.study.adapting.fair import refuse_false_gallery
+from clipbench.study.adapting.splits import Split, scores
 from clipbench.study.embedding.models import EncoderSource, VectorSource
 from clipbench.study.workplace.progress import Progress
 
@@ -96,7 +96,8 @@ class Prepared:
         """Return how a model as it stands ranks the split, as every run ranks. Raises DatasetError for what is false."""
         images = encoder.encode_images(self.pixels)
         texts = encoder.encode_texts(self.texts).vectors
-        return checked_scores(self.split.gallery.samples, images, texts, self.split.owners)
+        refuse_false_gallery(self.split.gallery.samples, images, texts, self.split.owners)
+        return scores(images, texts, self.split.owners)
 
 
 def prepare(encoder: OpenClipEncoder, split: Split, label: str, progress: Progress) -> Prepared:

@@ -9,14 +9,14 @@ from clipbench.adapters.weights import adapter_bytes, built, read_bytes, recipe_
 from clipbench.encoders.weights import weights_digest
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, digest, short
-from clipbench.perturb.registry import text_operation
 from clipbench.store.adapters import AdapterRecord, find_by_request, load_weights, save_adapter
 from clipbench.store.encoders import save_encoder
+from clipbench.study.adapting.interpolate import between_models
+from clipbench.study.adapting.noise import noise_of
 from clipbench.study.adapting.source import AdapterSource
 from clipbench.study.adapting.splits import scores
 from clipbench.study.adapting.training import (
     Material,
-    Noise,
     TrainRequest,
     adapted_identity,
     material,
@@ -39,9 +39,7 @@ def material_of(source: VectorSource, adapter: AdapterRecord, progress: Progress
     if not (isinstance(recipe, dict) and isinstance(train, dict) and isinstance(validation, dict)):
         raise ClipbenchError(f"{adapter.name} does not say what it was trained on", "clipbench adapt show")
     noise = adapter.record.get("noise")
-    setting = None
-    if isinstance(noise, dict):
-        setting = Noise(text_operation(str(noise["operation"])), float(str(noise["level"])))
+    setting = noise_of(noise) if isinstance(noise, dict) else None
     names = (short(str(train["key"]), 40), short(str(validation["key"]), 40))
     return material(source, TrainRequest(*names, recipe_of(recipe), setting), progress)
 
@@ -61,8 +59,8 @@ def shrink(
     kept, recipe = shrunk(tensors, recipe_of(header["recipe"]), share)
     head = built(kept, recipe, int(header["dimension"]))
     validation = scores(
-        head.apply_to(ground.validation.images, "image"),
-        head.apply_to(ground.seen, "text"),
+        head.apply_to(ground.chosen.images, "image"),
+        head.apply_to(ground.chosen.texts[0], "text"),
         ground.validation.owners,
     )
     identity = digest("adapter", [request, weights_digest(kept)])
@@ -86,10 +84,10 @@ def between(
 ) -> tuple[tuple[float, AdapterRecord], ...]:
     """Return an adapter at several shares, each stored; 1 is the adapter itself. source: the adapter.
 
-    Raises ClipbenchError for a share outside 0..1, and for a model that is no head on vectors.
+    Raises ClipbenchError for a share outside 0..1, and for a model that is neither a head nor fine-tuned.
     """
     if not isinstance(source, AdapterSource):
-        raise ClipbenchError(f"{source.request.model} is no head on vectors", "clipbench adapt list")
+        return between_models(source, shares, progress)
     ground = material_of(source.base, source.record, progress)
     return tuple(
         (share, source.record if share == 1 else shrink(source.base, ground, source.record, share))

@@ -52,9 +52,8 @@ def load_split(source: VectorSource, name: str, progress: Progress, allow_missin
     images = embed_images(store, dataset, source, progress, allow_missing=allow_missing).set
     texts = embed_texts(store, dataset, source, progress).set
     gallery = gallery_of(dataset, images.unreadable)
-    captioned = gallery.image_rows[
-        : len(gallery.samples)
-    ]  # nothing is learned from an image without captions
+    # Nothing is learned from an image without captions, and nothing is chosen by it.
+    captioned = gallery.image_rows[: len(gallery.samples)]
     return Split(
         dataset,
         gallery,
@@ -78,7 +77,7 @@ def refuse_shared(train: Dataset, other: Dataset) -> None:
         raise DatasetError(
             f"{train.name} and {other.name} share {len(shared):,} of {len(other.samples):,} images ({named}): "
             "what is learned from an image must not be measured on it",
-            "clipbench dataset add with --split train and --split val",
+            "clipbench dataset add with --split train and --split val, or with --make-splits 70/15/15",
         )
 
 

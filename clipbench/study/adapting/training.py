@@ -25,15 +25,12 @@ from clipbench.adapters.weights import adapter_bytes, log_json, recipe_json
 from clipbench.encoders.weights import weights_digest
 from clipbench.errors import StoppedError
 from clipbench.keys import Json, digest, short
-from clipbench.perturb.apply_text import perturb_captions, text_perturbation
-from clipbench.perturb.operation import TextOperation
-from clipbench.records import Dataset, EncoderIdentity, text_key
+from clipbench.records import Dataset, EncoderIdentity
 from clipbench.store.adapters import AdapterRecord, find_by_request, save_adapter
 from clipbench.store.encoders import save_encoder
-from clipbench.store.vectors import Pool
+from clipbench.study.adapting.noise import TRAINING_SEEDS, VALIDATION_SEED, Noise, Noisy, under
 from clipbench.study.adapting.splits import (
     Split,
-    Vectors,
     load_split,
     refuse_shared,
     scores,
@@ -43,25 +40,6 @@ from clipbench.study.adapting.splits import (
 from clipbench.study.adapting.unfinished import Unfinished
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.workplace.progress import Progress
-
-DRAWS = 4
-"""Draws of a noise that training goes through, epoch by epoch; validation has one of its own."""
-
-VALIDATION_SEED = 1_000_000
-"""Seed of the noise that validation sees, which no epoch draws."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A perturbation of captions that is trained under."""
-
-    operation: TextOperation
-    level: float
-
-    def as_json(self) -> dict[str, Json]:
-        """Return what it is, as it enters the request's key."""
-        setting = text_perturbation(self.operation, self.level, 0)
-        return {"operation": setting.operation, "level": setting.level, "parameters": setting.parameters}
 
 
 @dataclass(frozen=True)
@@ -97,15 +75,15 @@ Listen = Callable[[Epoch, Epoch], None]
 class Material:
     """What trainings of one base on the same data share: both splits, their texts under the noise, what to know.
 
-    draws: of each draw of the noise, the training texts' vectors (M, D). seen: those of the validation texts.
+    learned, chosen: the vectors of both under the noise; their own where there is none.
     familiar: R@1 on the training and the validation set where the base has most likely seen the first.
     """
 
     training: Split
     validation: Split
     noise: Noise | None
-    draws: tuple[Vectors, ...]
-    seen: Vectors
+    learned: Noisy
+    chosen: Noisy
     familiar: tuple[float, float] | None
     notes: tuple[str, ...]
 
@@ -131,14 +109,13 @@ def material(source: VectorSource, request: TrainRequest, progress: Progress) ->
         for name in (request.train, request.validation)
     )
     refuse_shared(training.dataset, validation.dataset)
-    seeds = range(1, DRAWS + 1) if request.noise else (0,)
     familiar = seen_before(training, validation)
     return Material(
         training,
         validation,
         request.noise,
-        tuple(_texts_under(source, training, request.noise, seed, progress) for seed in seeds),
-        _texts_under(source, validation, request.noise, VALIDATION_SEED, progress),
+        under(source, training, request.noise, TRAINING_SEEDS, progress),
+        under(source, validation, request.noise, (VALIDATION_SEED,), progress),
         familiar,
         split_notes(training, validation, familiar),
     )
@@ -175,7 +152,14 @@ def train_on(
         ) from None
     stored = _store(source, ground, request, key, state)
     unfinished.remove()
-    return Trained(stored, created=True, notes=ground.notes)
+    return Trained(stored, created=True, notes=(*ground.notes, *_nothing_learned(ground, state, stored)))
+
+
+def _nothing_learned(ground: Material, state: State, stored: AdapterRecord) -> tuple[str, ...]:
+    if state.best_epoch.number > 0:
+        return ()
+    name = ground.validation.dataset.name
+    return (f"no epoch did better on {name} than no change: {stored.name} is as it was before training",)
 
 
 def _keep_best(source: VectorSource, ground: Material, request: TrainRequest, unfinished: Unfinished) -> str:
@@ -231,7 +215,8 @@ def split_notes(training: Split, validation: Split, seen: tuple[float, float] | 
     if repeated:
         notes.append(
             f"{repeated:,} of {len(validation.dataset.captions):,} captions of {validation.dataset.name} stand in "
-            f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer"
+            f"{training.dataset.name} too: a split that keeps equal texts on one side is harder, and fairer "
+            "(dataset add --make-splits 70/15/15 --group-by text)"
         )
     if seen is not None:
         notes.append(
@@ -245,8 +230,8 @@ def _trained(
     ground: Material, request: TrainRequest, unfinished: Unfinished, progress: Progress, listen: Listen
 ) -> State:
     def validate(adapter: Adapter) -> Mapping[str, float]:
-        images = adapter.apply_to(ground.validation.images, "image")
-        return scores(images, adapter.apply_to(ground.seen, "text"), ground.validation.owners)
+        images = adapter.apply_to(ground.chosen.images, "image")
+        return scores(images, adapter.apply_to(ground.chosen.texts[0], "text"), ground.validation.owners)
 
     state = unfinished.load()
     bar = progress.start("epochs", request.recipe.epochs + 1)
@@ -259,9 +244,9 @@ def _trained(
         progress.say(bar, _words(now.log[-1], now.best_epoch))
         listen(now.log[-1], now.best_epoch)
 
-    draws = ground.draws
+    draws = ground.learned.texts
     data = TrainingVectors(
-        lambda epoch: draws[epoch % len(draws)], ground.training.images, ground.training.owners
+        lambda epoch: draws[epoch % len(draws)], ground.learned.images, ground.training.owners
     )
     return train(request.recipe, data, validate, finished, state)
 
@@ -273,17 +258,6 @@ def _words(epoch: Epoch, best: Epoch) -> str:
         f"{loss}validation R@1 {epoch.scores['t2i hit@1']:.3f}, RSUM {epoch.scores['rsum']:.1f} "
         f"(best {best.scores['rsum']:.1f})"
     )
-
-
-def _texts_under(
-    source: VectorSource, split: Split, noise: Noise | None, seed: int, progress: Progress
-) -> Vectors:
-    """Return the text vectors of a split under one draw of the noise; its own where there is none."""
-    if noise is None:
-        return split.texts
-    texts = perturb_captions(split.gallery.captions, noise.operation, noise.level, seed)
-    source.ensure_texts(texts, progress)
-    return Pool(source.store, source.identity.key, "text").gather([text_key(text) for text in texts])
 
 
 def _store(

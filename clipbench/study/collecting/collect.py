@@ -15,6 +15,9 @@ from clipbench.store.datasets import StoredDataset, check_name, load_dataset, sa
 from clipbench.store.engine import Store, transaction
 from clipbench.study.workplace.progress import Progress
 
+LARGEST_COLUMNS = 1 << 27
+"""Characters of other columns that are kept beside a dataset; SQLite holds a value of 1 GB, and JSON may write 6 for 1."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -47,16 +50,21 @@ def collect(
 def keep(store: Store, reading: Reading, request: ReadRequest, *, replace_name: bool) -> Collected:
     """Save a reading, whole or cut as the request says, in one transaction. Raises DatasetError as `collect`."""
     readings = (reading,) if request.splits is None else cut(reading, request.splits)
-    added = []
+    added, size = [], sum(len(cell) for row in reading.cells for cell in row)
+    kept = bool(reading.columns) and size <= LARGEST_COLUMNS
     with transaction(store) as within:
         for part in readings:
             stored = save_dataset(within, part.dataset, replace=replace_name)
-            if part.columns:
+            if kept:
                 save_columns(within, part.dataset.key, DatasetColumns(part.columns, part.cells))
             added.append(Added(part.dataset, stored))
     notes = [str(note) for note in reading.notes]
-    if reading.columns:
+    if kept:
         notes.append(f"other columns are kept: {', '.join(reading.columns)}")
+    elif reading.columns:
+        notes.append(
+            f"the {len(reading.columns)} other columns are not kept: {size:,} characters are too many"
+        )
     return Collected(tuple(added), tuple(notes))
 
 

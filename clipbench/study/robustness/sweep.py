@@ -13,7 +13,7 @@ from functools import cached_property
 from clipbench.errors import StoppedError
 from clipbench.keys import digest, short
 from clipbench.perturb.operation import ImageOperation
-from clipbench.records import CLEAN, Dataset, Modality, Protocol, RunSpec, text_key
+from clipbench.records import CLEAN, Dataset, Modality, Perturbation, Protocol, RunSpec, text_key
 from clipbench.store.embeddings import EmbeddingSet, find_set, is_complete, is_elsewhere, set_key
 from clipbench.store.engine import Store
 from clipbench.store.runs import find_run
@@ -257,12 +257,24 @@ def _images(
     setting, operation = run.setting.perturbation, run.setting.operation
     if not isinstance(operation, ImageOperation):
         return embed_images(store, dataset, source, progress, CLEAN, allow_missing=allowed).set
-    if (found := stored_set(store, dataset, source, ("image", setting))) is not None:
+    return corrupted_images(source, dataset, (operation, setting), progress, allowed)
+
+
+def corrupted_images(
+    source: VectorSource,
+    dataset: Dataset,
+    corrupted: tuple[ImageOperation, Perturbation],
+    progress: Progress,
+    allowed: float = 0.0,
+) -> EmbeddingSet:
+    """Return the images of a dataset under a corruption as vectors, encoding what is lacking."""
+    operation, setting = corrupted
+    if (found := stored_set(source.store, dataset, source, ("image", setting))) is not None:
         return found
     transform = corruption(source.encoder, operation, setting)
     account = image_audit(photographs(dataset)[0], source.encoder, transform)
     return embed_images(
-        store,
+        source.store,
         dataset,
         source,
         progress,

@@ -1,0 +1,96 @@
+"""`clipbench serve` as a process: where it says it is, what it refuses, reloads, and how it ends."""
+
+import http.client
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from cli_toys import misused, refused
+
+pytest.importorskip("fastapi", reason="the serve extra is not installed")
+
+from service_toys import TOKEN, Process, collected, running
+
+
+def asked(
+    port: int, body: bytes = b'{"text": "red"}', path: str = "/v1/search/text"
+) -> tuple[int, dict[str, object]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    connection.request("POST", path, body, headers)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def begun(port: int, body: bytes) -> socket.socket:
+    """Begin a request and send half of its body."""
+    half = socket.create_connection(("127.0.0.1", port), timeout=20)
+    head = f"POST /v1/search/text HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    half.sendall(head.encode() + body[: len(body) // 2])
+    time.sleep(0.3)  # until the service has read it
+    return half
+
+
+def reloads(service: Process) -> None:
+    """Send a hang-up and wait until it is told what became of it."""
+    service.send(signal.SIGHUP)
+    until = time.monotonic() + 20
+    while "reloaded toys: 8 photographs, the same" not in service.errors.read_text():
+        assert time.monotonic() < until, service.errors.read_text()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=["TERM", "INT"]
+)
+def test_a_signal_ends_it_and_what_is_in_flight_is_answered(
+    tmp_path: Path, own_home: Path, sign: signal.Signals
+) -> None:
+    collected(tmp_path, 8)
+    with running(own_home, tmp_path) as service:
+        before = asked(service.port)
+        assert before[0] == 200
+        reloads(service)
+        assert asked(service.port)[1]["hits"] == before[1]["hits"]
+        body = b'{"text": "a blue field"}'
+        half = begun(service.port, body)
+        service.send(sign)
+        time.sleep(0.3)
+        half.sendall(body[len(body) // 2 :])
+        answer = half.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        assert service.ended() == 0
+        assert "Traceback" not in service.errors.read_text()
+        with pytest.raises(OSError):  # noqa: PT011, refused in one way or another
+            socket.create_connection(("127.0.0.1", service.port), timeout=2)
+
+
+@pytest.mark.slow
+def test_killed_it_comes_back(tmp_path: Path, own_home: Path) -> None:
+    collected(tmp_path, 8)
+    with running(own_home, tmp_path) as service:
+        before = asked(service.port)[1]["hits"]
+        service.send(signal.SIGKILL)
+        assert service.ended() == -signal.SIGKILL
+        port = service.port
+    with running(own_home, tmp_path, "--port", str(port)) as service:
+        assert service.port == port
+        assert asked(port)[1]["hits"] == before
+
+
+def test_what_it_cannot_serve_it_says_in_one_line(tmp_path: Path, own_home: Path) -> None:
+    assert "clipbench dataset add" in refused("serve")
+    collected(tmp_path, 4)
+    assert "16 to 128" in refused("serve", "--model", "toy", "--token", "short")
+    assert "is not embedded yet" in refused("serve", "--port", "0")
+    assert "nope" in refused("serve", "--dataset", "nope", "--model", "toy", "--port", "0")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"port {port}" in refused("serve", "--model", "toy", "--port", port)
+    assert "--port" in misused("serve", "--port", "99999")
