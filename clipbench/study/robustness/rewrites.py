@@ -95,10 +95,9 @@ def _fault(
         return f"the dataset has no caption {visible(id_, near or '')}" + (
             f"; it has {visible(near, id_)}" if near else ""
         )
-    if HALF.search(cells[TEXT]):
-        return f"the rewrite of caption {id_} holds half a surrogate pair"
-    if not cells[TEXT].strip():
-        return f"the rewrite of caption {id_} is blank"
+    if HALF.search(cells[TEXT]) or not cells[TEXT].strip():
+        fault = "holds half a surrogate pair" if cells[TEXT].strip() else "is blank"
+        return f"the rewrite of caption {id_} {fault}"
     original = cells.get(ORIGINAL)
     if original is None or original == wanted[id_]:
         return ""
