@@ -187,6 +187,17 @@ def test_a_table_may_say_of_every_row_who_labelled_it(store: Store, tmp_path: Pa
     assert [one.annotator for one in take(store, named)] == ["Ann", "Bob"]
 
 
+def test_half_a_surrogate_pair_is_a_problem_of_its_label(store: Store, tmp_path: Path) -> None:
+    labels = [{"item": "failure:\ud800", "caption": "x", "category": "Object"}, {"caption": "\udc00"}]
+    page = {"format": "clipbench-labels", "version": 1, "annotator": "A", "labels": labels}
+    (tmp_path / "labels_A.json").write_text(json.dumps(page))
+    told = problems(store, tmp_path / "labels_A.json")
+    assert [message for _, _, message in told] == [
+        "label 1: holds half a surrogate pair",
+        "label 2: holds half a surrogate pair",
+    ]
+
+
 def test_a_row_that_names_nobody_is_a_problem_of_its_line(store: Store, tmp_path: Path) -> None:
     one = file(
         tmp_path, f"{HEAD},annotator", f"{row(0, 'Object')},", f"{row(1, 'Count')},a b", name="x_A.csv"

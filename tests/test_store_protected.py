@@ -151,6 +151,8 @@ for words in (["report"], ["runs", "show"], ["runs", "list", "--json"], ["store"
               ["robustness", "export", "toys", "--perturb", "word-dropout", "--out", "perturbed"],
               ["annotate", "list"], ["annotate", "list", "latest", "--hints"], ["annotate", "results"],
               ["annotate", "gallery"], ["annotate", "export"], ["annotate", "adjudicate", "--list"],
+              ["annotate", "export-page", "--annotator", "A"],
+              ["robustness", "sweep", "toys", "--model", "toy", "--perturb", "word-shuffle", "--dry-run"],
               ["annotate", "summary"], ["annotate", "agreement"]):
     sys.argv = ["clipbench", *words]
     try:

@@ -51,6 +51,13 @@ def test_json_lines_and_csv_give_the_same_texts(tmp_path: Path) -> None:
     assert formal.texts == passive.texts == dict(GOOD)
 
 
+def test_half_a_surrogate_pair_is_told_with_its_caption(tmp_path: Path) -> None:
+    some = [{**row, "text": "half \ud800"} if row["caption_id"] == "b" else row for row in rows()]
+    assert faults(jsonl(tmp_path / "x.jsonl", some)) == [
+        ":2: the rewrite of caption b holds half a surrogate pair"
+    ]
+
+
 def test_labels_replace_file_names(tmp_path: Path) -> None:
     files = [jsonl(tmp_path / "x.jsonl", rows()), jsonl(tmp_path / "y.jsonl", rows())]
     assert [one.label for one in read_rewrites(files, ["one", "two"], DATASET)] == ["one", "two"]

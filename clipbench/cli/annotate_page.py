@@ -91,7 +91,8 @@ def export_page(
 
     if not annotator:
         raise typer.BadParameter("name the annotator: --annotator NAME")
-    session = open_session(open_at(store), sample, part=page.part, blind=page.blind, hints=page.hints)
+    at = open_at(store, to_read=True)
+    session = open_session(at, sample, part=page.part, blind=page.blind, hints=page.hints)
     target = out or Path(f"label_{annotator}.html")
     with progress(quiet) as bars:
         count = export(session, annotator, target, bars, side=side, force=force)

@@ -142,7 +142,7 @@ def _run() -> None:
     except ClipbenchError as error:
         print_error(error)
         sys.exit(1)
-    except (MemoryError, RecursionError) as error:
+    except (MemoryError, RecursionError, UnicodeError) as error:
         # What a damaged or hostile input may ask for in a place that no reader foresaw.
         print_error(
             ClipbenchError(f"stopped: {reason(error)}", "look at the last file you named; is it damaged?")

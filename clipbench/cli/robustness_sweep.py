@@ -65,7 +65,7 @@ def sweep(
     from clipbench.study.robustness.named_sweeps import related_sweeps
     from clipbench.study.robustness.sweep import sweep as run_sweep
 
-    at, protocol = open_at(store), Protocol(directions=directions_of(directions))
+    at, protocol = open_at(store, to_read=dry_run), Protocol(directions=directions_of(directions))
     reference, baselines = related_sweeps(at, related.reference, related.baselines or ())
     source = model_source(at, model, encoder)
     if not quiet:

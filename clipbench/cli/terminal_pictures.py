@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Way: TypeAlias = Literal["kitty", "iterm", "sixel", "blocks"]
 
@@ -107,6 +109,8 @@ def _iterm(picture: Image.Image, box: Box) -> str:
 
 
 def _sixel(picture: Image.Image, box: Box) -> str:
+    from PIL import Image
+
     fitted = _fitted(picture, box.pixels)
     indexed = fitted.quantize(COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
     palette = (indexed.getpalette() or [])[: 3 * COLOURS]
@@ -167,6 +171,8 @@ def _colour(pixel: list[int]) -> str:
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    from PIL import Image
+
     scale = min(size[0] / picture.width, size[1] / picture.height)
     shape = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(shape, Image.Resampling.LANCZOS)

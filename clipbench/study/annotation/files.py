@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from clipbench.datasets.textfile import parse_json
@@ -27,6 +28,8 @@ from clipbench.tabular.text import decode_text
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a label file; ten thousand labels take about one million."""
+
+HALF = re.compile("[\ud800-\udfff]")
 
 PACKED = b"PK\x03\x04"
 """How an Excel file begins, whatever it is called."""
@@ -61,7 +64,10 @@ def read_labels(path: Path) -> LabelFile:
         return _labels(path, "xlsx", digest, table)
     if suffix == ".json" or data.lstrip()[:1] in (b"{", b"["):
         kind, entries, problems = json_entries(parse_json(decode_text(data, str(path)).text, path), path)
-        return LabelFile(path, kind, digest, tuple(entries), (), tuple(problems))
+        halves = [entry for entry in entries if _is_half(entry)]
+        problems += [Problem(str(path), 0, f"{one.where}: holds half a surrogate pair") for one in halves]
+        kept = tuple(entry for entry in entries if entry not in halves)
+        return LabelFile(path, kind, digest, kept, (), tuple(problems))
     table = parse_table(data, str(path), known=lambda header: not missing_columns(_columns(header)))
     return _labels(path, "tsv" if suffix == ".tsv" else "csv", digest, table)
 
@@ -85,6 +91,11 @@ def _labels(path: Path, kind: str, digest: str, table: Table) -> LabelFile:
     who = next((name for name in (ANNOTATOR, SOURCE_FILE) if name in header), "")
     quirks = tuple(quirk.message for quirk in table.quirks)
     return LabelFile(path, kind, digest, entries, quirks, table.problems, who)
+
+
+def _is_half(label: Entry) -> bool:
+    """Whether a text of a label holds half a surrogate pair: JSON can write one, and no encoding takes it."""
+    return any(HALF.search(text) for text in astuple(label) if isinstance(text, str))
 
 
 def _columns(header: Sequence[str]) -> list[str]:

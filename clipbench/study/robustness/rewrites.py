@@ -7,6 +7,7 @@ the original captions, they must be the dataset's. All problems are shown togeth
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ EXPORTED = frozenset((ID, TEXT, ORIGINAL, "operation", "level", "seed"))
 TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (*TABLES, *LINES)
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair: JSON can write one, and no encoding takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,9 @@ def _fault(
         return f"the dataset has no caption {visible(id_, near or '')}" + (
             f"; it has {visible(near, id_)}" if near else ""
         )
-    if not cells[TEXT].strip():
-        return f"the rewrite of caption {id_} is blank"
+    if HALF.search(cells[TEXT]) or not cells[TEXT].strip():
+        fault = "holds half a surrogate pair" if cells[TEXT].strip() else "is blank"
+        return f"the rewrite of caption {id_} {fault}"
     original = cells.get(ORIGINAL)
     if original is None or original == wanted[id_]:
         return ""
