@@ -246,6 +246,22 @@ def test_gc_keeps_what_an_index_is_of_and_takes_files_of_none(store: Store) -> N
     open_index(store, hnsw(store))
 
 
+def test_a_dataset_takes_its_indexes_along_but_not_those_that_a_server_keeps(store: Store) -> None:
+    told = good("dataset", "remove", "toys", "--yes").out
+    assert "600 images, 1,200 captions, 1 index" in told
+    assert list_indexes(store) == ()
+    assert [item.kind for item in gc(store, grace=timedelta()).garbage].count("file") >= 1
+    assert list(store.home.indexes.iterdir()) == []
+    assert verify(store, deep=True).clean
+
+
+def test_a_dataset_with_an_index_at_a_server_stays_until_that_is_deleted(store: Store) -> None:
+    changed(store, "UPDATE vector_index SET place = 'http://there'")
+    assert "is kept at http://there" in refused("dataset", "remove", "toys", "--yes")
+    assert "clipbench index delete toys-hnsw" in refused("dataset", "remove", "toys", "--yes")
+    assert len(list_indexes(store)) == 1
+
+
 def test_a_backup_has_the_indexes(store: Store, tmp_path: Path) -> None:
     backup(store, tmp_path / "copy")
     copy = open_store(Home(tmp_path / "copy"))
