@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from clipbench.adapters.finetuning import FinetuneRecipe, finetune
 from clipbench.adapters.state_files import load_state, save_state
 from clipbench.adapters.training import State
+from clipbench.adapters.unfreezing import unfreeze
 from clipbench.adapters.weights import log_json
 from clipbench.errors import ClipbenchError, StoppedError
 from clipbench.keys import Json, digest, short
@@ -199,16 +200,17 @@ def _store(
     train, validation, state = result
     if type(source) is not EncoderSource:
         raise TypeError("only a model that was loaded from its own files was fine-tuned")
+    recipe = request.recipe
     record: dict[str, Json] = {
-        "recipe": recipe_json(request.recipe),
-        "loss": "none" if request.recipe.part == "bn-stats" else towers_of(encoder).loss,
+        "recipe": recipe_json(recipe),
+        "loss": "none" if recipe.part == "bn-stats" else towers_of(encoder).loss,
         "dimension": encoder.identity.dimension,
         "train": {"key": train.dataset.key, "name": train.dataset.name},
         "validation": {"key": validation.dataset.key, "name": validation.dataset.name},
         "base": {"key": source.identity.key, "label": source.identity.label, "spec": source.request.model},
         "best_epoch": state.best_epoch.number,
-        "parameters": sum(value.numel() for value in state.best.values()),
+        "parameters": unfreeze(changeable(encoder).model, recipe.part, rank=recipe.rank).parameters,
     }
     tensors = {**encoder.model.state_dict(), **state.best}
-    new = NewModel(key, request.recipe.part, request.name, record, log_json(state.log), tensors)  # type: ignore[arg-type]  # JSON objects
+    new = NewModel(key, recipe.part, request.name, record, log_json(state.log), tensors)  # type: ignore[arg-type]  # JSON objects
     return save_model(source.store, source, new)
