@@ -20,13 +20,14 @@ from clipbench.store.rows import delete_final
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What went with a name. kept: why the content stays all the same, "" where it went too."""
+    """What went with a name. kept: why the content stays all the same, "" where it went too. indexes: of its vectors."""
 
     name: str
     images: int
     captions: int
     runs: int
     kept: str = ""
+    indexes: int = 0
 
 
 def rename_dataset(store: Store, old: str, new: str) -> None:
@@ -45,12 +46,12 @@ def rename_dataset(store: Store, old: str, new: str) -> None:
 
 
 def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool = False) -> Removed:
-    """Take a name away, and the content with it: images, captions, columns and embedding sets.
+    """Take a name away, and the content with it: images, captions, columns, embedding sets and their indexes.
 
     The content stays where another name means it or people's labels are about it. runs: delete the runs on
-    it too, and those that ranked its images or learned from its captions beside their own. Vectors stay until
-    `clipbench.store.maintenance.gc`. Raises DatasetError for an unknown name, and where there are runs and
-    they are not to be deleted.
+    it too, and those that ranked its images or learned from its captions beside their own. Vectors and files of
+    indexes stay until `clipbench.store.maintenance.gc`. Raises DatasetError for an unknown name, where there are
+    runs and they are not to be deleted, and where a server keeps an index of it.
     """
     with writing(store) as connection:
         row = named_row(connection, name)
@@ -69,11 +70,14 @@ def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool
             delete_final(connection, tables.run, run)
         if not kept:
             kept = _labels(connection, row.id)
+        indexes = [] if kept else _indexes(connection, row.id)
+        for index in indexes:
+            delete_final(connection, tables.vector_index, index)
         if not kept:
             _delete_content(connection, row.id)
         if dry_run:
             connection.rollback()
-    return Removed(name, row.n_images, row.n_captions, len(on_it), kept)
+    return Removed(name, row.n_images, row.n_captions, len(on_it), kept, len(indexes))
 
 
 def _runs(connection: Connection, dataset: int, key: str) -> list[int]:
@@ -83,6 +87,21 @@ def _runs(connection: Connection, dataset: int, key: str) -> list[int]:
       (SELECT 1 FROM json_each(:keys) WHERE instr(run.protocol, value) OR instr(run.method, value))"""
     given = {"dataset": dataset, "keys": json.dumps([key, *sets])}
     return list(connection.execute(text(query), given).scalars())
+
+
+def _indexes(connection: Connection, dataset: int) -> list[int]:
+    """Return the indexes of a dataset's vectors. Raises DatasetError for one that a server keeps a part of."""
+    index, held = tables.vector_index.c, tables.embedding_set.c
+    query = select(index.id, index.name, index.place).join(
+        tables.embedding_set, held.id == index.embedding_set_id
+    )
+    rows = connection.execute(query.where(held.dataset_id == dataset)).all()
+    for row in rows:
+        if row.place is not None:
+            raise DatasetError(
+                f"its index {row.name} is kept at {row.place}", f"clipbench index delete {quote(row.name)}"
+            )
+    return [row.id for row in rows]
 
 
 def _labels(connection: Connection, dataset: int) -> str:

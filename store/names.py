@@ -13,6 +13,7 @@ from clipbench.home import Home
 QUERIES = {
     "datasets": "SELECT name FROM dataset_name ORDER BY name",
     "runs": "SELECT substr(run, instr(run, ':') + 1, 10), dataset, model, operation FROM runs ORDER BY number DESC",
+    "indexes": "SELECT name, type FROM vector_index ORDER BY id DESC",
     "sweeps": "SELECT name FROM sweep ORDER BY id DESC",
     "tags": "SELECT DISTINCT tag FROM tag ORDER BY tag",
 }

@@ -17,7 +17,7 @@ from clipbench.home import Home
 from clipbench.store.engine import open_store
 from clipbench.store.runs import load_metrics
 
-DATASETS = ("toys", "=cmd|' /C calc'!A0", "-x", "a_b & {50%} <#1>")
+DATASETS = ("toys", "+cmd|' /C calc'!A0", "@x", "a_b & {50%} <#1>")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_csv_is_the_same_data_and_json_the_same_rows(store: Path) -> None:
 def test_no_cell_of_a_csv_is_a_formula(store: Path) -> None:
     table = list(csv.reader(io.StringIO(good("report", "--format", "csv", store=store).out)))
     names = {row[table[0].index("dataset")] for row in table[1:]}
-    assert names == {"toys", "'=cmd|' /C calc'!A0", "'-x", "a_b & {50%} <#1>"}
+    assert names == {"toys", "'+cmd|' /C calc'!A0", "'@x", "a_b & {50%} <#1>"}
     cells = [cell for row in table for cell in row]
     assert not any(cell.startswith(("=", "@", "+")) for cell in cells)
     assert all(re.fullmatch(r"-[\d.e-]+", cell) for cell in cells if cell.startswith("-"))
@@ -104,7 +104,7 @@ def test_markdown_is_one_pipe_table(store: Path) -> None:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 8
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
-    assert r"=cmd\|' /C calc'!A0" in text
+    assert r"+cmd\|' /C calc'!A0" in text
     assert "&lt;#1>" in text
 
 
@@ -113,24 +113,21 @@ def test_the_table_for_people_shows_few_digits_and_leaves_out_what_says_nothing(
     assert done.err == ""
     heads = done.out.splitlines()[1]
     assert "t2i R@1" in heads
-    assert "RSUM" in heads
+    assert "RSUM" in done.out
     assert "perturbation" not in heads, "all runs are clean"
     assert "kind" not in heads
     value = f"{rows(store, '--tag', 'folds')[0]['t2i hit@1']:.4f}"
     assert value in done.out
-    assert "galleries: 3 images / 6 captions; 6 images / 12 captions" in done.out
+    assert "galleries: 3 images / 6 captions; 6 images / 12 captions" in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize(
     ("words", "count"),
     [
         (("--dataset", "toys"), 3),
-        (("--dataset=-x",), 1),
-        (("--dataset", "nothing"), 0),
+        (("--dataset=@x",), 1),
         (("--model", "TOY"), 6),
-        (("--model", "ViT"), 0),
         (("--kind", "evaluate"), 6),
-        (("--kind", "robustness"), 0),
         (("--perturbation", "clean"), 6),
         (("--tag", "narrow"), 1),
         (("--tag", "narrow", "--dataset", "toys"), 1),
@@ -144,6 +141,20 @@ def test_filters_let_through_what_they_say(words: tuple[str, ...], count: int, s
     assert len(rows(store, *words)) == count
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--dataset", "nothing"), "there is no dataset 'nothing'"),
+        (("--model", "ViT"), "no run has the model 'ViT'; there are: toy"),
+        (("--kind", "robustness"), "no run has the kind 'robustness'; there are: evaluate"),
+        (("--tag", "nope"), "no run has the tag 'nope'"),
+    ],
+    ids=str,
+)
+def test_a_filter_that_no_run_has_is_told(words: tuple[str, ...], told: str, store: Path) -> None:
+    assert told in refused("report", *words, store=store)
+
+
 def test_newest_first_and_runs_list_is_the_same_table(store: Path) -> None:
     assert [row["tags"] for row in rows(store, "--limit", "2")] == ["folds", "narrow"]
     assert good("runs", "list", store=store).out == good("report", store=store).out
@@ -152,7 +163,7 @@ def test_newest_first_and_runs_list_is_the_same_table(store: Path) -> None:
 
 
 def test_nothing_let_through_is_told_apart_from_nothing_there(store: Path, tmp_path: Path) -> None:
-    done = good("report", "--tag", "nope", store=store)
+    done = good("report", "--since", "2999-01-01", store=store)
     assert done.out == "Runs: none that these filters let through\nall of them: clipbench runs list\n"
     added(tmp_path, images=2)
     assert "clipbench evaluate DATASET --model MODEL" in good("report").out

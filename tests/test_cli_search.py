@@ -131,10 +131,14 @@ def test_without_names_the_only_dataset_and_model_are_meant(toys: str, tmp_path:
     assert "not embedded yet" in refused("search", "red", "-q")
     good("embed", toys, "--model", "toy", "-q")
     assert good("search", "red", "-q", "--json").json["rows"] == hits("red")
-    draw(tmp_path / "more", 2)
-    picture(40).save(tmp_path / "more" / "x.png")
     added(tmp_path / "other", "second", 3)
     assert "which dataset?" in refused("search", "red", "-q")
+    # A folder that has changed and is added anew is searched by the model that is there.
+    (tmp_path / "new").mkdir()
+    picture(40).save(tmp_path / "new" / "x.png")
+    good("dataset", "add", "new", "--images", tmp_path / "new", "--no-captions", "-q")
+    done = good("search", "red", "--dataset", "new")
+    assert "1 photograph of new to be embedded first by toy" in done.err
 
 
 def test_a_folder_of_photographs_is_enough(tmp_path: Path) -> None:
@@ -231,7 +235,7 @@ def test_the_page_and_the_sheet_hold_every_photograph(toys: str, tmp_path: Path)
     assert "<b>red" not in text
     assert "script" not in text
     assert "&lt;b&gt;red&lt;/b&gt;" in text
-    assert done.err.count("1 photographs could not be shown") == 2
+    assert done.err.count("1 photograph could not be shown") == 2
     with Image.open(sheet) as image:
         assert image.size[0] > 5 * 224
     assert "exists" in refused(*words)

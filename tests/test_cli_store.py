@@ -127,7 +127,7 @@ def test_gc_tells_asks_and_removes_what_nothing_needs(home: Path) -> None:
 def test_a_backup_is_a_store_itself_and_overwrites_nothing(home: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     done = good("store", "backup", copy)
-    assert done.out.startswith(f"{copy}: the database and 2 vector files, ")
+    assert done.out.startswith(f"{copy}: the database and 2 files of vectors and indexes, ")
     assert good("report", "--json", store=copy).out == good("report", "--json").out
     assert "all of it is right" in good("store", "verify", "--deep", store=copy).out
     assert "a backup overwrites nothing" in refused("store", "backup", copy)

@@ -137,7 +137,8 @@ def test_one_unlike_run_among_many_marks_the_lines_of_all(made: Bench) -> None:
     with pytest.raises(CompareError, match="1 of 2 runs cannot be compared"):
         compare(made.store, runs, QUICK)
     marked = wide(compare(made.store, runs, FORCED))
-    assert all(row[-1] for row in marked.rows)
+    mark = [column.name for column in marked.columns].index(UNLIKE)
+    assert all(row[mark] for row in marked.rows)
 
 
 def test_runs_without_a_common_query_are_refused_even_when_forced(made: Bench) -> None:
@@ -148,5 +149,6 @@ def test_runs_without_a_common_query_are_refused_even_when_forced(made: Bench) -
 
 def test_like_runs_carry_no_mark(made: Bench) -> None:
     found = compare(made.store, [made.run(collection(), 0.5), made.run(collection(), 0.9)], FORCED)
-    assert all(row[-1] is None for row in wide(found).rows)
+    mark = [column.name for column in wide(found).columns].index(UNLIKE)
+    assert all(row[mark] is None for row in wide(found).rows)
     assert not any("FORCED" in note for note in detail(found).notes)

@@ -188,8 +188,8 @@ def test_many_runs_are_corrected_by_benjamini_hochberg_unless_told(store: Path) 
     ("words", "told"),
     [
         (("--compare",), "a comparison needs 2 runs: no run is named"),
-        (("--compare", "latest"), "1 references mean 1 runs"),
-        (("--compare", "latest", "latest"), "2 references mean 1 runs"),
+        (("--compare", "latest"), "a comparison needs 2 runs: 'latest' means "),
+        (("--compare", "latest", "latest"), "a comparison needs 2 runs: 'latest' and 'latest' mean "),
         (("--compare", "nobody", "latest"), "no run is called 'nobody'"),
         (("--compare", *PAIR, "--by", "colour"), "no grouping by 'colour'"),
         (("--compare", *PAIR, "--metric", "accuracy"), "no measure is called 'accuracy'"),

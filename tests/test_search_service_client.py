@@ -131,6 +131,8 @@ def test_pictures_of_hits_come_from_the_service(service: Service, tmp_path: Path
     text = (tmp_path / "o.html").read_text()
     assert text.count("data:image/jpeg") == 1
     assert "no photograph" in text
+    assert "--server" in text
+    assert TOKEN not in text  # a page is passed on
 
 
 @pytest.mark.parametrize(

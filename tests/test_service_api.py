@@ -349,6 +349,7 @@ def test_the_description_has_every_route_with_an_example(shared_http: TestClient
             "get /v1/items/{id}", "get /v1/items/{id}/picture", "post /v1/reload", "get /stats",
             "get /metrics", "get /healthz", "get /readyz"} == routes  # fmt: skip
     assert told["components"]["schemas"]["TextSearch"]["examples"]
+    assert told["components"]["securitySchemes"][next(iter(told["security"][0]))]["scheme"] == "bearer"
 
 
 def test_a_bug_is_a_problem_without_a_traceback(http: TestClient, service: SearchService) -> None:

@@ -27,6 +27,11 @@ def tags(context: typer.Context, incomplete: str) -> Words:
     return _stored(context, "tags", incomplete)
 
 
+def indexes(context: typer.Context, incomplete: str) -> Words:
+    """Return the indexes of the store."""
+    return _stored(context, "indexes", incomplete)
+
+
 def sweeps(context: typer.Context, incomplete: str) -> Words:
     """Return `latest` and the sweeps of the store."""
     found = _stored(context, "sweeps", incomplete)

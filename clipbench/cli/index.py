@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 from typer import Argument, Option
 
+from clipbench.cli import completion
 from clipbench.cli.console import note, notes
 from clipbench.cli.expanding import expanded, option
 from clipbench.cli.opening import at_work, open_at
@@ -38,7 +39,12 @@ SideName: TypeAlias = Literal["images", "captions"]
 TypeName: TypeAlias = Literal["exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus"]
 
 IndexArgument = Annotated[
-    str, Argument(metavar="INDEX", help="Name of a stored index, or the beginning of its name or key.")
+    str,
+    Argument(
+        metavar="INDEX",
+        help="Name of a stored index, or the beginning of its name or key.",
+        autocompletion=completion.indexes,
+    ),
 ]
 SideOption = Annotated[SideName, Option(help="images (found by captions) or captions.", metavar="SIDE")]
 

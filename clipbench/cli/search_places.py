@@ -11,6 +11,7 @@ from clipbench.cli.console import note, progress
 from clipbench.cli.opening import model_source, open_at
 from clipbench.cli.options import EncoderOptions
 from clipbench.cli.search_options import PlaceOptions, service_token
+from clipbench.datasets.rows import plural
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
@@ -48,7 +49,9 @@ def opened(
     source.progress = Silent()
     left_out = len(place.gallery.left_out)
     if left_out and not quiet:
-        note(f"note: {left_out:,} of {len(place.gallery.dataset.samples):,} photographs cannot be read")
+        note(
+            f"note: {left_out:,} of {plural(len(place.gallery.dataset.samples), 'photograph')} cannot be read"
+        )
 
 
 def _source(store: Store, where: PlaceOptions, encoder: EncoderOptions) -> VectorSource:
@@ -72,7 +75,7 @@ def _announce(store: Store, where: PlaceOptions, source: VectorSource, quiet: bo
         count = lacking(store, name, source)
     if count and not quiet:
         note(
-            f"note: {count:,} photographs of {name} are embedded first; "
+            f"note: {plural(count, 'photograph')} of {name} to be embedded first by {source.identity.label}; "
             "Ctrl-C stops, and the same command goes on"
         )
 

@@ -13,6 +13,7 @@ from clipbench.cli.console import note
 from clipbench.cli.options import OutputOptions
 from clipbench.cli.output import emit
 from clipbench.cli.search_options import LookOptions
+from clipbench.datasets.rows import plural
 
 if TYPE_CHECKING:
     from clipbench.cli.terminal_pictures import Way
@@ -67,5 +68,5 @@ def _write(place: Place, found: Found, look: LookOptions) -> None:
 
 
 def _told(path: Path, absent: int) -> None:
-    lacks = f"; {absent:,} photographs could not be shown" if absent else ""
+    lacks = f"; {plural(absent, 'photograph')} could not be shown" if absent else ""
     note(f"wrote {path}{lacks}")

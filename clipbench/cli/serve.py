@@ -103,6 +103,7 @@ def _opened(home: Store, gallery: GalleryOptions, encoder: EncoderOptions, quiet
     """Return the service of what is meant, warm. Raises BadParameter for options that contradict one another."""
     from clipbench.search_service.opening import dataset_service, index_service
     from clipbench.study.searching.choosing import chosen_dataset, chosen_source
+    from clipbench.study.searching.gallery import lacking
     from clipbench.study.searching.indexed import index_source
     from clipbench.study.workplace.progress import Silent
 
@@ -112,6 +113,11 @@ def _opened(home: Store, gallery: GalleryOptions, encoder: EncoderOptions, quiet
     if gallery.index is None:
         name = chosen_dataset(home, gallery.dataset)
         source = chosen_source(home, name, named, encoder.device)
+        count = lacking(home, name, source)
+        if count and not quiet:
+            note(
+                f"note: {count:,} photographs of {name} are embedded first; stopped, the same command goes on"
+            )
         with progress(quiet, source) as bars:
             service = dataset_service(home, name, source, bars)
     else:

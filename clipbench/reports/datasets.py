@@ -106,6 +106,7 @@ def removal_words(removed: Removed) -> str:
         also = f" and {runs}" if removed.runs else ""
         return f"the name {removed.name!r}{also}; the content stays, for {removed.kept}"
     also = f", {runs}" if removed.runs else ""
+    also += f", {removed.indexes:,} index{'' if removed.indexes == 1 else 'es'}" if removed.indexes else ""
     return f"{removed.name!r}: {removed.images:,} images, {removed.captions:,} captions{also}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import ClipbenchError
 from clipbench.search_service.entrance import Entrance, checked_tokens
@@ -13,6 +14,9 @@ from clipbench.search_service.metrics import Counted
 from clipbench.search_service.rates import Rates
 from clipbench.search_service.service import SearchService
 from clipbench.serving.guards import App
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,19 @@ def require_libraries() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ClipbenchError(f"the service needs {error.name}", "pip install 'clipbench[serve]'") from None
+
+
+def _describe_access(app: FastAPI) -> None:
+    """Say in the app's description that a key is needed; the entrance asks for it before any route is looked for."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        told = plain()
+        told.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        told["security"] = [{"key": []}]
+        return told
+
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
 def application(service: SearchService, access: Access) -> App:
@@ -64,6 +81,7 @@ def application(service: SearchService, access: Access) -> App:
         docs_url=None,  # FastAPI's page loads its script from elsewhere
         redoc_url=None,
     )
+    _describe_access(app)
     app.include_router(router(service))
     app.include_router(page_router(service))
     add_problem_handlers(app)

@@ -11,7 +11,7 @@ from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, 
 from clipbench.reports.figures.trade import Spot, trade
 from clipbench.study.adapting.ablation import Place
 from clipbench.study.adapting.ablation_numbers import Effect, pareto
-from clipbench.study.adapting.grid import AXES, Cell, named
+from clipbench.study.adapting.grid import AXES, Cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -176,9 +176,12 @@ def _trade(
 
 
 def _short(cell: Cell, scanned: tuple[str, ...]) -> str:
+    """Return the numbers that tell a cell from the others of its colour."""
     if cell.control:
         return "control"
-    return named(cell, tuple(n for n in scanned if n not in {"head", "loss"})).removeprefix(cell.head).strip()
+    numbers = {"alpha": "α", "share": "×", "rate": "rate", "temperature": "τ"}
+    told = ((sign, getattr(cell, name)) for name, sign in numbers.items() if name in scanned)
+    return " ".join(f"{sign} {value:g}" for sign, value in told if value is not None)
 
 
 def _group(cell: Cell, scanned: tuple[str, ...]) -> str:

@@ -102,6 +102,8 @@ def _name(axes: Axes, spots: Sequence[Spot]) -> None:
                     textcoords="offset points",
                     size=TICK,
                     color=INK,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
+                    zorder=2,
                     ha="right" if dx < 0 else "left" if dx else "center",
                 )
                 break

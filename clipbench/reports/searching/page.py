@@ -24,12 +24,12 @@ def write_search_page(place: Place, found: Found, out: Path, *, force: bool = Fa
     """
     with whole_file(out, force=force) as path:
         shown = thumbnails(place, found.result.hits, SIDE)
-        text = rendered("search.html", {"page": page_values(found, shown)})
+        text = rendered("search.html", {"page": page_values(found, shown, _command(place.secret))})
         path.write_text(text, encoding="utf-8", newline="\n")
     return sum(one.picture is None for one in shown)
 
 
-def page_values(found: Found, shown: tuple[Thumbnail, ...]) -> Mapping[str, object]:
+def page_values(found: Found, shown: tuple[Thumbnail, ...], command: str) -> Mapping[str, object]:
     """Return what the template shows."""
     return {
         "title": found.asked.in_words,
@@ -38,8 +38,13 @@ def page_values(found: Found, shown: tuple[Thumbnail, ...]) -> Mapping[str, obje
         "empty": nothing(found) if not shown else "",
         "cards": [(one.hit, _shot(one)) for one in shown],
         "table": hit_table(found),
-        "command": command_line(),
+        "command": command,
     }
+
+
+def _command(secret: str | None) -> str:
+    """Return what was typed, without the key of a service: pages are passed on."""
+    return command_line() if secret is None else command_line().replace(secret, "…")
 
 
 def _shot(one: Thumbnail) -> Shot:

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.indexes.protocol import NOTHING, Answer, Settings, Vectors, ordered
-from clipbench.metrics.neighbours import TOLERANCE, neighbour_recall
-from clipbench.records import Metric, Shortlist
+from clipbench.metrics.neighbours import TOLERANCE
+from clipbench.records import Shortlist
 from clipbench.study.indexing.lines import Answers
 from clipbench.study.indexing.opening import OpenIndex
+from clipbench.study.indexing.ranking import recalls
 from clipbench.study.indexing.timing import answered
 
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -48,15 +49,12 @@ def neighbour_answers(
     nearest = truth.scores[:, :1] - TOLERANCE  # a photograph as near is as good
     reached = (shortlist.items >= 0) & (shortlist.scores >= nearest)
     told = [k for k in ks if k <= depth]
-    recalls = [float(neighbour_recall(shortlist, truth, k).mean()) for k in told]
     return Answers(
         settings,
         {k: np.asarray(reached[:, :k].any(axis=1)) for k in told},
         rows.astype(np.int32),
         shortlist.items,
-        tuple(
-            Metric("i2i", f"recall@{k}", r, None, None, len(rows)) for k, r in zip(told, recalls, strict=True)
-        ),
+        recalls(shortlist, truth, told),
         {
             "build": opened.record.seconds,
             "search": speed.batch,

@@ -1,12 +1,12 @@
 """A dataset ranked through an index, as a stored run: ledgers to the depth that was asked of it.
 
-The method of such a run says how the index was made and asked; which file it lay in does not matter. Recall is of
-the exact first items, and stands among the run's metrics with the hits.
+The method of such a run says how the index was made and asked; which file it lay in does not matter. Its shortlists
+hold what the index named, so that recall can be told of any two runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +17,10 @@ from clipbench.metrics.listed import ledger_of_lists
 from clipbench.metrics.neighbours import neighbour_recall
 from clipbench.metrics.positives import own
 from clipbench.metrics.row_ranks import RowQueries
-from clipbench.records import Direction, Ledger, Metric, Modality, Protocol, Shortlist
+from clipbench.records import Direction, Ledger, Metric, Modality, Shortlist
 from clipbench.store.runs import StoredRun, load_ledger
 from clipbench.store.shortlists import load_shortlists
-from clipbench.study.evaluation.protocol import averaged, metrics_of
+from clipbench.study.evaluation.protocol import metrics_of
 from clipbench.study.evaluation.recording import EVALUATE, RunInputs, find_recorded, record_run
 from clipbench.study.indexing.opening import OpenIndex
 from clipbench.study.indexing.timing import Speed, answered
@@ -72,12 +72,10 @@ def index_method(opened: OpenIndex, settings: Settings, depth: int) -> dict[str,
     }
 
 
-def run_through(
-    base: Ground, opened: OpenIndex, settings: Settings, exact: IndexRun | None = None
-) -> IndexRun:
+def run_through(base: Ground, opened: OpenIndex, settings: Settings) -> IndexRun:
     """Rank the queries of a dataset through an index and store the run, or find it stored.
 
-    base: the dataset evaluated plainly. exact: the run of the exact index, for recall; None for that one itself.
+    base: the dataset evaluated plainly.
     """
     direction = DIRECTIONS[opened.record.modality]
     gallery = base.gallery
@@ -100,11 +98,8 @@ def run_through(
     positives = own(gallery.owners, len(gallery.samples))[direction]
     clusters = gallery.owners if direction == "t2i" else np.arange(len(gallery.samples), dtype=np.int32)
     ledger = ledger_of_lists(RowQueries(direction, positives, size, clusters), shortlist)
-    metrics = [
-        *metrics_of({direction: ledger}, protocol),
-        *_recalls(shortlist, shortlist if exact is None else exact.shortlist, ledger, protocol),
-        Metric(direction, "index-bytes", float(opened.record.bytes), None, None, opened.record.rows),
-    ]
+    # Only what follows from the ledger: recall is of two runs, whose shortlists tell it at any time.
+    metrics = metrics_of({direction: ledger}, protocol)
     done = record_run(
         base.store,
         inputs,
@@ -127,10 +122,20 @@ def _asked(base: Ground, opened: OpenIndex, direction: Direction) -> _Asked:
     return _Asked(direction, base.image_vectors()[: len(gallery.samples)], position)
 
 
-def _recalls(listed: Shortlist, exact: Shortlist, ledger: Ledger, protocol: Protocol) -> list[Metric]:
-    ks = [k for k in protocol.ks if k <= listed.depth]
-    values = np.stack([neighbour_recall(listed, exact, k) for k in ks], axis=1)
-    return averaged(listed.direction, [f"recall@{k}" for k in ks], values, ledger.cluster, protocol)
+def recalls(listed: Shortlist, exact: Shortlist, ks: Sequence[int]) -> tuple[Metric, ...]:
+    """Return recall at each cutoff that the lists reach: the share of the exact first items, over all queries."""
+    return tuple(
+        Metric(
+            listed.direction,
+            f"recall@{k}",
+            float(neighbour_recall(listed, exact, k).mean()),
+            None,
+            None,
+            len(listed.items),
+        )
+        for k in ks
+        if k <= min(listed.depth, exact.depth)
+    )
 
 
 def _timings(opened: OpenIndex, speed: Speed) -> dict[str, float]:

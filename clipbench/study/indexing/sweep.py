@@ -21,14 +21,13 @@ from clipbench.records import Dataset, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store
-from clipbench.store.runs import load_metrics
 from clipbench.study.embedding.embed import embed_images
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.indexing.building import SIDES, BuildRequest, Side, build_on
 from clipbench.study.indexing.lines import Answers, Line, line_of
 from clipbench.study.indexing.neighbours import neighbour_answers
 from clipbench.study.indexing.opening import OpenIndex, open_index
-from clipbench.study.indexing.ranking import DIRECTIONS, IndexRun, run_through
+from clipbench.study.indexing.ranking import DIRECTIONS, IndexRun, recalls, run_through
 from clipbench.study.indexing.settings import Setting, TypedSettings, settings_of
 from clipbench.study.robustness.stress import Ground, ground
 from clipbench.study.workplace.progress import Progress
@@ -99,9 +98,9 @@ def sweep_indexes(base: Ground, side: Side, settings: Sequence[Setting], progres
     exact: list[IndexRun] = []
 
     def ask(opened: OpenIndex, search: Settings) -> Answers:
-        done = run_through(base, opened, search, exact[0] if exact else None)
+        done = run_through(base, opened, search)
         exact.append(done)
-        return _answers(base, done)
+        return _answers(base, done, exact[0])
 
     vectors = base.images if SIDES[side] == "image" else base.texts
     asked = DIRECTIONS[vectors.modality]
@@ -169,14 +168,13 @@ def _open(
     return open_index(store, build_on(store, dataset, vectors, request, progress).record)
 
 
-def _answers(base: Ground, done: IndexRun) -> Answers:
-    metrics = load_metrics(base.store, done.run.key)
+def _answers(base: Ground, done: IndexRun, exact: IndexRun) -> Answers:
     return Answers(
         done.search,
         {k: _hits(done.ledger, k) for k in base.protocol.ks},
         done.ledger.cluster,
         done.shortlist.items,
-        tuple(metric for metric in metrics if metric.name.startswith("recall@")),
+        recalls(done.shortlist, exact.shortlist, base.protocol.ks),
         done.run.timings,
         done.run.key,
     )

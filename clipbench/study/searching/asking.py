@@ -79,6 +79,10 @@ class Found:
 class Place(Protocol):
     """Something that answers queries and shows what it found."""
 
+    @property
+    def secret(self) -> str | None:
+        """What was typed to get in and no page may show; None where nothing is."""
+
     def find(self, asked: Asked) -> Found:
         """Return what a query finds. Raises ClipbenchError."""
 

@@ -61,7 +61,8 @@ def chosen_source(
 
 
 def _only_model(store: Store, dataset: str, device: str) -> ModelRequest:
-    found = embeddings(store, dataset, device)
+    """Return the only model of a dataset's photographs; of one that has none yet, the only one of the store's."""
+    found = embeddings(store, dataset, device) or embeddings(store, None, device)
     if len(found) == 1:
         return found[0].request
     if not found:
@@ -71,18 +72,21 @@ def _only_model(store: Store, dataset: str, device: str) -> ModelRequest:
         )
     labels = ", ".join(one.identity.label for one in found)
     raise EncoderError(
-        f"which model? {dataset} is embedded with {len(found)}: {labels}",
+        f"which model for {dataset}? There are {len(found)}: {labels}",
         " or ".join(one.typed for one in found),
     )
 
 
-def embeddings(store: Store, dataset: str, device: str = "auto") -> tuple[Embedding, ...]:
-    """Return the models under which the photographs of a dataset have vectors, the first embedded first."""
-    key = load_dataset(store, dataset).key
+def embeddings(store: Store, dataset: str | None, device: str = "auto") -> tuple[Embedding, ...]:
+    """Return the models under which the photographs of a dataset have vectors, the first embedded first.
+
+    dataset: None for those of any dataset.
+    """
+    key = None if dataset is None else load_dataset(store, dataset).key
     encoders = [
         one.encoder
         for one in list_sets(store)
-        if (one.dataset, one.modality, one.perturbation) == (key, "image", CLEAN)
+        if (one.modality, one.perturbation) == ("image", CLEAN) and key in {None, one.dataset}
     ]
     return tuple(embedding(store, encoder, device) for encoder in dict.fromkeys(encoders))
 

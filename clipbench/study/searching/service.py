@@ -39,6 +39,11 @@ class ServicePlace:
     root: str
     token: str | None = None
 
+    @property
+    def secret(self) -> str | None:
+        """The token."""
+        return self.token
+
     @classmethod
     def at(cls, address: str, token: str | None = None) -> ServicePlace:
         """Return the service at an address as it is printed, its token the first part of the path.

@@ -29,6 +29,11 @@ class StoredPlace:
     source: VectorSource
     searcher: Searcher
 
+    @property
+    def secret(self) -> str | None:
+        """Nothing."""
+        return None
+
     @classmethod
     def exact(cls, gallery: Gallery, source: VectorSource) -> StoredPlace:
         """Return the place that is searched exactly."""
