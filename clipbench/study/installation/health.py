@@ -29,6 +29,11 @@ EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
         "the labelling page and Excel tables",
     ),
     "index": (("faiss-cpu", "threadpoolctl"), "approximate indexes"),
+    "milvus": (("pymilvus", "milvus-lite"), "indexes in Milvus"),
+    "serve": (
+        ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
+        "the search service",
+    ),
 }
 """Optional parts of the installation as pyproject.toml has them: their packages, and what they are for."""
 
