@@ -243,10 +243,12 @@ def test_the_page_and_the_sheet_hold_every_photograph(toys: str, tmp_path: Path)
 
 def test_query_after_query_is_answered_and_a_wrong_one_told(toys: str) -> None:
     good("embed", toys, "--model", "toy", "-q")
-    given = "a red field\n\nred --like nobody\nblue --without red -n 2\nred --no-such\nit's red\n"
+    given = (
+        "a red field\n\nred --like nobody\nblue --without red -n 2\nred --no-such\nit's red\n-n 1 red\n-n x\n"
+    )
     lines = good("search", "--watch", "-n", "3", *TOY, given=given).out.splitlines()
     told = [json.loads(line) for line in lines]
-    assert [len(one.get("rows", ())) for one in told] == [3, 0, 2, 0, 3]
+    assert [len(one.get("rows", ())) for one in told] == [3, 0, 2, 0, 3, 1, 0]
     assert told[0]["rows"] == hits("a red field", "-n", "3")
     assert told[2]["rows"] == hits("blue", "--without", "red", "-n", "2")
     assert "nobody" in told[1]["error"]

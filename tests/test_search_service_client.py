@@ -189,4 +189,4 @@ def test_what_is_no_address_is_told(address: str) -> None:
 
 
 def test_nobody_answers() -> None:
-    assert "is it running?" in refused("search", "red", "--server", "http://127.0.0.1:9/")
+    assert "clipbench serve" in refused("search", "red", "--server", "http://127.0.0.1:9/")

@@ -50,6 +50,9 @@ def _way(look: LookOptions, output: OutputOptions) -> Way | None:
 
 
 def _write(place: Place, found: Found, look: LookOptions) -> None:
+    """Write the page and the sheet that are asked for, and show the page."""
+    if not (look.html or look.sheet or look.open):
+        return
     from clipbench.reports.searching.page import write_search_page
     from clipbench.reports.searching.sheet import write_sheet
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,7 +55,7 @@ def asked_line(line: str, query: QueryOptions) -> Asked:
 
     Raises ClipbenchError for an option that there is not.
     """
-    if " --" not in f" {line}" and " -n" not in line:
+    if not any(sign in f" {line} " for sign in (" --", " -n ")):
         return _with(query, QueryOptions(), line.split(), set())
     try:
         words = shlex.split(line)
@@ -107,6 +108,8 @@ def _command() -> Any:
 
 def _lines() -> Iterator[str]:
     """Yield what is typed, line by line, with a prompt where somebody types; end at an empty line there."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # one odd byte is no reason to stop
     if not sys.stdin.isatty():
         yield from (line.strip() for line in sys.stdin if line.strip())
         return

@@ -29,7 +29,7 @@ LARGEST_ANSWER = 32 << 20
 LARGEST_PICTURE = 10 << 20
 """Bytes of a picture that a service takes."""
 
-STARTING = "is it running? The address is the one that the service printed when it started"
+STARTING = "clipbench serve --dataset NAME starts one and prints its address"
 
 
 @dataclass(frozen=True)
@@ -197,5 +197,5 @@ def _detail(error: urllib.error.HTTPError) -> str:
 
 def _advice(status: int) -> str | None:
     if status in {401, 403}:
-        return "--server takes the whole address that the service printed, token and all"
+        return "--server takes the whole address that clipbench serve printed, token and all"
     return "try again in a moment" if status in {429, 503} else None
