@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,24 @@ def test_killed_it_comes_back(tmp_path: Path, own_home: Path) -> None:
     with running(own_home, tmp_path, "--port", str(port)) as service:
         assert service.port == port
         assert asked(port)[1]["hits"] == before
+
+
+@pytest.mark.slow
+def test_two_hundred_who_dawdle_keep_nobody_waiting(tmp_path: Path, own_home: Path) -> None:
+    collected(tmp_path, 8)
+    head = f"POST /v1/search/image HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n"
+    with running(own_home, tmp_path) as service, ExitStack() as open_ones:
+        dawdling = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30))
+            for _ in range(200)
+        ]
+        for one in dawdling:
+            one.sendall(head.encode() + b"x" * 1000)
+        began = time.monotonic()
+        assert [asked(service.port)[0] for _ in range(10)] == [200] * 10
+        assert time.monotonic() - began < 8  # before any of them is given up
+        assert {one.recv(12) for one in dawdling} == {b"HTTP/1.1 408"}
 
 
 def test_what_it_cannot_serve_it_says_in_one_line(tmp_path: Path, own_home: Path) -> None:
