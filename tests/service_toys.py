@@ -136,7 +136,7 @@ def running(home: Path, folder: Path, *options: str) -> Iterator[Process]:
     environment = {
         **os.environ,
         "CLIPBENCH_STORE": str(home),
-        "CLIPBENCH_TOKEN": TOKEN,
+        "CLIPBENCH_TOKEN": f"{TOKEN} {OTHER}",
         "OMP_NUM_THREADS": "1",
     }
     argv = [sys.executable, "-m", "clipbench", "serve", "--model", "toy", "--port", "0", *options]

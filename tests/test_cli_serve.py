@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,13 @@ from cli_toys import misused, refused
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
-from service_toys import TOKEN, Process, collected, running
+from service_toys import OTHER, TOKEN, Process, collected, running
 
 
-def asked(
-    port: int, body: bytes = b'{"text": "red"}', path: str = "/v1/search/text"
-) -> tuple[int, dict[str, object]]:
+def asked(port: int, body: bytes = b'{"text": "red"}', token: str = TOKEN) -> tuple[int, dict[str, object]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    connection.request("POST", path, body, headers)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request("POST", "/v1/search/text", body, headers)
     answer = connection.getresponse()
     return answer.status, json.loads(answer.read())
 
@@ -54,6 +53,7 @@ def test_a_signal_ends_it_and_what_is_in_flight_is_answered(
     with running(own_home, tmp_path) as service:
         before = asked(service.port)
         assert before[0] == 200
+        assert asked(service.port, token=OTHER)[0] == 200
         reloads(service)
         assert asked(service.port)[1]["hits"] == before[1]["hits"]
         body = b'{"text": "a blue field"}'
@@ -82,6 +82,24 @@ def test_killed_it_comes_back(tmp_path: Path, own_home: Path) -> None:
         assert asked(port)[1]["hits"] == before
 
 
+@pytest.mark.slow
+def test_two_hundred_who_dawdle_keep_nobody_waiting(tmp_path: Path, own_home: Path) -> None:
+    collected(tmp_path, 8)
+    head = f"POST /v1/search/image HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n"
+    with running(own_home, tmp_path) as service, ExitStack() as open_ones:
+        dawdling = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30))
+            for _ in range(200)
+        ]
+        for one in dawdling:
+            one.sendall(head.encode() + b"x" * 1000)
+        began = time.monotonic()
+        assert [asked(service.port)[0] for _ in range(10)] == [200] * 10
+        assert time.monotonic() - began < 8  # before any of them is given up
+        assert {one.recv(12) for one in dawdling} == {b"HTTP/1.1 408"}
+
+
 def test_what_it_cannot_serve_it_says_in_one_line(tmp_path: Path, own_home: Path) -> None:
     assert "clipbench dataset add" in refused("serve")
     collected(tmp_path, 4)
@@ -94,3 +112,5 @@ def test_what_it_cannot_serve_it_says_in_one_line(tmp_path: Path, own_home: Path
         port = str(taken.getsockname()[1])
         assert f"port {port}" in refused("serve", "--model", "toy", "--port", port)
     assert "--port" in misused("serve", "--port", "99999")
+    assert "leave --dataset out" in misused("serve", "--dataset", "toys", "--index", "toys")
+    assert "no setting" in misused("serve", "--index", "toys", "--setting", "ef")

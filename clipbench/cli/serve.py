@@ -71,6 +71,13 @@ class GalleryOptions:
         show_default=False,
     )
 
+    def place(self) -> PlaceOptions:
+        """Return what is meant as `search` has it. Raises BadParameter for options that contradict one another."""
+        place = PlaceOptions(self.dataset, self.index, self.setting, self.model)
+        place.check()
+        place.settings()
+        return place
+
 
 @expanded
 def serve(
@@ -91,27 +98,25 @@ def serve(
     from clipbench.serving.listening import listening
 
     require_libraries()
-    access, home = _access(address), open_at(store)
+    access, home, place = _access(address), open_at(store), gallery.place()
     with listening(address.host, address.port) as listener:
-        service = _opened(home, gallery, encoder, quiet)
+        service = _opened(home, place, encoder, quiet)
         port = int(listener.getsockname()[1])
         app = application(service, access)
         run(app, service, listener, lambda: _tell(address.host, access, port, open_browser), note)
 
 
-def _opened(home: Store, gallery: GalleryOptions, encoder: EncoderOptions, quiet: bool) -> SearchService:
-    """Return the service of what is meant, warm. Raises BadParameter for options that contradict one another."""
+def _opened(home: Store, place: PlaceOptions, encoder: EncoderOptions, quiet: bool) -> SearchService:
+    """Return the service of what is meant, warm."""
     from clipbench.search_service.opening import dataset_service, index_service
     from clipbench.study.searching.choosing import chosen_dataset, chosen_source
     from clipbench.study.searching.gallery import lacking
     from clipbench.study.searching.indexed import index_source
     from clipbench.study.workplace.progress import Silent
 
-    place = PlaceOptions(gallery.dataset, gallery.index, gallery.setting, gallery.model)
-    place.check()
-    named = model_source(home, gallery.model, encoder) if gallery.model else None
-    if gallery.index is None:
-        name = chosen_dataset(home, gallery.dataset)
+    named = model_source(home, place.model, encoder) if place.model else None
+    if place.index is None:
+        name = chosen_dataset(home, place.dataset)
         source = chosen_source(home, name, named, encoder.device)
         count = lacking(home, name, source)
         if count and not quiet:
@@ -121,9 +126,9 @@ def _opened(home: Store, gallery: GalleryOptions, encoder: EncoderOptions, quiet
         with progress(quiet, source) as bars:
             service = dataset_service(home, name, source, bars)
     else:
-        source = index_source(home, gallery.index, named, encoder.device)
+        source = index_source(home, place.index, named, encoder.device)
         with progress(quiet, source) as bars:
-            service = index_service(home, gallery.index, place.settings(), source, bars)
+            service = index_service(home, place.index, place.settings(), source, bars)
     left_out = len(service.collection.gallery.left_out)
     if not quiet:
         notes(source.notes)
