@@ -192,7 +192,7 @@ def test_an_experiment_ends_in_the_leaderboard_of_its_own_models(tmp_path: Path)
         )
         assert len(good("run", str(file), "--dry-run", "--format", "csv").rows) == 4
         rows = good("run", str(file), "--format", "csv", "-q").rows
-        assert {row["model"] for row in rows} == {"toy", "scenes-clip"}
+        assert {row["model"] for row in rows} == {"toy", "demo"}
         assert all(row["word-dropout=0.3"] for row in rows)
 
 

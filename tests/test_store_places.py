@@ -26,6 +26,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "dataset list": (),
     "dataset show": ("toys",),
     "dataset lint": ("toys",),
+    "dataset rename": ("toys", "other"),
+    "dataset remove": ("toys", "--yes"),
     "embed run": ("toys", "--model", "toy"),
     "embed import": ("toys", "--model", "toy", "--images", "x.npy"),
     "embed export": ("toys", "--model", "toy", "--out", "x.h5"),
@@ -38,6 +40,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "improve rerank": ("toys", "--model", "toy"),
     "adapt train": ("toys", "--val", "toys", "--model", "toy"),
     "adapt finetune": ("toys", "--val", "toys", "--model", "toy", "--unfreeze", "norm"),
+    "adapt ablate": ("toys", "--val", "toys", "--test", "toys", "--model", "toy"),
+    "adapt interpolate": ("one",),
     "adapt list": (),
     "adapt show": ("one",),
     "adapt export": ("one", "--out", "x.safetensors"),
@@ -49,6 +53,9 @@ READERS: dict[str, tuple[str, ...]] = {
     "index verify": (),
     "index delete": ("one", "--yes"),
     "index sweep": ("toys", "--model", "toy"),
+    "search": ("words",),
+    "serve": (),
+    "run": ("labels.csv",),
     "annotate sample": (),
     "annotate assign": (),
     "annotate list": (),
@@ -75,7 +82,7 @@ READERS: dict[str, tuple[str, ...]] = {
 }
 """Every command that looks into a store that must be there, with what it cannot do without."""
 
-MAKERS = {"dataset add", "runs import", "demo", "doctor"}
+MAKERS = {"dataset add", "runs import", "demo", "doctor", "models", "replicate"}
 """Commands that make a store, or look at the place only."""
 
 

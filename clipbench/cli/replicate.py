@@ -100,13 +100,14 @@ def run(
     from clipbench.study.replicating.experiment import load_experiment, steps_of
     from clipbench.study.replicating.standings import standings
 
+    at = open_at(store)
     experiment = load_experiment(file)
     steps = steps_of(experiment)
     if dry_run:
         emit(steps_table(steps), output.chosen)
         return
     run_steps(ctx, steps, store, quiet=quiet)
-    boards = standings(open_at(store), experiment)
+    boards = standings(at, experiment)
     emit_several([leaderboard_table(board, wide=output.for_programs) for board in boards], output.chosen)
 
 
