@@ -124,7 +124,7 @@ def test_the_legacy_draw_takes_exactly_what_is_asked(store: Store) -> None:
 
 def test_a_perturbed_run_is_not_sampled(store: Store) -> None:
     run = toy_run(store, perturbation=DROPOUT)
-    with pytest.raises(ClipbenchError, match=r"texts perturbed \(word_dropout 0\.3\)"):
+    with pytest.raises(ClipbenchError, match=r"texts perturbed \(word_dropout 0\.3 \(seed 42\)\)"):
         draw_sample(store, resolve_one(store, run.key), SampleRequest())
 
 

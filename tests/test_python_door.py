@@ -49,9 +49,8 @@ def test_options_are_keywords() -> None:
 def test_a_result_is_what_the_command_says(store: cb.Store) -> None:
     done = store.evaluate("toys", model="toy")
     with environment(CLIPBENCH_STORE=str(store.folder)):
-        assert [line.rstrip() for line in str(done).splitlines()] == [
-            line.rstrip() for line in good("evaluate", "toys", "--model", "toy", "-q").out.splitlines()
-        ]
+        printed = good("evaluate", "toys", "--model", "toy", "-q").out
+        assert str(done).split() == printed.split(), "whatever the width"
         told = good("evaluate", "toys", "--model", "toy", "--json").json
     assert done.to_dict()["tables"] == [told]
     assert list(done.rows) == told["rows"]

@@ -86,20 +86,16 @@ FiguresOption = Annotated[
 ConfidenceOption = Annotated[
     float, Option(min=0.51, max=0.999, metavar="SHARE", help="Confidence of intervals.")
 ]
-ModelOption = Annotated[
-    str,
-    Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        help="open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, "
-        "python:MODULE:FUNC, imported:WORDS, adapter:NAME, or demo (knows drawn scenes only). `clipbench models` lists "
-        "what is here.",
-    ),
-]
+MODELS = (
+    "open_clip architecture (ViT-B-32-quickgelu), hf-hub:ORG/NAME, local-dir:FOLDER, hf:NAME, python:MODULE:FUNC, "
+    "imported:WORDS, adapter:NAME, or demo (knows drawn scenes only). `clipbench models` lists what is here."
+)
+"""What --model takes."""
+
+ModelOption = Annotated[str, Option("--model", "-m", metavar="MODEL", help=MODELS)]
 ModelsOption = Annotated[
     list[str],
-    Option("--model", "-m", metavar="MODEL", help="As for embed; several times for several models, ranked."),
+    Option("--model", "-m", metavar="MODEL", help=f"{MODELS} Several times for several models, ranked."),
 ]
 PretrainedOption = Annotated[
     str | None,
