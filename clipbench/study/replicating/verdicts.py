@@ -160,4 +160,7 @@ def _scored(judge: _Judge, figure: Figure) -> _Found:
 
 
 def _other(store: Store, model: str) -> EncoderIdentity:
-    return open_source(store, ModelRequest(model, None, "fp32", "auto")).identity
+    try:
+        return open_source(store, ModelRequest(model, None, "fp32", "auto")).identity
+    except ClipbenchError:  # an adapter that no step has trained
+        raise ClipbenchError("its step was not run") from None
