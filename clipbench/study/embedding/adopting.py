@@ -89,7 +89,8 @@ def adopt_shards(
             shard = _sound(store, root, path, identity)
             elsewhere += not _take(wanted.get(shard.modality), shard)
         except ClipbenchError as error:
-            refused.append(error.message)
+            told = error.message
+            refused.append(told if str(path) in told else f"the vector file {path}: {told}")
         if bar is not None:
             progress.advance(bar)
     sides = {side: SideAdopted(len(one.items), one.adopted, len(one.lacking)) for side, one in wanted.items()}
