@@ -214,9 +214,9 @@ def leave(path: Path) -> None:
         (flip, "is damaged (its content has another digest)"),
         (scale, "are not of norm 1"),
         (nan, "hold NaN or infinity"),
-        (declare, "is of another encoder"),
-        (rename, "is not where its content belongs"),
-        (cut, "damaged"),
+        (declare, "it is of another encoder"),
+        (rename, "it is not where its content belongs"),
+        (cut, "is no HDF5 file that can be read"),
         (swell, "bytes, at most"),
         pytest.param(
             pipe, "is no regular file but a pipe", marks=pytest.mark.skipif(os.name == "nt", reason="")

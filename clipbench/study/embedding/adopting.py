@@ -8,12 +8,13 @@ lacking here is written as a shard of this store, which is the same file to the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from clipbench.errors import ClipbenchError, StoreError
+from clipbench.errors import ClipbenchError, DatasetError, StoreError
 from clipbench.foreign_files import read_foreign
 from clipbench.keys import short
 from clipbench.records import CLEAN, Dataset, EncoderIdentity, Modality, image_key, text_key
@@ -23,14 +24,21 @@ from clipbench.store.engine import Store, check_writable
 from clipbench.store.shard_files import check_inside, is_inside, most_bytes
 from clipbench.store.shards import Whole
 from clipbench.store.vectors import Pool
+from clipbench.study.embedding import encode
 from clipbench.study.embedding.embed import photographs
-from clipbench.study.embedding.encode import IMAGE_SHARD, TEXT_SHARD
 from clipbench.study.embedding.modalities import MODALITIES
 from clipbench.study.embedding.models import VectorSource
+from clipbench.study.embedding.vector_files import try_hdf5
 from clipbench.study.workplace.progress import Progress
 
 SHOWN = 5
 """Refused files an error names."""
+
+TRIED = 32
+"""Files that one trial process reads; to start one takes as long as reading these."""
+
+READ = ("keys", "vectors", "@format", "@encoder", "@modality", "@dimension", "@content")
+"""What is read of a shard's file."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +92,14 @@ def adopt_shards(
     bar = progress.start("vector files", len(found)) if found else None
     refused: list[str] = []
     elsewhere = 0
-    for root, path in found:
-        try:
-            shard = _sound(store, root, path, identity)
-            elsewhere += not _take(wanted.get(shard.modality), shard)
-        except ClipbenchError as error:
-            told = error.message
-            refused.append(told if str(path) in told else f"the vector file {path}: {told}")
-        if bar is not None:
-            progress.advance(bar)
+    for batch in encode.shards(found, TRIED):
+        for shard in _sound_ones(store, batch, identity):
+            if isinstance(shard, str):
+                refused.append(shard)
+            else:
+                elsewhere += not _take(wanted.get(shard.modality), shard)
+            if bar is not None:
+                progress.advance(bar)
     sides = {side: SideAdopted(len(one.items), one.adopted, len(one.lacking)) for side, one in wanted.items()}
     return Adopted(identity, sides, len(found), elsewhere, tuple(refused))
 
@@ -153,27 +160,67 @@ def _name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _sound(store: Store, root: Path, path: Path, identity: EncoderIdentity) -> Whole:
-    """Return what a foreign shard holds once all of it has been checked. Raises ClipbenchError."""
+def _sound_ones(
+    store: Store, files: Sequence[tuple[Path, Path]], identity: EncoderIdentity
+) -> Iterator[Whole | str]:
+    """Yield what each of some foreign shards holds once all of it has been checked, or why it is refused."""
+    with ExitStack() as open_copies:
+        copies: list[Path | ClipbenchError] = []
+        for root, path in files:
+            try:
+                copies.append(open_copies.enter_context(_copied(store, root, path, identity)))
+            except ClipbenchError as error:
+                copies.append(error)
+        unreadable = _unreadable([copy for copy in copies if isinstance(copy, Path)])
+        for (root, path), copy in zip(files, copies, strict=True):
+            problem = copy if isinstance(copy, ClipbenchError) else unreadable.get(copy)
+            if problem is None and isinstance(copy, Path):
+                try:
+                    yield _sound(copy, _name(root, path), identity)
+                except ClipbenchError as error:
+                    problem = error
+            if problem is not None:
+                told = (
+                    problem.message.replace(str(copy), str(path))
+                    if isinstance(copy, Path)
+                    else problem.message
+                )
+                yield told if str(path) in told else f"the vector file {path}: {told}"
+
+
+@contextmanager
+def _copied(store: Store, root: Path, path: Path, identity: EncoderIdentity) -> Iterator[Path]:
+    """Make a copy of our own, which is what is looked at and taken: the file may be another a moment later."""
     if not path.resolve().is_relative_to(root.resolve()):
         raise StoreError(f"the vector file {path} is a link out of {root}")
-    most = most_bytes(max(IMAGE_SHARD, TEXT_SHARD), identity.dimension)
+    most = most_bytes(max(encode.IMAGE_SHARD, encode.TEXT_SHARD), identity.dimension)
     data = read_foreign(path, most, error=StoreError)
-    # A copy of our own is what is looked at and taken: the file may be another a moment later.
     final = store.home.embeddings / short(identity.key, 16) / path.name
     check_inside(store.home.embeddings, final)
     with shards.temporary(final, data) as copy:
-        try:
-            shard = shards.whole_shard(copy)
-        except StoreError as error:
-            raise StoreError(error.message.replace(str(copy), str(path))) from error
-    name = shards.relative_path(shard.encoder, shard.modality, shard.key)
+        yield copy
+
+
+def _unreadable(copies: Sequence[Path]) -> dict[Path, ClipbenchError]:
+    """Return those that the HDF5 library cannot read and why; it is tried in another process, for it may hang."""
+    if not copies:
+        return {}
+    try:
+        try_hdf5(copies, READ)
+    except DatasetError as error:
+        if len(copies) == 1:
+            return {copies[0]: error}
+        return {copy: why for one in copies for copy, why in _unreadable([one]).items()}
+    return {}
+
+
+def _sound(copy: Path, name: str, identity: EncoderIdentity) -> Whole:
+    shard = shards.whole_shard(copy)
     if shard.encoder != identity.key or shard.dimension != identity.dimension:
-        raise StoreError(
-            f"the vector file {path} is of another encoder ({shard.encoder}) than its folder says"
-        )
-    if name != _name(root, path):
-        raise StoreError(f"the vector file {path} is not where its content belongs ({name})")
+        raise StoreError(f"it is of another encoder ({shard.encoder}) than its folder says")
+    belongs = shards.relative_path(shard.encoder, shard.modality, shard.key)
+    if belongs != name:
+        raise StoreError(f"it is not where its content belongs ({belongs})")
     return shard
 
 
