@@ -262,10 +262,13 @@ def test_folders_that_are_no_parts(new_store: Stores, tmp_path: Path) -> None:
     part(owner, "1/2")
     assert "is this store itself" in refused("embed", "adopt", "toys", owner, *MODEL, store=owner)
     assert "is no folder" in refused("embed", "adopt", "toys", tmp_path / "none", *MODEL, store=owner)
-    assert "holds no vector files" in refused(
+    assert "there are no vector files in" in refused(
         "embed", "adopt", "toys", tmp_path / "photos", *MODEL, store=owner
     )
     assert {n for n, _ in adopted(owner, other).values()} == {0}, "a part may have no shard at all"
+    part(other, "2/2")
+    told = good("embed", "adopt", "toys", tmp_path / "photos", other, *MODEL, store=owner).out
+    assert f"no vector files in {tmp_path / 'photos'}" in told
 
 
 def test_an_unreadable_photograph_moves_no_shard(new_store: Stores, tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def adopted_table(dataset: str, done: Adopted) -> Table:
     notes = [f"{done.files:,} vector files read, {len(done.refused):,} refused"]
     if done.elsewhere:
         notes.append(f"{done.elsewhere:,} of them hold nothing of {dataset}")
+    if done.empty:
+        more = f" and {len(done.empty) - SHOWN:,} more" if len(done.empty) > SHOWN else ""
+        notes.append(f"no vector files in {', '.join(map(str, done.empty[:SHOWN]))}{more}")
     lacking = sum(one.lacking for one in done.sides.values())
     rest = (
         f"encodes the {lacking:,} that are lacking and makes" if lacking else "now encodes nothing and makes"

@@ -54,7 +54,7 @@ class SideAdopted:
 class Adopted:
     """What came of adopting: per side, and of the files how many were read, and why others were refused.
 
-    elsewhere: sound files that hold nothing of the dataset.
+    elsewhere: sound files that hold nothing of the dataset. empty: folders without any file.
     """
 
     identity: EncoderIdentity
@@ -62,6 +62,7 @@ class Adopted:
     files: int
     elsewhere: int
     refused: tuple[str, ...]
+    empty: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -87,7 +88,10 @@ def adopt_shards(
     check_writable(store)
     dataset = load_dataset(store, name)
     identity = source.identity
-    found = [one for folder in folders for one in _shard_files(store, folder, identity)]
+    files = {folder: _shard_files(store, folder, identity) for folder in folders}
+    found = [one for some in files.values() for one in some]
+    if not found:
+        _check_places(folders)
     wanted = _wanted(store, dataset, identity.key)
     bar = progress.start("vector files", len(found)) if found else None
     refused: list[str] = []
@@ -101,7 +105,8 @@ def adopt_shards(
             if bar is not None:
                 progress.advance(bar)
     sides = {side: SideAdopted(len(one.items), one.adopted, len(one.lacking)) for side, one in wanted.items()}
-    return Adopted(identity, sides, len(found), elsewhere, tuple(refused))
+    empty = tuple(folder for folder, some in files.items() if not some)
+    return Adopted(identity, sides, len(found), elsewhere, tuple(refused), empty)
 
 
 def check_none_refused(done: Adopted) -> None:
@@ -132,8 +137,8 @@ def _wanted(store: Store, dataset: Dataset, encoder: str) -> dict[Modality, _Wan
     return wanted
 
 
-def _shard_files(store: Store, folder: Path, identity: EncoderIdentity) -> Iterator[tuple[Path, Path]]:
-    """Yield the vector files of an encoder in a folder, each after the folder it must not lead out of."""
+def _shard_files(store: Store, folder: Path, identity: EncoderIdentity) -> list[tuple[Path, Path]]:
+    """Return the vector files of an encoder in a folder, each after the folder that it must not lead out of."""
     root = folder / "embeddings" if (folder / "embeddings").is_dir() else folder
     if not root.is_dir():
         raise StoreError(f"{folder} is no folder", "name the store of a part, or a copy of its embeddings")
@@ -141,19 +146,23 @@ def _shard_files(store: Store, folder: Path, identity: EncoderIdentity) -> Itera
         raise StoreError(f"{folder} is this store itself", "name the stores of the other machines")
     ours = short(identity.key, 16)
     found = [(root, path) for path in sorted(root.glob(f"{ours}/*.h5")) if is_inside(_name(root, path))]
-    if not found:
-        others = sorted({p.parent.name for p in root.glob("*/*.h5") if is_inside(_name(root, p))})
-        if others:
-            raise StoreError(
-                f"{folder} has vectors of other encoders ({', '.join(others)}) and none of "
-                f"{identity.label} {identity.precision} as it is here ({ours})",
-                "the weights, precision and version must be the same on all machines: clipbench doctor tells them",
-            )
-        if root == folder and not (folder / "clipbench.db").exists():
-            raise StoreError(
-                f"{folder} holds no vector files", "name the store of a part, or a copy of its embeddings"
-            )
-    yield from found
+    others = sorted({path.parent.name for path in root.glob("*/*.h5") if is_inside(_name(root, path))})
+    if others and not found:
+        raise StoreError(
+            f"{folder} has vectors of other encoders ({', '.join(others[:SHOWN])}) and none of "
+            f"{identity.label} {identity.precision} as it is here ({ours})",
+            "weights, precision and library versions must be the same on all machines",
+        )
+    return found
+
+
+def _check_places(folders: Sequence[Path]) -> None:
+    """Raise StoreError where none of some folders without vector files is a store or the like, so mistyped rather."""
+    if not any((folder / name).exists() for folder in folders for name in ("embeddings", "clipbench.db")):
+        named = ", ".join(map(str, folders[:SHOWN]))
+        raise StoreError(
+            f"there are no vector files in {named}", "name the store of a part, or a copy of its embeddings"
+        )
 
 
 def _name(root: Path, path: Path) -> str:
