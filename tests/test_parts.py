@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import kill_toys
 from cli_toys import cli, collection, good, misused, refused
 
+from clipbench.encoders import toy
 from clipbench.errors import ClipbenchError
 from clipbench.home import Home
 from clipbench.store import shards
@@ -99,8 +101,7 @@ def test_a_part_that_is_none_cannot_be_made(which: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     "which", ["0/4", "5/4", "x", "1", "1/", "/4", "1/4/4", "-1/4", "1.5/4", "0/0", "١/٤"]
 )
-def test_wrong_parts_are_wrong_usage(which: str, new_store: Stores) -> None:
-    new_store("home")
+def test_wrong_parts_are_wrong_usage(which: str) -> None:
     assert "of 16 parts they are 1/16 to 16/16" in " ".join(
         misused("embed", "toys", *MODEL, f"--part={which}").replace("│", " ").split()
     )
@@ -249,12 +250,22 @@ def test_another_version_of_the_encoder_is_refused(
 ) -> None:
     owner, other = new_store("owner"), new_store("other")
     part(owner, "1/2")
-    folder = next((owner / "embeddings").iterdir()).name
-    part(other, "2/2")
-    ours = other / "embeddings" / folder
-    ours.rename(ours.with_name("0" * 16))
+    with monkeypatch.context() as patched:
+        another = replace(toy.ToyEncoder().identity, weights="weights:" + "1" * 40)
+        plain = toy.ToyEncoder
+        patched.setattr(toy, "ToyEncoder", lambda: plain(identity=another))
+        part(other, "2/2")
+    ours, theirs = (next((store / "embeddings").iterdir()).name for store in (owner, other))
+    assert ours != theirs
+    before = vector_files(owner)
     told = refused("embed", "adopt", "toys", other, *MODEL, store=owner)
-    assert f"has vectors of other encoders ({'0' * 16}) and none of toy fp32 as it is here ({folder})" in told
+    assert f"has vectors of other encoders ({theirs}) and none of toy fp32 as it is here ({ours})" in told
+    # A folder that lies of it is found out file by file.
+    (other / "embeddings" / theirs).rename(other / "embeddings" / ours)
+    told = refused("embed", "adopt", "toys", other, *MODEL, store=owner)
+    assert "vector files were refused" in told
+    assert "it is of another encoder" in told
+    assert vector_files(owner) == before
 
 
 def test_folders_that_are_no_parts(new_store: Stores, tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def run(
     from clipbench.study.embedding.modalities import embed_modalities, modalities
 
     if part is not None:
-        _run_part(open_at(store), dataset, _part(part, allow_missing), (model, encoder), only, output, quiet)
+        asked = _part(part, allow_missing)
+        _run_part(open_at(store), dataset, asked, (model, encoder), only, output, quiet)
         return
     at = open_at(store)
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
