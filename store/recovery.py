@@ -6,7 +6,6 @@ encoder has to be in the store. What is sound and listed is left alone, and no f
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select
 
 from clipbench.errors import StoreError
-from clipbench.keys import digest, file_digest
+from clipbench.keys import file_digest
 from clipbench.store import clock, shards, tables
 from clipbench.store.engine import Store, transaction
 from clipbench.store.rows import delete_final, find_id
@@ -60,13 +59,11 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 def _listed(connection: Connection, name: str, path: Path, shard: Whole) -> bool:
     """List a file unless it is, and return whether it had to be. Raises StoreError where it cannot be."""
     encoder = find_id(connection, tables.encoder, shard.encoder)
-    items = hashlib.sha256(shard.items.data).hexdigest()
-    key = digest("shard", [shard.encoder, shard.modality, items])
-    if encoder is None or shards.relative_path(shard.encoder, shard.modality, key) != name:
+    if encoder is None or shards.relative_path(shard.encoder, shard.modality, shard.key) != name:
         why = "of an encoder that is not in the store" if encoder is None else "not where its content belongs"
         raise StoreError(f"the vector file {path} is {why}")
     values = {
-        "key": key,
+        "key": shard.key,
         "encoder_id": encoder,
         "modality": shard.modality,
         "path": name,
@@ -75,7 +72,7 @@ def _listed(connection: Connection, name: str, path: Path, shard: Whole) -> bool
         "checksum": file_digest(path),
     }
     table = tables.vector_shard
-    query = select(table).where(or_(table.c.key == key, table.c.path == name))
+    query = select(table).where(or_(table.c.key == shard.key, table.c.path == name))
     rows = connection.execute(query).all()
     if len(rows) == 1 and _says(rows[0], values):
         return False

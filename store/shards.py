@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import StoreError
-from clipbench.keys import ITEM_BYTES, short
+from clipbench.keys import ITEM_BYTES, digest, short
 from clipbench.records import Modality
 from clipbench.store.columns import Items
 
@@ -43,6 +43,11 @@ _MEND = "clipbench store verify names all such files; bring them back from a bac
 def relative_path(encoder: str, modality: Modality, key: str) -> str:
     """Return where a shard lies inside the embeddings folder, POSIX."""
     return f"{short(encoder, 16)}/{modality}-{short(key, 40)}.h5"
+
+
+def shard_key(encoder: str, modality: Modality, items: Items) -> str:
+    """Return the key of the shard that holds these items, shape (n, 16), in this order."""
+    return digest("shard", [encoder, modality, hashlib.sha256(np.ascontiguousarray(items).data).hexdigest()])
 
 
 def check_vectors(vectors: Vectors, rows: int, dimension: int) -> Vectors:
@@ -158,12 +163,18 @@ def _plain_dataset(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype
 
 @dataclass(frozen=True)
 class Whole:
-    """What a sound shard says of itself, and its item keys, shape (n, 16)."""
+    """What a sound shard says of itself, its item keys, shape (n, 16), and its vectors, (n, dimension)."""
 
     encoder: str
     modality: Modality
     dimension: int
     items: Items
+    vectors: Vectors
+
+    @property
+    def key(self) -> str:
+        """The key of the shard, which names its file."""
+        return shard_key(self.encoder, self.modality, self.items)
 
 
 def whole_shard(path: Path) -> Whole:
@@ -179,7 +190,7 @@ def whole_shard(path: Path) -> Whole:
     vectors = read_vectors(path, np.empty((count, dimension), dtype=np.float32))
     if told["content"] != content(items, check_vectors(vectors, count, dimension)):
         raise StoreError(f"the vector file {path} is damaged (its content has another digest)", _MEND)
-    return Whole(told["encoder"], modality, dimension, items)
+    return Whole(told["encoder"], modality, dimension, items, vectors)
 
 
 def is_shard(path: Path, encoder: str, modality: Modality, items: Items, dimension: int) -> bool:

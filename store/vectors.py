@@ -19,7 +19,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, insert, select
 
 from clipbench.errors import StoreError
-from clipbench.keys import digest, file_digest
+from clipbench.keys import file_digest
 from clipbench.records import Modality
 from clipbench.store import clock, shards, tables
 from clipbench.store.columns import Items, items_array
@@ -63,8 +63,7 @@ class Pool:
 
     def shard_key(self, keys: Sequence[bytes]) -> str:
         """Return the key of the shard that would hold these items in this order."""
-        items = hashlib.sha256(items_array(keys).data).hexdigest()
-        return digest("shard", [self.encoder, self.modality, items])
+        return shards.shard_key(self.encoder, self.modality, items_array(keys))
 
     def path(self, key: str) -> Path:
         """Return the file of a shard."""

@@ -29,6 +29,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "dataset rename": ("toys", "other"),
     "dataset remove": ("toys", "--yes"),
     "embed run": ("toys", "--model", "toy"),
+    "embed adopt": ("toys", "parts", "--model", "toy"),
     "embed import": ("toys", "--model", "toy", "--images", "x.npy"),
     "embed export": ("toys", "--model", "toy", "--out", "x.h5"),
     "robustness preview": ("toys", "--perturb", "word-dropout"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer import Option
+from typer import Argument, Option
 
 from clipbench.cli.console import notes
 from clipbench.cli.expanding import expanded
@@ -27,6 +28,10 @@ from clipbench.cli.options import (
 )
 from clipbench.cli.output import emit
 
+if TYPE_CHECKING:
+    from clipbench.store.engine import Store
+    from clipbench.study.embedding.parts import Part
+
 app = typer.Typer(
     cls=WithDefault,
     no_args_is_help=True,
@@ -45,6 +50,12 @@ def run(
     only: Annotated[
         Literal["image", "text"] | None, Option(help="Embed photographs or captions only.")
     ] = None,
+    part: Annotated[
+        str | None,
+        Option(
+            metavar="K/N", help="Encode the K-th of N parts only; N machines share the work (docs/scale.md)."
+        ),
+    ] = None,
     allow_missing: MissingOption = 0.0,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
@@ -57,10 +68,69 @@ def run(
     from clipbench.reports.embeddings import embedded_table
     from clipbench.study.embedding.modalities import embed_modalities, modalities
 
+    if part is not None:
+        asked = _part(part, allow_missing)
+        _run_part(open_at(store), dataset, asked, (model, encoder), only, output, quiet)
+        return
     at = open_at(store)
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
     emit(embedded_table(dataset, source.identity, done), output.chosen)
+
+
+def _part(typed: str, allow_missing: float) -> Part:
+    """Return the part that K/N means. Raises BadParameter for what is none."""
+    from clipbench.study.embedding.parts import Part
+
+    numbers = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", typed)
+    if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise typer.BadParameter(f"--part {typed} is none; of 16 parts they are 1/16 to 16/16")
+    if allow_missing:
+        raise typer.BadParameter("--allow-missing is of the whole set; give it without --part, at the end")
+    return Part(int(numbers[1]), int(numbers[2]))
+
+
+def _run_part(
+    at: Store,
+    dataset: str,
+    part: Part,
+    model: tuple[str, EncoderOptions],
+    only: str | None,
+    output: OutputOptions,
+    quiet: bool,
+) -> None:
+    from clipbench.reports.embeddings import part_table
+    from clipbench.study.embedding.modalities import modalities
+    from clipbench.study.embedding.parts import embed_part
+
+    with at_work(at, *model, quiet, dataset) as (source, bars):
+        done = embed_part(at, dataset, source, bars, part, modalities(only))
+    emit(part_table(dataset, source.identity, part, done), output.chosen)
+
+
+@app.command("adopt")
+@expanded
+def adopt(
+    dataset: DatasetArgument,
+    folders: Annotated[
+        list[Path],
+        Argument(metavar="FOLDER...", help="Stores of the other machines, or copies of their embeddings."),
+    ],
+    model: ModelOption,
+    encoder: EncoderOptions,
+    store: StoreOption = None,
+    output: OutputOptions = OutputOptions(),
+    quiet: QuietOption = False,
+) -> None:
+    """Take vectors of DATASET that other machines encoded (`embed --part`) from their stores, checked file by file."""
+    from clipbench.reports.embeddings import adopted_table
+    from clipbench.study.embedding.adopting import adopt_shards, check_none_refused
+
+    at = open_at(store)
+    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
+        done = adopt_shards(at, dataset, source, folders, bars)
+    emit(adopted_table(dataset, done), output.chosen)
+    check_none_refused(done)
 
 
 @app.command("import")

@@ -145,6 +145,12 @@ Transform: TypeAlias = "Callable[[str, Image.Image], npt.NDArray[np.uint8]]"
 """(image id, decoded photograph) to the pixels the encoder sees, uint8 (H, W, 3)."""
 
 
+def unique_pictures(pictures: Sequence[Picture], perturbation: Perturbation = CLEAN) -> list[Picture]:
+    """Return the photographs that are one item each, in order: the first of those with equal files."""
+    items = {image_key(p.digest, perturbation, p.id): p for p in reversed(pictures)}
+    return list(items.values())[::-1]
+
+
 def image_tasks(
     pool: Pool, pictures: Sequence[Picture], perturbation: Perturbation = CLEAN
 ) -> list[ShardTask]:
@@ -153,7 +159,7 @@ def image_tasks(
     Shards are cut over all pictures, stored or not, so that an unreadable file moves no boundary.
     """
     keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
-    unique = list({keys[p.id]: p for p in reversed(pictures)}.values())[::-1]
+    unique = unique_pictures(pictures, perturbation)
     lacking = {keys[unique[i].id] for i in pool.missing([keys[p.id] for p in unique])}
     parts = (tuple(p for p in part if keys[p.id] in lacking) for part in shards(unique, IMAGE_SHARD))
     return [ShardTask(pictures=part, perturbation=perturbation) for part in parts if part]

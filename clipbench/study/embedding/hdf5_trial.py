@@ -1,4 +1,4 @@
-"""The process that reads somebody's HDF5 file once, so that it is this one that hangs or fills the memory.
+"""The process that reads somebody's HDF5 files once, so that it is this one that hangs or fills the memory.
 
 A few wrong bytes make the HDF5 library run in circles for ever, where no Ctrl-C is heard, or ask for gigabytes.
 Started as a script of its own by `clipbench.study.embedding.vector_files`; what it can read, the other process can.
@@ -26,11 +26,14 @@ def limit_process(size: int) -> None:
 
 
 def read_all(path: str, names: list[str]) -> None:
-    """Read whatever datasets of these names there are, a million numbers at a time."""
+    """Read whatever datasets of these names there are, a million numbers at a time; attributes are `@NAME`."""
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
         for name in names:
+            if name.startswith("@"):
+                file.attrs.get(name[1:])
+                continue
             dataset = file.get(name)
             if isinstance(dataset, h5py.Dataset):
                 width = max(1, dataset.size // max(1, len(dataset))) if dataset.shape else 1
@@ -40,11 +43,12 @@ def read_all(path: str, names: list[str]) -> None:
 
 
 def main() -> None:
-    """Read the datasets that the command line names of the file it names first."""
-    path, size, *names = sys.argv[1:]
+    """Read of the files that the command line names last the datasets that it names before: SIZE COUNT NAMES FILES."""
+    size, count, *rest = sys.argv[1:]
     limit_process(int(size))
     try:
-        read_all(path, names)
+        for path in rest[int(count) :]:
+            read_all(path, rest[: int(count)])
     except Exception as error:  # whatever it is, the other process is told
         sys.stderr.write(f"{type(error).__name__}: {error}")
         sys.exit(1)

@@ -150,7 +150,7 @@ def _matrix(path: Path, array: Any) -> Any:
 def _hdf5(path: Path, ids: Path | None, modality: Modality) -> Vectors:
     import h5py
 
-    _tried(path, modality)
+    try_hdf5([path], [f"{group}{name}" for group in ("", f"{modality}/") for name in ("ids", "vectors")])
     # Nothing is written to it, so no lock is needed, and some file systems have none.
     with (
         parsing(path, "HDF5 file", error=DatasetError),
@@ -172,25 +172,28 @@ def _hdf5(path: Path, ids: Path | None, modality: Modality) -> Vectors:
         return _matched(path, names, vectors[()])
 
 
-def _tried(path: Path, modality: Modality) -> None:
-    """Read a file of HDF5 in a process of its own first. Raises DatasetError where that one fails or hangs."""
-    size = path.stat().st_size
-    names = [f"{group}{name}" for group in ("", f"{modality}/") for name in ("ids", "vectors")]
+def try_hdf5(paths: Sequence[Path], names: Sequence[str]) -> None:
+    """Read files of HDF5 in a process of its own first. Raises DatasetError where that one fails or hangs.
+
+    names: datasets that are read of each where it has them, and attributes as `@NAME`.
+    """
+    size = sum(path.stat().st_size for path in paths)
+    files = [str(path.resolve()) for path in paths]
     # Isolated, so that no file of the folder this was typed in takes the place of a library.
-    command = [sys.executable, "-I", hdf5_trial.__file__, str(path.resolve()), str(size), *names]
+    command = [sys.executable, "-I", hdf5_trial.__file__, str(size), str(len(names)), *names, *files]
     try:
         done = subprocess.run(  # noqa: S603, our own interpreter and our own file
             command, capture_output=True, timeout=TRIAL_SECONDS + size / SLOWEST, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise DatasetError(
-            f"{path} is no HDF5 file that can be read (the HDF5 library hangs in it)"
+            f"{paths[0]} is no HDF5 file that can be read (the HDF5 library hangs in it)"
         ) from error
     if done.returncode:
         told = (
             " ".join(done.stderr.decode("utf-8", "replace").split())[:200] or "the HDF5 library fails in it"
         )
-        raise DatasetError(f"{path} is no HDF5 file that can be read ({told})")
+        raise DatasetError(f"{paths[0]} is no HDF5 file that can be read ({told})")
 
 
 def _linked(group: Any, name: str) -> Any:
