@@ -385,6 +385,19 @@ def test_a_sweep_draws_what_it_loses(swept: Swept, tmp_path: Path) -> None:
     assert "not worth its trouble" in " ".join(done.out.split()), done.out
 
 
+def test_a_page_about_runs_through_an_index_tells_what_is_known(swept: Swept, tmp_path: Path) -> None:
+    at = swept.store.home.root
+    poor = swept.quality["rows"][1]["run"]
+    good("report", "--html", tmp_path / "alone.html", poor, store=at)
+    assert "not told: every run here" in (tmp_path / "alone.html").read_text(encoding="utf-8")
+    good("report", "--html", tmp_path / "all.html", "all:dataset=toys", store=at)
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert "not told: every run here" not in page
+    assert 'class="cards"' in page  # of the run that knows every rank
+    told = refused("report", "--compare", "--flips", 3, poor, swept.quality["rows"][2]["run"], store=at)
+    assert "clipbench evaluate DATASET" in told
+
+
 def test_photographs_ask_where_no_captions_do(store: Store) -> None:
     words = (
         "index",
