@@ -15,6 +15,7 @@ from clipbench.errors import DatasetError
 from clipbench.store import clock, tables
 from clipbench.store.datasets import check_name, named_row
 from clipbench.store.engine import Store, writing
+from clipbench.store.indexes import delete_index_file
 from clipbench.store.rows import delete_final
 
 
@@ -49,8 +50,8 @@ def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool
     """Take a name away, and the content with it: images, captions, columns, embedding sets and their indexes.
 
     The content stays where another name means it or people's labels are about it. runs: delete the runs on
-    it too, and those that ranked its images or learned from its captions beside their own. Vectors and files of
-    indexes stay until `clipbench.store.maintenance.gc`. Raises DatasetError for an unknown name, where there are
+    it too, and those that ranked its images or learned from its captions beside their own. Vectors stay until
+    `clipbench.store.maintenance.gc`. Raises DatasetError for an unknown name, where there are
     runs and they are not to be deleted, and where a server keeps an index of it.
     """
     with writing(store) as connection:
@@ -70,13 +71,15 @@ def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool
             delete_final(connection, tables.run, run)
         if not kept:
             kept = _labels(connection, row.id)
-        indexes = [] if kept else _indexes(connection, row.id)
+        indexes = {} if kept else _indexes(connection, row.id)
         for index in indexes:
             delete_final(connection, tables.vector_index, index)
         if not kept:
             _delete_content(connection, row.id)
         if dry_run:
             connection.rollback()
+    for key in () if dry_run else indexes.values():
+        delete_index_file(store, key)
     return Removed(name, row.n_images, row.n_captions, len(on_it), kept, len(indexes))
 
 
@@ -89,10 +92,10 @@ def _runs(connection: Connection, dataset: int, key: str) -> list[int]:
     return list(connection.execute(text(query), given).scalars())
 
 
-def _indexes(connection: Connection, dataset: int) -> list[int]:
-    """Return the indexes of a dataset's vectors. Raises DatasetError for one that a server keeps a part of."""
+def _indexes(connection: Connection, dataset: int) -> dict[int, str]:
+    """Return the keys of the indexes of a dataset's vectors, by id. Raises DatasetError for one that a server keeps a part of."""
     index, held = tables.vector_index.c, tables.embedding_set.c
-    query = select(index.id, index.name, index.place).join(
+    query = select(index.id, index.key, index.name, index.place).join(
         tables.embedding_set, held.id == index.embedding_set_id
     )
     rows = connection.execute(query.where(held.dataset_id == dataset)).all()
@@ -101,7 +104,7 @@ def _indexes(connection: Connection, dataset: int) -> list[int]:
             raise DatasetError(
                 f"its index {row.name} is kept at {row.place}", f"clipbench index delete {quote(row.name)}"
             )
-    return [row.id for row in rows]
+    return {row.id: row.key for row in rows}
 
 
 def _labels(connection: Connection, dataset: int) -> str:

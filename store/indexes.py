@@ -282,12 +282,16 @@ def ids_of(dataset: Dataset, embedding_set: EmbeddingSet) -> tuple[str, ...]:
 
 def delete_index(store: Store, key: str) -> None:
     """Delete an index (by key), row first and file after it; runs through it stay."""
-    path = index_path(store, key)
     with writing(store) as connection:
         delete_final(connection, tables.vector_index, need_id(connection, tables.vector_index, key))
+    delete_index_file(store, key)
+
+
+def delete_index_file(store: Store, key: str) -> None:
+    """Delete the file of an index (by key) whose row is gone."""
     with writing(store):  # nobody stores it again meanwhile
         if find_index(store, key) is None:
-            path.unlink(missing_ok=True)
+            index_path(store, key).unlink(missing_ok=True)
 
 
 def _indexes() -> Select[Any]:

@@ -40,6 +40,9 @@ def test_the_same_training_is_found_and_not_repeated(sets: None) -> None:
     (adapter,) = list_adapters(open_store(locate()))
     assert (adapter.name, adapter.record["base"]["label"]) == ("one", "toy")
     assert [entry["epoch"] for entry in adapter.log] == [0, 1, 2, 3]
+    aloud = [word for word in TRAIN if word != "-q"]
+    assert "stored before under the name one; nothing" in good(*aloud, "--name", "two").err
+    assert "stored before; nothing" in good(*aloud, "--name", "one").err
     good(*TRAIN, "--seed", "1")
     assert len(list_adapters(open_store(locate()))) == 2
 

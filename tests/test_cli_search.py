@@ -19,6 +19,7 @@ from clipbench.store.engine import open_store
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.models import EncoderSource, ModelRequest
 from clipbench.study.embedding.sources import open_source
+from clipbench.study.searching import choosing
 from clipbench.study.searching.gallery import Gallery, open_gallery
 from clipbench.study.searching.query import Query, SourceEncoder, TextPart, VectorPart, query_vector
 from clipbench.study.searching.search import search
@@ -284,7 +285,9 @@ def test_an_index_of_captions_is_refused(toys: str) -> None:
     assert "--side images" in refused("search", "x", "--index", "texts", "-q")
 
 
-def test_an_adapter_reads_queries_as_it_reads_captions(toys: str, tmp_path: Path) -> None:
+def test_an_adapter_reads_queries_as_it_reads_captions(
+    toys: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, name in enumerate(("train", "val")):
         (tmp_path / name).mkdir()
         split(tmp_path / name, name, number)
@@ -301,6 +304,11 @@ def test_an_adapter_reads_queries_as_it_reads_captions(toys: str, tmp_path: Path
     rows = good("search", texts[0], "--model", "adapter:head", "--dataset", toys, "-q", "--json").json["rows"]
     best = search(gallery, stored[0], 10).hits
     assert [row["id"] for row in rows] == [hit.id for hit in best]
+    good("embed", toys, "--model", "toy", "-q")
+    monkeypatch.setattr(choosing, "NAMED", 1)  # a scan leaves dozens of adapters
+    told = refused("search", texts[0], "--dataset", toys, "-q")
+    assert f"which model for {toys}? There are 2: " in told, told
+    assert ", and 1 more\n" in told, told
 
 
 def test_vectors_from_elsewhere_are_searched_by_what_is_stored(toys: str, tmp_path: Path) -> None:

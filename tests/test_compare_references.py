@@ -25,6 +25,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
         for seed in (0, 1):
             setting = Perturbation("word-dropout", "text", level, seed)
             runs[f"{level} {seed}"] = made.run(collection(), 0.8, model="ViT-B-32 openai", setting=setting)
+    runs["adapted"] = made.run(collection(), 0.7, model="adapter:mine of ViT-B-32 openai")
     runs["other"] = made.run(collection(), 0.6, model="RN50")
     runs["sizes"] = made.run(collection(), 0.6, model="RN101", kind="gallery-size")
     tag_run(made.store, runs["clean"].key, "paper")
@@ -54,6 +55,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, S
         ("latest:clean,kind=gallery-size", ["sizes"]),
         ("all:word-dropout", ["0.1 0", "0.1 1", "0.3 0", "0.3 1"]),
         ("all:model=rn50", ["other"]),
+        ("latest:clean,model=mine", ["adapted"]),
+        ("all:clean,model=ViT-B-32", ["clean", "adapted"]),
     ],
 )
 def test_a_reference_means(
@@ -74,7 +77,7 @@ def test_a_run_that_two_references_mean_comes_once(stored: tuple[Bench, dict[str
     made, runs = stored
     found = resolve_runs(made.store, ["paper", "all:model=openai", "latest:clean,model=openai"])
     assert [run.key for run in found].count(runs["clean"].key) == 1
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_a_query_that_fits_several_lists_them(stored: tuple[Bench, dict[str, StoredRun]]) -> None:

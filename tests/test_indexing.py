@@ -250,9 +250,9 @@ def test_a_dataset_takes_its_indexes_along_but_not_those_that_a_server_keeps(sto
     told = good("dataset", "remove", "toys", "--yes").out
     assert "600 images, 1,200 captions, 1 index" in told
     assert list_indexes(store) == ()
-    assert [item.kind for item in gc(store, grace=timedelta()).garbage].count("file") >= 1
     assert list(store.home.indexes.iterdir()) == []
-    assert verify(store, deep=True).clean
+    done = verify(store, deep=True)
+    assert (done.clean, [note for note in done.notes if "belongs to nothing" in note]) == (True, [])
 
 
 def test_a_dataset_with_an_index_at_a_server_stays_until_that_is_deleted(store: Store) -> None:
@@ -383,6 +383,19 @@ def test_a_sweep_draws_what_it_loses(swept: Swept, tmp_path: Path) -> None:
         f"index-t2i-loss.{kind}" for kind in ("pdf", "png", "svg")
     ]
     assert "not worth its trouble" in " ".join(done.out.split()), done.out
+
+
+def test_a_page_about_runs_through_an_index_tells_what_is_known(swept: Swept, tmp_path: Path) -> None:
+    at = swept.store.home.root
+    poor = swept.quality["rows"][1]["run"]
+    good("report", "--html", tmp_path / "alone.html", poor, store=at)
+    assert "not told: every run here" in (tmp_path / "alone.html").read_text(encoding="utf-8")
+    good("report", "--html", tmp_path / "all.html", "all:dataset=toys", store=at)
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert "not told: every run here" not in page
+    assert 'class="cards"' in page  # of the run that knows every rank
+    told = refused("report", "--compare", "--flips", 3, poor, swept.quality["rows"][2]["run"], store=at)
+    assert "clipbench evaluate DATASET" in told
 
 
 def test_photographs_ask_where_no_captions_do(store: Store) -> None:

@@ -74,7 +74,8 @@ def train(
     if not quiet:
         notes(done.notes)
         if not done.created:
-            note("note: this training was stored before; nothing was computed again")
+            other = "" if name in {None, done.adapter.name} else f" under the name {done.adapter.name}"
+            note(f"note: this training was stored before{other}; nothing was computed again")
     emit(adapter_tables(done.adapter, brief=not output.for_programs), output.chosen)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")

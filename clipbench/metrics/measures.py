@@ -256,7 +256,7 @@ def best_ranks(ledger: Ledger, policy: TiePolicy = "expected") -> Floats:
         raise ClipbenchError(
             f"the {ledger.direction} ranks of {unknown:,} of {ledger.queries:,} queries are unknown: "
             f"only the first {ledger.depth} items are known",
-            "evaluate with the plain product, which knows every rank",
+            "clipbench evaluate DATASET --model MODEL stores a run that knows every rank: name that one",
         )
     return best_rank(groups(ledger, policy))
 

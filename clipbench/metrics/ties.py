@@ -93,3 +93,8 @@ def tied_queries(ledger: Ledger) -> int:
 def known_queries(ledger: Ledger) -> npt.NDArray[np.bool_]:
     """Return which queries have a positive of known rank, bool (Q,): all of them, but where depth is limited."""
     return np.logical_or.reduceat(ledger.above != UNKNOWN, ledger.offsets[:-1])
+
+
+def knows_ranks(ledger: Ledger) -> bool:
+    """Return whether the rank of every query's best positive is known; not so where depth hides one."""
+    return bool(known_queries(ledger).all())

@@ -34,6 +34,8 @@ WHOLE_RUNS = 8
 DRAWN: tuple[Name, ...] = (("t2i", "hit@1"), ("i2t", "hit@1"))
 """The metric of the curves: the first that all sweeps have."""
 
+UNKNOWN_RANKS = "not told: every run here knows the first items of each query alone, as through an index"
+
 LEVEL_NAMES = {"text": "share of words or characters", "image": "severity"}
 
 
@@ -138,7 +140,8 @@ def _robustness(summaries: Sequence[SweepSummary]) -> tuple[str, list[Curves], l
 
 def _failures(content: PageContent) -> Mapping[str, object] | None:
     if content.failing is None:
-        return None
+        ranked = any("t2i" in loaded.ledgers for loaded in content.runs)
+        return {"heading": UNKNOWN_RANKS, "cards": None} if ranked else None
     run, pictures = content.failing.run, Pictures(content.failing.dataset.image_folder)
     return {
         "heading": f"{run.dataset_name} × {run.model}, {run.perturbation.operation}",

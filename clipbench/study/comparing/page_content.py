@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clipbench.errors import ClipbenchError
+from clipbench.metrics.ties import knows_ranks
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, list_runs
 from clipbench.store.runs import StoredRun, find_run
@@ -73,7 +74,8 @@ class PageContent:
     """Everything that a page shows.
 
     compared: the runs of the comparison, in its order. changed: by their place there, what changed most
-    against the baseline. sweeps: those of one dataset together. failing: the run whose failures are shown.
+    against the baseline. sweeps: those of one dataset together. failing: the run whose failures are shown, None
+    where no run tells them.
     """
 
     runs: tuple[LoadedRun, ...]
@@ -136,7 +138,8 @@ def _runs(store: Store, request: PageRequest) -> tuple[StoredRun, ...]:
 def _alike(store: Store, runs: Sequence[StoredRun], headline: Sequence[str]) -> Chosen:
     """Compare what is like the newest clean run with it."""
     clean = [run for run in runs if is_plain(run)]
-    base = (clean or list(runs))[-1]
+    # Nor is a ranking by prompts, a re-ranker or an index what the others are seen against, unless all of them are.
+    base = ([run for run in clean if not run.spec.method] or clean or list(runs))[-1]
     loaded_runs = load_runs(store, runs)
     [baseline] = [loaded for loaded in loaded_runs if loaded.run.key == base.key]
     others = [loaded for loaded in loaded_runs if loaded is not baseline]
@@ -165,9 +168,12 @@ def _sweeps(store: Store, runs: Sequence[StoredRun]) -> tuple[tuple[SweepSummary
 
 
 def _failing(runs: Sequence[LoadedRun], baseline: LoadedRun | None) -> LoadedRun | None:
-    """Return the run whose failures are shown: the baseline, else the newest clean one, else the newest."""
-    if baseline is not None and "t2i" in baseline.ledgers:
+    """Return the run whose failures are shown: the baseline, else the newest clean one, else the newest.
+
+    Only of those that know every rank: an index knows the first items of a query, and not where the right one is.
+    """
+    able = [loaded for loaded in runs if "t2i" in loaded.ledgers and knows_ranks(loaded.ledgers["t2i"])]
+    if any(loaded is baseline for loaded in able):
         return baseline
-    able = [loaded for loaded in runs if "t2i" in loaded.ledgers]
     clean = [loaded for loaded in able if is_plain(loaded.run)]
     return (clean or able)[-1] if able else None

@@ -4,7 +4,8 @@ A query names what a run is of: `model=ViT-B-32,dataset=f8k,perturb=word-dropout
 spaces between. `latest:QUERY` is the newest run that fits, `all:QUERY` every one of them, and a query by
 itself must fit one run only. After the colon an operation may stand first by itself: `latest:clean`,
 `latest:word-dropout=0.3`. A clean run is a plain evaluation by the product of vectors unless `kind=` or `method=`
-says otherwise, and no word but a key, a tag, `all:` or `kind=` means a run whose gallery was under stress.
+says otherwise, and no word but a key, a tag, `all:` or `kind=` means a run whose gallery was under stress. `model=`
+means a model before its adapters, whose names hold its own; `all:` takes both.
 Compares nothing.
 """
 
@@ -22,6 +23,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import LATEST, StoredRun, find_run
+from clipbench.study.embedding.models import ADAPTER
 from clipbench.study.runs.run_kinds import KINDS
 
 QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")
@@ -74,7 +76,10 @@ def _meant(store: Store, reference: str) -> list[StoredRun]:
     filters = parse_query(query.removeprefix(mode), operation_first=bool(mode))
     if mode != EVERY and filters.kind is None:
         filters = replace(filters, kinds=WHOLE_KINDS)
-    runs = list_runs(store, replace(filters, limit=1) if mode == NEWEST else filters)
+    named = mode != EVERY and filters.model is not None
+    runs = list_runs(store, replace(filters, limit=1) if mode == NEWEST and not named else filters)
+    runs = _of_the_base(runs) if named else runs
+    runs = runs[:1] if mode == NEWEST else runs
     if not runs:
         raise _nothing(store, reference)
     if mode != EVERY and len(runs) > 1:
@@ -83,6 +88,11 @@ def _meant(store: Store, reference: str) -> list[StoredRun]:
             f"'latest:{reference}' takes the newest, 'all:{reference}' all of them",
         )
     return [run for summary in reversed(runs) if (run := find_run(store, summary.key)) is not None]
+
+
+def _of_the_base(runs: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
+    """Return the runs of models rather than of adapters, whose names hold those of their bases, where there are some."""
+    return tuple(run for run in runs if not run.model_spec.startswith(ADAPTER)) or tuple(runs)
 
 
 def is_query(reference: str) -> bool:

@@ -15,6 +15,9 @@ from clipbench.store.engine import Store
 from clipbench.study.embedding.models import ADAPTER, ModelRequest, VectorSource
 from clipbench.study.embedding.sources import open_source
 
+NAMED = 6
+"""Models that an error message lists, the first embedded first; a scan of adapters leaves dozens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
@@ -70,10 +73,11 @@ def _only_model(store: Store, dataset: str, device: str) -> ModelRequest:
             f"{dataset} is not embedded yet, so a model has to be named",
             f"clipbench embed {dataset} --model ViT-B-32-quickgelu --pretrained openai; --model demo for the scenes",
         )
-    labels = ", ".join(one.identity.label for one in found)
+    more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    labels = ", ".join(one.identity.label for one in found[:NAMED]) + more
     raise EncoderError(
         f"which model for {dataset}? There are {len(found)}: {labels}",
-        " or ".join(one.typed for one in found),
+        " or ".join(one.typed for one in found[:NAMED]),
     )
 
 
