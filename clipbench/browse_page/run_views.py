@@ -20,6 +20,9 @@ from clipbench.study.runs.loaded import LoadedRun
 FLIPS = 20
 """Queries of each direction that a comparison shows, those that changed most."""
 
+NAMED = 6
+"""Runs of a comparison that have a link each."""
+
 WRONG, RIGHT = "wrong", "right"
 SAYS = {"t2i": "captions find images", "i2t": "images find captions"}
 DIGITS = {"rank": 1}
@@ -94,18 +97,20 @@ def compare(look: Looking, asked: Asked) -> View:
     flips = FLIPS if asked.one("flips") else 0
     unlike = asked.one("unlike") == "1"
     compared = look.comparison(named, flips, unlike=unlike)
-    words = " ".join(named) + (f" --flips {flips}" if flips else "") + (" --allow-unlike" if unlike else "")
+    keys = tuple(short(one.key) for one in compared.runs)
+    words = " ".join(keys) + (f" --flips {flips}" if flips else "") + (" --allow-unlike" if unlike else "")
     tabs = (
         Tab("differences", asked.but(flips=""), not flips),
         Tab("and the queries that changed most", asked.but(flips="1"), bool(flips)),
-        Tab("turn round", asked.but(run=(*named[1:], named[0]))),
+        Tab("turn round", asked.but(run=(*keys[1:], keys[0]))),
+        *(Tab(f"run {key}", address("run", run=key)) for key in keys[:NAMED]),
     )
     return View(
         f"{len(compared.runs)} runs compared",
         "runs",
         f"report --compare {words}",
         lambda: as_csv(*comparison_tables(compared, "csv")),
-        lead=f"Differences are from {named[0]}, the baseline: {_what(compared.runs[compared.baseline])}",
+        lead=f"Differences are from the baseline, {keys[compared.baseline]}: {_what(compared.runs[compared.baseline])}",
         tabs=tabs,
         tables=comparison_tables(compared, "table"),
     )
