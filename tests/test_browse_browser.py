@@ -60,6 +60,10 @@ def test_two_runs_are_compared_by_keys_alone(root: str, chrome: Any) -> None:
     assert chrome.execute_script(button)
     press(chrome, "j", "x", "j", "x")
     assert not chrome.execute_script(button)
+    ticked = "return document.querySelector('.ticked').textContent"
+    said = chrome.execute_script(ticked)
+    chrome.get(f"{root}?sort=run&find=clean")
+    assert chrome.execute_script(ticked) == said  # ticks outlive another order and fewer rows
     chrome.execute_script("document.querySelector('form.ticking button').click()")
     until(lambda: "runs compared" in heading(chrome), "the comparison is there")
     assert chrome.execute_script("return document.querySelectorAll('tbody tr').length") > 4

@@ -136,6 +136,19 @@ def test_a_query_shows_what_was_found_with_the_right_ones_marked(
     assert lines == whole[: len(lines)]
 
 
+def test_the_next_of_the_wrong_ones_is_wrong(page: Page, place: Path) -> None:
+    run = keys(place)[0]
+    rows = good("runs", "export", run, "--direction", "t2i", store=place).rows
+    wrong = [row["query"] for row in rows if row["top1 right"] == "0"]
+    seen, path = [], f"query?run={run}&direction=t2i&only=wrong&query={quote_plus(wrong[0])}"
+    while path:
+        shown = page(path)
+        seen.append(said(shown[shown.index("<h1>") : shown.index("</h1>")]).removeprefix("Query "))
+        following = re.search(r'href="/[^/]*/([^"]*)">next', shown)
+        path = html.unescape(following[1]) if following else ""
+    assert seen == wrong
+
+
 def test_pictures_are_those_of_the_dataset(page: Page, place: Path) -> None:
     shown = page("dataset?dataset=toys")
     source = html.unescape(re.findall(r'<img src="/[^/]*/([^"]*)"', shown)[0])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from clipbench.browse_page.asking import Asked, address
 from clipbench.browse_page.looking import FIRST, Looking
-from clipbench.browse_page.run_views import SAYS, chosen_direction
+from clipbench.browse_page.run_views import ONLY, SAYS, chosen_direction
 from clipbench.browse_page.view import Found, Seen, Tab, View, as_csv
 from clipbench.errors import StoreError
 from clipbench.keys import short
@@ -39,7 +41,8 @@ def query(look: Looking, asked: Asked) -> View:
             for rank, (place, score) in enumerate(items, 1)
         ),
     )
-    row = look.ledger(stored, direction).rows[number]
+    table = look.ledger(stored, direction)
+    row = table.rows[number]
 
     def csv() -> str:
         # Sums of another block of queries differ in the last digit, and the command goes by blocks.
@@ -58,7 +61,7 @@ def query(look: Looking, asked: Asked) -> View:
         f"runs export {key} --top {FIRST} --direction {direction}",
         csv,
         lead=_lead(row[4], row[12], len(right), ledger.gallery_size),
-        tabs=_tabs(key, direction, ids, number),
+        tabs=_tabs(key, table, number, asked.one("only")),
         found=found,
     )
 
@@ -84,14 +87,25 @@ def _lead(rank: object, margin: object, right: int, gallery: int) -> str:
     return f"{words[0].upper()}{words[1:]}{more}"
 
 
-def _tabs(key: str, direction: Direction, ids: tuple[str, ...], number: int) -> tuple[Tab, ...]:
-    def to(other: int) -> str:
-        return address("query", run=key, direction=direction, query=ids[other])
+def _tabs(key: str, ledger: Table, number: int, only: str) -> tuple[Tab, ...]:
+    """Return the ways to the queries around one: of all, or of those only that are looked at."""
+    names = [column.name for column in ledger.columns]
+    right, wanted = names.index("top1 right"), ONLY.get(only)
+    direction = str(ledger.rows[number][0])
+    says = f" whose first is {only}" if wanted is not None else ""
 
-    found = [Tab(f"all queries of run {key}", address("queries", run=key, direction=direction))]
-    found += [Tab("← previous", to(number - 1))] if number else []
-    found += [Tab("next →", to(number + 1))] if number + 1 < len(ids) else []
-    return tuple(found)
+    def to(numbers: Iterable[int], words: str) -> list[Tab]:
+        near = next((n for n in numbers if wanted is None or ledger.rows[n][right] == wanted), None)
+        if near is None:
+            return []
+        query = str(ledger.rows[near][1])
+        return [Tab(words, address("query", run=key, direction=direction, query=query, only=only))]
+
+    return (
+        Tab(f"all queries{says} of run {key}", address("queries", run=key, direction=direction, only=only)),
+        *to(range(number - 1, -1, -1), "← previous"),
+        *to(range(number + 1, len(ledger.rows)), "next →"),
+    )
 
 
 class _Shots:

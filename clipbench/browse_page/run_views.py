@@ -24,6 +24,8 @@ NAMED = 6
 """Runs of a comparison that have a link each."""
 
 WRONG, RIGHT = "wrong", "right"
+ONLY = {WRONG: 0, RIGHT: 1}
+"""What the ledger says in "top1 right" of the queries that are looked at."""
 SAYS = {"t2i": "captions find images", "i2t": "images find captions"}
 DIGITS = {"rank": 1}
 
@@ -60,7 +62,10 @@ def run(look: Looking, asked: Asked) -> View:
         f"runs show {key}",
         lambda: as_csv(run_table(look.store, stored, wide=True), run_facts(stored, wide=True)),
         lead=_what(stored),
-        tabs=_tabs(look.loaded(stored), "run"),
+        tabs=(
+            *_tabs(look.loaded(stored), "run"),
+            Tab(f"dataset {stored.dataset_name}", address("dataset", dataset=stored.dataset_name)),
+        ),
         tables=(run_table(look.store, stored), run_facts(stored)),
     )
 
@@ -72,9 +77,12 @@ def queries(look: Looking, asked: Asked) -> View:
     direction, key = chosen_direction(loaded, asked), short(stored.key)
     ledger = look.ledger(stored, direction)
     right = [column.name for column in ledger.columns].index("top1 right")
-    only = {WRONG: 0, RIGHT: 1}.get(asked.one("only"))
+    only = ONLY.get(asked.one("only"))
     rows = tuple(row for row in ledger.rows if only is None or row[right] == only)
-    links = tuple(address("query", run=key, direction=direction, query=str(row[1])) for row in rows)
+    links = tuple(
+        address("query", run=key, direction=direction, query=str(row[1]), only=asked.one("only"))
+        for row in rows
+    )
     tabs = _tabs(loaded, "queries", direction)
     tabs += tuple(
         Tab(says, asked.but(only=word), asked.one("only") == word)

@@ -4,16 +4,35 @@
 
 const form = document.querySelector("form.ticking");
 const boxes = form ? [...form.querySelectorAll("input[type=checkbox]")] : [];
+const place = form ? `ticked ${form.action}` : "";
 
-function count() {
-  const ticked = boxes.filter((box) => box.checked).length;
-  form.querySelector("button").disabled = ticked < Number(form.dataset.fewest);
+// Ticks outlive turning the page, sorting and filtering, in the order in which they were made.
+let ticked = form ? JSON.parse(sessionStorage.getItem(place) || "[]") : [];
+
+function show() {
+  for (const box of boxes) box.checked = ticked.includes(box.value);
+  const button = form.querySelector("button");
+  button.disabled = ticked.length < Number(form.dataset.fewest);
+  form.querySelector(".ticked").textContent = ticked.length ? `ticked: ${ticked.join(", ")}` : form.dataset.says;
+  form.querySelector(".clear").hidden = !ticked.length;
+}
+
+function tick(names) {
+  ticked = names;
+  sessionStorage.setItem(place, JSON.stringify(ticked));
+  show();
 }
 
 if (form) {
-  form.addEventListener("change", count);
-  window.addEventListener("pageshow", count);
-  count();
+  form.addEventListener("change", ({ target }) => {
+    tick([...ticked.filter((one) => one !== target.value), ...(target.checked ? [target.value] : [])]);
+  });
+  form.addEventListener("formdata", ({ formData }) => {
+    formData.delete(boxes[0].name);
+    for (const one of ticked) formData.append(boxes[0].name, one);
+  });
+  form.querySelector(".clear").addEventListener("click", () => tick([]));
+  window.addEventListener("pageshow", show);
 }
 
 const rows = [...document.querySelectorAll(".listing tbody tr")];
