@@ -36,8 +36,12 @@ ALLOWED = {
     "reports": NOUNS | PURE | {"store", "datasets", "study"},
     "serving": {"errors"},  # guards and addresses, of whatever page
     "annotation_page": NOUNS | PURE | {"store", "datasets", "study", "serving"},
+    "browse_page": NOUNS | PURE | {"store", "datasets", "study", "reports", "serving"},
     "search_service": NOUNS | PURE | {"indexes", "store", "datasets", "study", "serving"},
-    "cli": NOUNS | PURE | SIBLINGS | {"study", "reports", "serving", "annotation_page", "search_service"},
+    "cli": NOUNS
+    | PURE
+    | SIBLINGS
+    | {"study", "reports", "serving", "annotation_page", "browse_page", "search_service"},
     "api": NOUNS | PURE | SIBLINGS | {"study", "reports", "cli"},
 }
 

@@ -56,6 +56,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "index sweep": ("toys", "--model", "toy"),
     "search": ("words",),
     "serve": (),
+    "browse": (),
     "run": ("labels.csv",),
     "annotate sample": (),
     "annotate assign": (),

@@ -17,6 +17,7 @@ import typer
 from clipbench.cli import (
     adapt,
     annotate,
+    browse,
     dataset,
     demo,
     doctor,
@@ -66,6 +67,7 @@ app.add_typer(index.app, name="index")
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
 app.add_typer(runs.app, name="runs")
+app.command("browse")(browse.browse)
 app.add_typer(store.app, name="store")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -33,6 +33,12 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 
+FORM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    *(pair for pair in HEADERS if pair[0] != b"content-security-policy"),
+    (b"content-security-policy", POLICY.replace("form-action 'none'", "form-action 'self'").encode()),
+)
+"""The same for pages with forms that ask this server."""
+
 MOST_UNREAD = 1024 * 1024
 """Bytes of a refused request that are waited for; whoever sends more loses the answer."""
 
@@ -43,8 +49,15 @@ WRONG_HOST = b"This host name is not the one that clipbench serves under.\n"
 class Guarded:
     """An ASGI app that lets only the right host and the right token through to another."""
 
-    def __init__(self, app: App, token: str, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: App,
+        token: str,
+        hosts: Iterable[str] = (),
+        headers: Iterable[tuple[bytes, bytes]] = HEADERS,
+    ) -> None:
         self._app = app
+        self._headers = tuple(headers)
         self._token = token.encode()
         self._hosts = LOCAL | {host.casefold() for host in hosts}
 
@@ -59,7 +72,7 @@ class Guarded:
         elif not self._token_fits(scope, headers):
             await _refuse(receive, send, REFUSED)
         else:
-            await self._app(scope, receive, with_headers(send))
+            await self._app(scope, receive, with_headers(send, self._headers))
 
     def _token_fits(self, scope: Message, headers: dict[bytes, bytes]) -> bool:
         in_path = str(scope["path"]).split("/")[1].encode() if "/" in str(scope["path"]) else b""
