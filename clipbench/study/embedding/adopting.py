@@ -8,9 +8,9 @@ lacking here is written as a shard of this store, which is the same file to the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from clipbench.records import CLEAN, Dataset, EncoderIdentity, Modality, image_k
 from clipbench.store import shards
 from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store, check_writable
-from clipbench.store.shard_files import check_inside, is_inside, most_bytes
+from clipbench.store.shard_files import is_inside, most_bytes
 from clipbench.store.shards import Whole
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding import encode
@@ -97,7 +97,7 @@ def adopt_shards(
     refused: list[str] = []
     elsewhere = 0
     for batch in encode.shards(found, TRIED):
-        for shard in _sound_ones(store, batch, identity):
+        for shard in _sound_ones(batch, identity):
             if isinstance(shard, str):
                 refused.append(shard)
             else:
@@ -169,15 +169,13 @@ def _name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _sound_ones(
-    store: Store, files: Sequence[tuple[Path, Path]], identity: EncoderIdentity
-) -> Iterator[Whole | str]:
+def _sound_ones(files: Sequence[tuple[Path, Path]], identity: EncoderIdentity) -> Iterator[Whole | str]:
     """Yield what each of some foreign shards holds once all of it has been checked, or why it is refused."""
-    with ExitStack() as open_copies:
+    with TemporaryDirectory(prefix="clipbench-") as place:
         copies: list[Path | ClipbenchError] = []
         for root, path in files:
             try:
-                copies.append(open_copies.enter_context(_copied(store, root, path, identity)))
+                copies.append(_copied(root, path, Path(place) / f"{len(copies)}.h5", identity))
             except ClipbenchError as error:
                 copies.append(error)
         unreadable = _unreadable([copy for copy in copies if isinstance(copy, Path)])
@@ -197,17 +195,17 @@ def _sound_ones(
                 yield told if str(path) in told else f"the vector file {path}: {told}"
 
 
-@contextmanager
-def _copied(store: Store, root: Path, path: Path, identity: EncoderIdentity) -> Iterator[Path]:
+def _copied(root: Path, path: Path, copy: Path, identity: EncoderIdentity) -> Path:
     """Make a copy of our own, which is what is looked at and taken: the file may be another a moment later."""
     if not path.resolve().is_relative_to(root.resolve()):
         raise StoreError(f"the vector file {path} is a link out of {root}")
     most = most_bytes(max(encode.IMAGE_SHARD, encode.TEXT_SHARD), identity.dimension)
     data = read_foreign(path, most, error=StoreError)
-    final = store.home.embeddings / short(identity.key, 16) / path.name
-    check_inside(store.home.embeddings, final)
-    with shards.temporary(final, data) as copy:
-        yield copy
+    try:
+        copy.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"the vector file {path} cannot be copied to {copy.parent} ({error})") from error
+    return copy
 
 
 def _unreadable(copies: Sequence[Path]) -> dict[Path, ClipbenchError]:
