@@ -11,6 +11,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.indexes.protocol import Answer
 from clipbench.metrics.neighbours import neighbour_recall
 from clipbench.records import Metric, Shortlist
+from clipbench.reports.indexing.sweep import sweep_tables
 from clipbench.statistics.flips import Flips
 from clipbench.statistics.intervals import Interval
 from clipbench.study.indexing.advice import advice
@@ -93,7 +94,8 @@ def line(name: str, p50: float | None, lost: int = 0, won: int = 0, **more: Any)
     recall = (Metric("t2i", "recall@10", more.get("recall", 0.95), None, None, 1000),)
     named = np.full((1000, 1), more.get("item", 0), np.int32)
     nothing = np.zeros(1000, np.int32)
-    answers = Answers({"nprobe": more.get("nprobe", 1)}, {}, nothing, named, recall, timings)
+    search = {"nprobe": more.get("nprobe", 1)}
+    answers = Answers(search, {}, nothing, named, recall, timings, tied=more.get("tied", 0))
     return Line("ivf", {}, name, answers, (loss,), 1)
 
 
@@ -149,6 +151,13 @@ def test_batches_may_be_quicker_exactly() -> None:
 
 def test_a_sweep_without_times_advises_none_by_time() -> None:
     assert "search exactly" in told(line("a", None))
+
+
+@pytest.mark.parametrize(("tied", "says"), [(0, False), (21, True)])
+def test_hits_that_ties_hide_are_told(tied: int, *, says: bool) -> None:
+    exact = line("exact", 1.0, recall=1.0, tied=tied)
+    quality, _ = sweep_tables(IndexSweep("d", "m", "t2i", 50_000, 64, exact, ()), ())
+    assert any(note.startswith("21 queries have a right item tied") for note in quality.notes) is says
 
 
 def test_a_photograph_is_not_its_own_neighbour() -> None:

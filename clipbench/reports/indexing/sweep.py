@@ -65,6 +65,11 @@ def _quality(sweep: IndexSweep, advice: tuple[str, ...]) -> Table:
         if sweep.asked == PHOTOGRAPHS
         else []
     )
+    if tied := sweep.exact.answers.tied:
+        hits.append(
+            f"{tied:,} queries have a right item tied with a wrong one: a miss here, while R@K counts it by its "
+            "expected value"
+        )
     notes = (
         *hits,
         "lost and won: queries that the exact search hits and the index misses, and the other way round",

@@ -30,7 +30,8 @@ class Answers:
 
     search: every parameter of the search. hits: by cutoff, which queries found what they should, bool (Q,).
     clusters: the image each query belongs to. named: the items, (Q, K). recall: at each cutoff. seconds: by what
-    was timed. run: key of the stored run, None where there is none.
+    was timed. run: key of the stored run, None where there is none. tied: queries with a right item that ties with a
+    wrong one, which are no hits here.
     """
 
     search: Settings
@@ -40,6 +41,7 @@ class Answers:
     recall: tuple[Metric, ...]
     seconds: Mapping[str, float]
     run: str | None = None
+    tied: int = 0
 
     @property
     def queries(self) -> int:

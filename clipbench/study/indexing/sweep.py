@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clipbench.errors import DatasetError, StoppedError
 from clipbench.indexes.protocol import IndexRecipe, Settings
 from clipbench.metrics.measures import hit
-from clipbench.metrics.ties import groups
+from clipbench.metrics.ties import groups, tied_queries
 from clipbench.records import Dataset, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
@@ -177,6 +177,7 @@ def _answers(base: Ground, done: IndexRun, exact: IndexRun) -> Answers:
         recalls(done.shortlist, exact.shortlist, base.protocol.ks),
         done.run.timings,
         done.run.key,
+        tied_queries(done.ledger),
     )
 
 
