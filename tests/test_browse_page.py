@@ -149,6 +149,18 @@ def test_the_next_of_the_wrong_ones_is_wrong(page: Page, place: Path) -> None:
     assert seen == wrong
 
 
+def test_where_only_the_first_is_known_it_is_shown_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIPBENCH_STORE", str(tmp_path / "store"))
+    added(tmp_path)
+    good("evaluate", "toys", "--model", "toy", "--fold", "4")
+    shown = said(Page(tmp_path / "store")("query?run=latest"))
+    assert "only the first is known" in shown
+    assert "ranked folds of 4 images" in shown
+    assert "--top" not in shown
+
+
 def test_pictures_are_those_of_the_dataset(page: Page, place: Path) -> None:
     shown = page("dataset?dataset=toys")
     source = html.unescape(re.findall(r'<img src="/[^/]*/([^"]*)"', shown)[0])

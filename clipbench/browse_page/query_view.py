@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from clipbench.browse_page.asking import Asked, address
 from clipbench.browse_page.looking import FIRST, Looking
@@ -29,17 +29,18 @@ def query(look: Looking, asked: Asked) -> View:
     direction, key = chosen_direction(loaded, asked), short(stored.key)
     ids = loaded.query_ids(direction)
     number = _number(ids, asked.one("query"))
-    items = next(iter(look.first_items(stored, direction)([number])))
+    try:
+        items = next(iter(look.first_items(stored, direction)([number])))
+        why = ""
+    except StoreError as error:  # no ten are known, but the ledger knows the first
+        items, why = None, f"; only the first is known: {error.message}"
     ledger = loaded.ledger(direction)
     right = ledger.positive[ledger.offsets[number] : ledger.offsets[number + 1]].tolist()
     shots = _Shots(loaded, direction, key)
     found = Found(
         shots.query(number),
         tuple(shots.item(place, "right") for place in right[:SHOWN]),
-        tuple(
-            shots.item(place, f"{rank}, score {score:.3f}", right=place in right)
-            for rank, (place, score) in enumerate(items, 1)
-        ),
+        shots.first(items or [(int(ledger.top1[number]), None)], right),
     )
     table = look.ledger(stored, direction)
     row = table.rows[number]
@@ -58,9 +59,9 @@ def query(look: Looking, asked: Asked) -> View:
     return View(
         f"Query {ids[number]}",
         "runs",
-        f"runs export {key} --top {FIRST} --direction {direction}",
-        csv,
-        lead=_lead(row[4], row[12], len(right), ledger.gallery_size),
+        f"runs export {key}{'' if why else f' --top {FIRST}'} --direction {direction}",
+        None if why else csv,
+        lead=_lead(row[4], row[12], len(right), ledger.gallery_size) + why,
         tabs=_tabs(key, table, number, asked.one("only")),
         found=found,
     )
@@ -137,6 +138,15 @@ class _Shots:
         if self._direction == "i2t" and place < len(self._captions):
             return self._caption(self._captions[place], words, right=right)
         return Seen(self.item_id(place), words, problem="not of this dataset", right=right)
+
+    def first(self, items: Sequence[tuple[int, float | None]], right: Sequence[int]) -> tuple[Seen, ...]:
+        """Return what was found first, best first, with what scores are known."""
+        return tuple(
+            self.item(
+                place, f"{rank}" if score is None else f"{rank}, score {score:.3f}", right=place in right
+            )
+            for rank, (place, score) in enumerate(items, 1)
+        )
 
     def _caption(self, caption: Caption, words: str, *, right: bool) -> Seen:
         to = address("query", run=self._key, direction="t2i", query=caption.id)
