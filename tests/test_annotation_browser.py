@@ -30,9 +30,20 @@ pytest.importorskip("uvicorn", reason="the annotate extra is not installed")
 
 
 @pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with browser(tmp_path_factory.mktemp("downloads")) as found:
         yield found
+
+
+@pytest.fixture
+def chrome(running: Any, tmp_path: Path) -> Any:
+    """The browser, without what other tests chose on pages from the disk and what they complained of."""
+    empty = tmp_path / "empty.html"
+    empty.write_text("<!doctype html><title>empty</title>")
+    running.get(empty.as_uri())
+    running.execute_script("localStorage.clear()")
+    running.get_log("browser")
+    return running
 
 
 @pytest.fixture
@@ -411,8 +422,6 @@ def test_at_the_end_the_result_can_be_taken_from_where_one_is(
     export_page(open_session(store), "A", out, Silent())
     folder = str(tmp_path)
     chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": folder})
-    chrome.get(out.as_uri())
-    chrome.execute_script("localStorage.clear()")  # the browser keeps what other tests chose on such a page
     begin(chrome, out.as_uri())
     for number in range(1, 7):
         at(chrome, number)
