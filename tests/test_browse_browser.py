@@ -103,7 +103,11 @@ def test_nothing_is_wider_than_the_screen_or_refused(path: str, width: int, root
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     chrome.get(f"{root}{path}")
-    assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
+    # Emulation of a phone lays out once more after the page says that it is loaded.
+    until(
+        lambda: chrome.execute_script("return document.documentElement.scrollWidth") <= width,
+        "nothing is wider than the screen",
+    )
     # Style, script and pictures come from the page itself, so the policy refuses none of them.
     assert chrome.get_log("browser") == []
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
