@@ -76,6 +76,18 @@ def test_a_sweep_has_a_figure_and_a_list_has_none(store: cb.Store) -> None:
         store.datasets().figure()
 
 
+def test_a_figure_is_of_its_own_sweep_and_not_of_the_newest(
+    store: cb.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(cb.Store, "_curve", lambda _, name: asked.append(name))
+    first, second = (
+        store.sweep("toys", model="toy", perturb="word-dropout", levels=level) for level in ("0.5", "0.3")
+    )
+    first.figure()
+    assert asked == [first.rows[0]["sweep"]] != [second.rows[0]["sweep"]]
+
+
 def test_errors_are_those_of_the_command_line_with_their_hint(store: cb.Store, tmp_path: Path) -> None:
     with pytest.raises(cb.ClipbenchError, match="no dataset 'nothing'") as refusal:
         store.evaluate("nothing", model="toy")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.api.result import Result
+from clipbench.cli.misuse import misuse
 from clipbench.cli.output import collecting
 from clipbench.errors import ClipbenchError
 from clipbench.reports.tables import Table
@@ -110,17 +111,8 @@ def _run(words: Sequence[str]) -> tuple[tuple[Table, ...], str]:
     from clipbench.cli.app import app
 
     text = io.StringIO()
-    with collecting() as tables, redirect_stdout(text):
-        try:
-            code = get_command(app).main(list(words), prog_name="clipbench", standalone_mode=False)
-        except ClipbenchError:
-            raise
-        except Exception as error:
-            # Typer has a copy of click of its own, whose errors have no public name.
-            message = getattr(error, "format_message", None)
-            if message is None:
-                raise
-            raise ClipbenchError(message(), f"clipbench {words[0]} --help") from error
+    with collecting() as tables, redirect_stdout(text), misuse(f"clipbench {words[0]} --help"):
+        code = get_command(app).main(list(words), prog_name="clipbench", standalone_mode=False)
     if code:
         raise ClipbenchError(text.getvalue().strip() or f"`clipbench {words[0]}` found something wrong")
     return tuple(tables), text.getvalue()

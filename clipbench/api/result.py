@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class Result:
     @property
     def rows(self) -> tuple[dict[str, Cell], ...]:
         """The rows of the first table in full, by the names of its columns. None is a value that does not exist."""
-        whole = self._whole()
+        whole = self._whole
         if not whole:
             return ()
         names = [column.name for column in whole[0].columns]
@@ -46,7 +47,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Json]:
         """Return every table in full: {"command": ..., "tables": [{"title", "rows", "notes"}, ...]}."""
-        return {"command": self.command, "tables": [json_value(table) for table in self._whole()]}
+        return {"command": self.command, "tables": [json_value(table) for table in self._whole]}
 
     def to_pandas(self, number: int = 0) -> DataFrame:
         """Return a table in full as a pandas data frame. Raises ClipbenchError where pandas is not installed."""
@@ -54,18 +55,18 @@ class Result:
             import pandas as pd
         except ImportError as error:
             raise ClipbenchError("a data frame needs pandas", "pip install pandas") from error
-        table = self._whole()[number]
+        table = self._whole[number]
         return pd.DataFrame(list(table.rows), columns=[column.name for column in table.columns])
 
     def figure(self) -> Figure:
         """Return the result as a matplotlib figure. Raises ClipbenchError where it has none."""
         if self.draw is None:
-            raise ClipbenchError(
-                f"`{self.command}` has no figure", "store.sweep(...) has, and store.report(sweep=...)"
-            )
+            raise ClipbenchError(f"`{self.command}` has no figure", "store.sweep(...) has one")
         return self.draw()
 
+    @cached_property
     def _whole(self) -> tuple[Table, ...]:
+        # Asked for once: a comparison resamples each time that it is typed.
         return self.tables if self.in_full is None else self.in_full()
 
     def __str__(self) -> str:

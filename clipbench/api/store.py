@@ -56,8 +56,8 @@ class Store:
         """Measure retrieval under perturbations; the result has a figure of the first metric against the level."""
         operations = [perturb] if isinstance(perturb, str) else list(perturb)
         found = self.do("robustness sweep", dataset, model=model, perturb=operations, **options)
-        name = options.get("name")
-        return replace(found, draw=lambda: self._curve("latest" if name is None else str(name)))
+        # By its own name: the newest sweep may be another one, where this was stored before.
+        return replace(found, draw=lambda: self._curve(str(found.rows[0]["sweep"])))
 
     def compare(self, *runs: str, **options: object) -> Result:
         """Is the difference between runs real? The first is the baseline: "latest:clean", "latest:word-dropout=0.3"."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument
@@ -13,6 +13,7 @@ from typer import Argument
 from clipbench.cli import completion
 from clipbench.cli.console import note, print_error
 from clipbench.cli.expanding import expanded, option, switch
+from clipbench.cli.misuse import misuse
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import OutputOptions, QuietOption, StoreOption, flag
 from clipbench.cli.output import emit, emit_several
@@ -73,13 +74,14 @@ def replicate(
     from clipbench.study.replicating.verdicts import verdicts
 
     recipe = load_recipe(study)
-    planned = plan(open_at(store, create=True), recipe, options.asked())
+    at, asked = open_at(store, create=True), options.asked()
+    planned = plan(at, recipe, asked)
     if options.dry_run:
         emit_several(plan_tables(planned), output.chosen)
         return
     run_steps(ctx, planned.steps, store, quiet=quiet)
-    after = plan(open_at(store), recipe, options.asked())  # what was added is looked at too
-    emit(verdict_table(after, verdicts(open_at(store), after), wide=output.for_programs), output.chosen)
+    after = plan(at, recipe, asked)  # what was added is looked at too
+    emit(verdict_table(after, verdicts(at, after), wide=output.for_programs), output.chosen)
 
 
 @expanded
@@ -132,8 +134,8 @@ def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | No
             continue
         words = [*step.words, *(() if store is None else ("--store", str(store)))]
         try:
-            with redirect_stdout(stderr):
-                _typed(clipbench, words)
+            with redirect_stdout(stderr), misuse(f"clipbench {words[0]} --help"):
+                clipbench.main(words, prog_name="clipbench", standalone_mode=False)
             done += 1
         except StoppedError:
             raise
@@ -146,15 +148,3 @@ def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | No
         )
     if not quiet:
         note(f"\n{done} of {len(steps)} steps in {time.monotonic() - began:.0f} s\n")
-
-
-def _typed(clipbench: Any, words: list[str]) -> None:
-    """Run one command in this process. Raises ClipbenchError for what a command line has no such option for."""
-    try:
-        clipbench.main(words, prog_name="clipbench", standalone_mode=False)
-    except Exception as error:
-        # Typer has a copy of click of its own, whose errors have no public name.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            raise
-        raise ClipbenchError(message(), f"clipbench {words[0]} --help") from error

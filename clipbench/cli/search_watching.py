@@ -16,6 +16,7 @@ from typer import Argument
 
 from clipbench.cli.console import note, print_error
 from clipbench.cli.expanding import expanded
+from clipbench.cli.misuse import misuse
 from clipbench.cli.options import OutputOptions
 from clipbench.cli.search_options import LookOptions, QueryOptions
 from clipbench.cli.search_results import show
@@ -67,21 +68,12 @@ def asked_line(line: str, query: QueryOptions) -> Asked:
 def _parsed(words: list[str], query: QueryOptions) -> Asked:
     parsed: list[Asked] = []
     command = _command()
-    try:
-        with command.make_context("search", words) as context:
-            # By name: typer has a copy of click of its own, whose sources are not those of click.
-            sources = {name: context.get_parameter_source(name) for name in context.params}
-            typed = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
-            values = {name: value for name, value in context.params.items() if name != "words"}
-            parsed.append(_with(query, QueryOptions(**values), context.params["words"] or [], typed))
-    except ClipbenchError:
-        raise
-    except Exception as error:
-        # Of click's own classes, which typer keeps to itself: a wrong option, a value that is no number.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            raise
-        raise ClipbenchError(message(), HELP) from error
+    with misuse(HELP), command.make_context("search", words) as context:
+        # By name: typer has a copy of click of its own, whose sources are not those of click.
+        sources = {name: context.get_parameter_source(name) for name in context.params}
+        typed = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        values = {name: value for name, value in context.params.items() if name != "words"}
+        parsed.append(_with(query, QueryOptions(**values), context.params["words"] or [], typed))
     return parsed[0]
 
 

@@ -11,11 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from clipbench.errors import InputError, Problem
 from clipbench.foreign_files import MEGABYTE, parsing, read_foreign
 from clipbench.study.replicating.plan import PlannedStep
+from clipbench.study.replicating.recipe import told_by
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -47,14 +47,7 @@ def load_experiment(path: Path) -> Experiment:
 
 def experiment_of(told: dict[str, Any], where: str) -> Experiment:
     """Return what a file says. Raises InputError with all that is wrong with it."""
-    try:
-        return Experiment.model_validate(told)
-    except ValidationError as error:
-        problems = [
-            Problem(where, 0, f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}")
-            for one in error.errors()
-        ]
-        raise InputError(f"experiment {where}", problems, "docs/replicate.md shows a whole file") from error
+    return told_by(Experiment, told, f"experiment {where}")
 
 
 def steps_of(experiment: Experiment) -> tuple[PlannedStep, ...]:

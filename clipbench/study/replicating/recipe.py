@@ -12,12 +12,14 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clipbench.errors import ClipbenchError, InputError, Problem
 from clipbench.foreign_files import MEGABYTE, parsing, read_foreign
+
+M = TypeVar("M", bound=BaseModel)
 
 COMMANDS = (
     *("dataset", "embed", "evaluate", "robustness", "annotate", "improve", "adapt", "index", "search"),
@@ -177,11 +179,17 @@ def load_recipe(word: str) -> Recipe:
 
 def recipe_of(told: Mapping[str, Any], where: str) -> Recipe:
     """Return what a file says. Raises InputError with all that is wrong with it."""
+    return told_by(Recipe, told, f"study {where}")
+
+
+def told_by(kind: type[M], told: Mapping[str, Any], what: str) -> M:
+    """Return what a file says as a record of `kind`. Raises InputError with all that is wrong with it."""
     try:
-        return Recipe.model_validate(told)
+        return kind.model_validate(told)
     except ValidationError as error:
+        where = what.partition(" ")[2]
         problems = [
             Problem(where, 0, f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}")
             for one in error.errors()
         ]
-        raise InputError(f"study {where}", problems, "docs/replicate.md shows a whole file") from error
+        raise InputError(what, problems, "docs/replicate.md shows a whole file") from error

@@ -66,22 +66,18 @@ class _Judge:
 
     @cached_property
     def unlike(self) -> str:
-        """Why figures of the study's model and data are no measure for ours, "" where they are."""
+        """Why figures of the study's model are no measure for ours, "" where they are."""
         published = self.plan.recipe.published
         scores = PublishedScores(
             "", published.architecture, published.pretrained, {}, self.plan.recipe.source
         )
-        reasons = []
-        if not is_model(self.identity, scores):
-            reasons.append(
-                f"measured with {self.identity.label}, published of {published.architecture} {published.pretrained}"
-            )
-        return "; ".join(reasons)
+        if is_model(self.identity, scores):
+            return ""
+        return f"measured with {self.identity.label}, published of {published.architecture} {published.pretrained}"
 
     def data_unlike(self, role: str) -> str:
         if self.plan.replaced is not None:
             return f"measured on {self.plan.replaced}"
-        # Once more: what was added since the plan was made is there now.
         state = next((one for one in self.plan.states if one.role == role), None)
         return state.faults[0] if state is not None and state.faults else ""
 
