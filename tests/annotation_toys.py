@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from store_toys import new_store
+from store_toys import count, new_store, toy_dataset
 
+from clipbench.errors import InputError
 from clipbench.failures.items import (
     CONTROL,
     FAILURE,
@@ -20,11 +22,12 @@ from clipbench.failures.sampling import Stratum
 from clipbench.failures.suggestions import Suggestion
 from clipbench.keys import file_digest
 from clipbench.records import Caption, Dataset, Sample
-from clipbench.store.annotations import Batch, NewLabel, Source, save_batches
+from clipbench.store.annotations import Batch, NewLabel, Source, label_history, save_batches
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.store.failures import save_assignment, save_sample, save_suggestions
 from clipbench.study.annotation.assign import AssignRequest, plan
+from clipbench.study.annotation.importing import ImportedFile, ImportRequest, import_labels
 
 
 def toy_failure(dataset: Dataset, caption: int, retrieved: int) -> Failure:
@@ -105,3 +108,36 @@ def assigned_store(folder: Path) -> Store:
     stored = save_sample(made, toy_sample(dataset))
     save_assignment(made, plan(stored, AssignRequest(("A", "B"), overlap=3, per_annotator=3, backup=2)))
     return made
+
+
+HEAD = "idx,caption,gt_img_idx,pred_img_idx,category,ambiguous_subtype"
+
+
+DATASET = toy_dataset()  # image i has captions 2i and 2i + 1, "a red thing i j"
+
+
+def row(idx: int, category: str, subtype: str = "", retrieved: int | None = None) -> str:
+    owner = int(DATASET.owners[idx])
+    found = (owner + 1) % 3 if retrieved is None else retrieved
+    return f"{idx},{DATASET.captions[idx].text},{owner},{found},{category},{subtype}"
+
+
+def file(tmp_path: Path, *lines: str, name: str = "assign_A.csv", end: str = "\n") -> Path:
+    path = tmp_path / name
+    path.write_bytes(end.join(lines).encode())
+    return path
+
+
+def take(store: Store, *paths: Path, annotator: str | None = None) -> tuple[ImportedFile, ...]:
+    return import_labels(store, ImportRequest(paths, annotator))
+
+
+def problems(store: Store, *paths: Path, annotator: str | None = None) -> list[tuple[str, int, str]]:
+    with pytest.raises(InputError) as caught:
+        take(store, *paths, annotator=annotator)
+    assert count(store, "annotation") == count(store, "failure") == count(store, "annotator") == 0
+    return [(Path(p.file).name, p.line, p.message) for p in caught.value.problems]
+
+
+def said(store: Store) -> list[str | None]:
+    return [label.category for label in label_history(store)]

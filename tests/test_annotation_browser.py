@@ -10,22 +10,23 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from annotation_toys import assigned_store, give, label, pictured_dataset, toy_sample
-from page_toys import at, begin, browser, complaints, place, press, served, text, until
-from store_toys import new_store
+from annotation_toys import assigned_store, give, label, pictured_dataset, said
+from page_toys import at, begin, browser, complaints, press, served, text, until
 
 from clipbench.annotation_page.exported_page import export_page
 from clipbench.failures.items import Failure
 from clipbench.store.annotations import label_history, newest_labels
-from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
-from clipbench.store.failures import save_sample
 from clipbench.study.annotation.importing import ImportRequest, import_labels
 from clipbench.study.annotation.session import open_session
 from clipbench.study.workplace.progress import Silent
 
 pytestmark = pytest.mark.slow
+
+
 pytest.importorskip("starlette", reason="the annotate extra is not installed")
+
+
 pytest.importorskip("uvicorn", reason="the annotate extra is not installed")
 
 
@@ -49,10 +50,6 @@ def chrome(running: Any, tmp_path: Path) -> Any:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return assigned_store(tmp_path)
-
-
-def said(store: Store) -> list[str | None]:
-    return [label.category for label in label_history(store)]
 
 
 def test_keys_choose_save_at_once_undo_and_resume(chrome: Any, store: Store) -> None:
@@ -128,30 +125,6 @@ def test_everything_has_a_name_and_changes_are_announced(chrome: Any, store: Sto
         assert chrome.execute_script(pressed) == ["4 Object another thing, or none"]
 
 
-def test_names_hold_the_words_that_are_seen_and_each_screen_has_one_main_part(
-    chrome: Any, store: Store
-) -> None:
-    seen = (
-        "return [...document.querySelectorAll('main, [role=main]')].filter(e => e.checkVisibility()).length"
-    )
-    unlike = (
-        "return [...document.querySelectorAll('button[aria-label]')].filter(b => b.innerText.trim() && "
-        "!b.ariaLabel.toLowerCase().includes(b.innerText.trim().toLowerCase())).map(b => b.outerHTML)"
-    )
-    with served(open_session(store)) as page:
-        chrome.get(page.url)
-        until(lambda: chrome.switch_to.active_element.text.startswith("A"), "the names are shown")
-        assert chrome.execute_script(seen) == 1
-        begin(chrome, page.url)
-        assert chrome.execute_script(seen) == 1
-        press(chrome, "4")
-        at(chrome, 2)
-        press(chrome, "v")
-        assert chrome.execute_script(unlike) == []
-        first = chrome.execute_script("return document.querySelector('#cells button').textContent")
-        assert first == "Caption 1 Object"
-
-
 def test_by_tab_and_space_alone_a_choice_is_made(chrome: Any, store: Store) -> None:
     with served(open_session(store)) as page:
         begin(chrome, page.url)
@@ -171,30 +144,6 @@ def test_single_keys_can_be_turned_off(chrome: Any, store: Store) -> None:
         press(chrome, "g")
         assert not chrome.execute_script("return document.getElementById('guide').open")
         assert said(store) == []
-
-
-def test_on_a_phone_nothing_is_wider_than_the_screen_and_buttons_fit_a_thumb(
-    chrome: Any, store: Store
-) -> None:
-    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    try:
-        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        with served(open_session(store)) as page:
-            begin(chrome, page.url)
-            assert chrome.execute_script("return document.documentElement.scrollWidth") <= 390
-            heights = chrome.execute_script(
-                "return [...document.querySelectorAll('#choices button')].map(b => b.getBoundingClientRect().height)"
-            )
-            assert len(heights) == 9
-            assert min(heights) >= 44
-            lowest = chrome.execute_script(
-                "return document.querySelector('#choices').getBoundingClientRect().bottom"
-            )
-            assert lowest <= 844  # pictures and choices are on one screen
-            chrome.execute_script("document.querySelectorAll('#choices button')[8].click()")
-            until(lambda: said(store) == ["Spatial"], "a touch is stored")
-    finally:
-        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_choice_made_while_the_program_is_away_is_told_and_saved_later(chrome: Any, store: Store) -> None:
@@ -283,59 +232,6 @@ def test_two_annotators_label_at_once(chrome: Any, store: Store, tmp_path: Path)
             assert mine == ["Object", "Attribute", "Action"]
 
 
-def test_a_thousand_captions_are_walked_and_listed(chrome: Any, tmp_path: Path) -> None:
-    store = new_store(tmp_path / "store")
-    dataset = pictured_dataset(tmp_path / "photos", images=6)
-    from dataclasses import replace
-
-    from clipbench.records import Caption
-
-    many = tuple(
-        replace(sample, captions=tuple(Caption(f"{sample.id}#{n}", f"thing {n}") for n in range(170)))
-        for sample in dataset.samples
-    )
-    large = replace(dataset, name="many", samples=many)
-    save_dataset(store, large)
-    save_sample(store, toy_sample(large))
-    with served(open_session(store), annotator="A") as page:
-        begin(chrome, page.url)
-        assert place(chrome) == "Caption 1 of 1020"
-        press(chrome, "v")
-        cells = chrome.execute_script("return document.querySelectorAll('#cells button').length")
-        assert cells == 1020
-        chrome.execute_script("document.querySelectorAll('#cells button')[999].click()")
-        at(chrome, 1000)
-        press(chrome, "6")
-        at(chrome, 1001)
-        until(lambda: said(store) == ["Action"], "the choice is stored")
-
-
-def test_hostile_captions_are_shown_as_text(chrome: Any, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from clipbench.records import Caption
-
-    hostile = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
-    store = new_store(tmp_path / "store")
-    dataset = pictured_dataset(tmp_path / "photos")
-    samples = tuple(
-        replace(s, captions=tuple(Caption(c.id, f"{hostile} {c.id}") for c in s.captions))
-        for s in dataset.samples
-    )
-    save_dataset(store, replace(dataset, samples=samples))
-    save_sample(store, toy_sample(replace(dataset, samples=samples)))
-    out = tmp_path / "label_A.html"
-    session = open_session(store)
-    export_page(session, "A", out, Silent())
-    with served(session, annotator="A") as page:
-        for url in (page.url, out.as_uri()):
-            begin(chrome, url)
-            assert text(chrome, "caption").startswith(hostile)
-            assert chrome.execute_script("return document.querySelector('#caption').childElementCount") == 0
-            assert chrome.title.startswith("Why did it fail?")
-            assert complaints(chrome) == []
-
-
 def test_the_single_file_works_from_the_disk_and_its_result_is_imported(
     chrome: Any, store: Store, tmp_path: Path
 ) -> None:
@@ -367,52 +263,6 @@ def test_the_single_file_works_from_the_disk_and_its_result_is_imported(
     assert (done.annotator, done.saved.added) == ("A", 1)
     assert newest_labels(store)[0].category == "Object"
     assert complaints(chrome) == []
-
-
-BROKEN_WORDS = """
-const broken = [];
-for (const name of document.querySelectorAll('#choices .name, #choices .over')) {
-  const text = name.firstChild;
-  for (const found of text.data.matchAll(/[^\\s/]+/g)) {
-    const range = document.createRange();
-    range.setStart(text, found.index);
-    range.setEnd(text, found.index + found[0].length);
-    if (new Set([...range.getClientRects()].map((one) => one.top)).size > 1) broken.push(found[0]);
-    if (range.getBoundingClientRect().right > name.closest('button').getBoundingClientRect().right) broken.push(found[0]);
-  }
-}
-return broken;
-"""
-OVERLAPS = """
-const boxes = ['count', 'open-overview', 'open-guide', 'download'].map((id) => document.getElementById(id))
-  .filter((one) => !one.hidden).map((one) => one.getBoundingClientRect());
-return boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right - .5 && b.left < a.right - .5
-  && a.top < b.bottom - .5 && b.top < a.bottom - .5));
-"""
-
-
-@pytest.mark.parametrize(
-    ("width", "height"),
-    [(1920, 1080), (1366, 768), (1280, 720), (1024, 768), (768, 1024), (390, 844), (360, 740)],
-)
-def test_the_page_fits_every_screen_without_scrolling_or_broken_words(
-    chrome: Any, store: Store, tmp_path: Path, width: int, height: int
-) -> None:
-    out = tmp_path / "label_A.html"
-    export_page(open_session(store), "A", out, Silent())
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        begin(chrome, out.as_uri())
-        page = "const e = document.documentElement; return [e.scrollHeight - innerHeight, e.scrollWidth - innerWidth]"
-        assert chrome.execute_script(page) == [0, 0]
-        assert chrome.execute_script(BROKEN_WORDS) == []
-        assert chrome.execute_script(OVERLAPS) is False
-        if width < 500:
-            tall = "return document.getElementById('zoom-left').getBoundingClientRect().height"
-            assert chrome.execute_script(tall) >= 44
-    finally:
-        chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_at_the_end_the_result_can_be_taken_from_where_one_is(

@@ -1,10 +1,8 @@
 """A bundle brings a run elsewhere whole; whatever in it does not follow from its content is refused."""
 
-import io
 import json
 import shutil
 import sys
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,12 +16,13 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bundle_toys import Members, array, clean_run, edit, fresh, one, rewritten
 from cli_toys import added, environment, good, misused, refused
 
 from clipbench.errors import InputError
 from clipbench.home import Home
 from clipbench.records import Ledger, Protocol, Shortlist, protocol_of
-from clipbench.store.engine import Store, open_store
+from clipbench.store.engine import open_store
 from clipbench.store.ledgers import ARRAYS
 from clipbench.store.runs import RunRecord, find_run, load_ledger, save_run
 from clipbench.store.shortlists import load_shortlists
@@ -32,8 +31,6 @@ from clipbench.study.bundles.importing import import_bundle
 from clipbench.study.bundles.reading import read_bundle
 from clipbench.study.comparing.references import resolve_one
 from clipbench.study.evaluation.protocol import metrics_of
-
-Members = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -61,40 +58,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def members(made: Path) -> Members:
     return read_members(made / "runs.zip")[1]
-
-
-def fresh(folder: Path) -> Store:
-    return open_store(Home(folder / "elsewhere"))
-
-
-def rewritten(members: Members, folder: Path, change: Callable[[Members], None]) -> Path:
-    """Write a bundle with a change and a manifest that fits it, as someone who knows the format would."""
-    changed = dict(members)
-    change(changed)
-    write_members(changed, folder / "changed.zip", force=True)
-    return folder / "changed.zip"
-
-
-def one(members: Members, start: str, end: str = ".json") -> str:
-    return next(name for name in sorted(members) if name.startswith(start) and name.endswith(end))
-
-
-def edit(members: Members, name: str, change: Callable[[Any], None]) -> None:
-    value = json.loads(members[name])
-    change(value)
-    members[name] = json_bytes(value)
-
-
-def array(members: Members, name: str) -> np.ndarray[Any, Any]:
-    found: np.ndarray[Any, Any] = np.load(io.BytesIO(members[name]), allow_pickle=False)
-    return found
-
-
-def clean_run(members: Members) -> str:
-    for name in sorted(members):
-        if name.endswith("run.json") and json.loads(members[name])["kind"] == "evaluate":
-            return name.removesuffix("/run.json")
-    raise AssertionError("no clean run")
 
 
 def test_a_run_comes_back_equal_in_another_store(made: Path, tmp_path: Path) -> None:
@@ -280,104 +243,6 @@ def test_a_run_that_is_here_with_other_ranks_is_refused(made: Path, members: Mem
     # Elsewhere nothing belies it but its name, which is not the one that its maker gave.
     name = read_members(made / "runs.zip")[0]
     assert "was expected" in refused("runs", "import", path, "--expect", name, store=tmp_path / "new")
-
-
-def zipped(path: Path, entries: list[tuple[str, bytes]], kind: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in entries:
-            archive.writestr(zipfile.ZipInfo(name), data, kind)
-    return path
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["../evil.json", "/etc/evil.json", "C:/evil.json", "a\\..\\b.json", "runs/../../x.json", "RUNS/x.json",
-     "a//b.json", "x.json/", "x.pkl", "run\u202e.json", "a/b/c/d/e/f.json", ".json", "con.json\n"],
-)  # fmt: skip
-def test_names_that_lead_elsewhere_are_refused(members: Members, tmp_path: Path, name: str) -> None:
-    zipped(tmp_path / "x.zip", [*members.items(), (name, b"{}")])
-    with pytest.raises(InputError) as caught:
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-    assert any("called so" in problem.message for problem in caught.value.problems)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "x.zip"]
-
-
-def test_bombs_are_refused_before_they_unpack(tmp_path: Path) -> None:
-    zipped(tmp_path / "x.zip", [("runs/aa/run.json", b" " * (300 << 20))])
-    assert (tmp_path / "x.zip").stat().st_size < 1 << 20
-    with pytest.raises(InputError, match="problem") as caught:
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-    assert any("a bomb" in problem.message for problem in caught.value.problems)
-
-
-def test_a_member_larger_than_announced_is_refused(tmp_path: Path) -> None:
-    zipped(tmp_path / "x.zip", [("manifest.json", b"x" * 5000)])
-    data = bytearray((tmp_path / "x.zip").read_bytes())
-    place = data.rindex(b"PK\x01\x02") + 24
-    data[place : place + 4] = (10).to_bytes(4, "little")
-    (tmp_path / "x.zip").write_bytes(data)
-    with pytest.raises(InputError):
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-
-
-def test_a_member_that_is_there_twice_is_refused(members: Members, tmp_path: Path) -> None:
-    name = one(members, "datasets/")
-    with pytest.warns(UserWarning, match="Duplicate"):
-        zipped(tmp_path / "x.zip", [*members.items(), (name, b"{}")])
-    with pytest.raises(InputError) as caught:
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-    assert any("twice" in problem.message for problem in caught.value.problems)
-
-
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no zip at all", b"PK\x05\x06" + b"\0" * 18])
-def test_what_is_no_bundle_is_refused(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "x.zip").write_bytes(data)
-    with pytest.raises(InputError):
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-
-
-def test_a_changed_byte_is_told_by_its_member(made: Path, members: Members, tmp_path: Path) -> None:
-    with zipfile.ZipFile(made / "runs.zip") as archive:
-        entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
-    name = one(members, "datasets/")
-    zipped(tmp_path / "x.zip", [(n, d.replace(b"field", b"fielt") if n == name else d) for n, d in entries])
-    with pytest.raises(InputError) as caught:
-        import_bundle(fresh(tmp_path), tmp_path / "x.zip")
-    assert [problem.message[:11] for problem in caught.value.problems] == ["has SHA-256"]
-
-
-ARRAYS_THAT_ARE_NONE = [
-    b"",
-    b"\x93NUMPY\x01\x00",
-    array_bytes(np.zeros(3, "f8")),
-    array_bytes(np.zeros((2, 2), "i4")),
-    array_bytes(np.zeros(4, "i4"))[:-2],
-    array_bytes(np.zeros(4, "i4")) + b"more",
-    array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"(4000000000000,)"[:4]),
-    array_bytes(np.zeros(4, "i4")).replace(b"(4,)", b"-4, "),
-    array_bytes(np.zeros(4, "i4")).replace(b"(4,)  ", b"(-4,) "),
-    array_bytes(np.zeros(4, "i4")).replace(b"'<i4'", b"[[[[["),
-    array_bytes(np.zeros(4, "i4")).replace(b"False", b"True "),
-    b"\x93NUMPY\x01\x00\xf8\xff" + b"(" * 65_528,
-    b"\x93NUMPY\x02\x00\xf8\xff\xff\xff{",
-]
-
-
-@pytest.mark.parametrize("data", ARRAYS_THAT_ARE_NONE)
-def test_arrays_that_are_none_are_refused(members: Members, tmp_path: Path, data: bytes) -> None:
-    path = rewritten(members, tmp_path, lambda m: m.update({f"{clean_run(m)}/t2i/above.npy": data}))
-    with pytest.raises(InputError):
-        import_bundle(fresh(tmp_path), path)
-
-
-def test_pickles_are_not_loaded(members: Members, tmp_path: Path) -> None:
-    data = io.BytesIO()
-    np.save(data, np.array([print], dtype=object), allow_pickle=True)
-    path = rewritten(
-        members, tmp_path, lambda m: m.update({f"{clean_run(m)}/t2i/above.npy": data.getvalue()})
-    )
-    with pytest.raises(InputError):
-        import_bundle(fresh(tmp_path), path)
 
 
 @given(data=st.data())

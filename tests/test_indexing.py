@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cli_toys import cli, good, refused, write_csv
+from cli_toys import cli, good, refused
+from index_toys import HNSW, IMAGES, MODEL, bring, changed, hnsw, vectors
 
 from clipbench.errors import ClipbenchError, StoreError
 from clipbench.home import Home, locate
@@ -21,8 +19,7 @@ from clipbench.indexes import faiss_library
 from clipbench.keys import short
 from clipbench.store.embeddings import list_sets, load_vectors
 from clipbench.store.engine import Store, open_store
-from clipbench.store.indexes import NewIndex, index_path, list_indexes, load_index, save_index
-from clipbench.store.maintenance import backup, gc
+from clipbench.store.indexes import index_path, list_indexes, load_index
 from clipbench.store.queries import list_runs, resolve_run
 from clipbench.store.runs import load_ledger, load_metrics
 from clipbench.store.verify import verify
@@ -31,45 +28,6 @@ from clipbench.study.indexing.opening import open_index
 from clipbench.study.runs.run_kinds import derived
 
 pytest.importorskip("faiss")
-
-IMAGES, D = 600, 24
-MODEL = ("--model", "imported:drawn", "-q")
-HNSW = ("index", "build", "toys", *MODEL, "--type", "hnsw", "--m", "4", "--ef-construction", "16")
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def vectors() -> tuple[np.ndarray, np.ndarray]:
-    """Photographs anywhere, and two captions each that lie near theirs."""
-    draw = np.random.default_rng(0)
-    images = unit(draw.normal(size=(IMAGES, D)))
-    texts = unit(np.repeat(images, 2, axis=0) + 0.25 * draw.normal(size=(2 * IMAGES, D)))
-    return images, texts
-
-
-def names(order: np.ndarray | None = None) -> list[str]:
-    return [f"i{n:04}.jpg" for n in (np.arange(IMAGES) if order is None else order)]
-
-
-def bring(folder: Path, name: str, order: np.ndarray | None = None) -> None:
-    """Store a collection of vectors alone, its images in this order."""
-    folder.mkdir(parents=True, exist_ok=True)
-    images, texts = vectors()
-    rows = [(image, f"caption {which} of {image}") for image in names(order) for which in (0, 1)]
-    file = write_csv(folder / "captions.csv", rows)
-    good("dataset", "add", name, "--captions", file, "--captions-only", "-q")
-    np.save(folder / "image.npy", images)
-    np.save(folder / "text.npy", texts)
-    (folder / "image.txt").write_text("\n".join(names()))
-    (folder / "text.txt").write_text("\n".join(f"{n}#{which}" for n in names() for which in (0, 1)))
-    sides = [
-        word
-        for s in ("image", "text")
-        for word in (f"--{s}s", folder / f"{s}.npy", f"--{s}-ids", folder / f"{s}.txt")
-    ]
-    good("embed", "import", name, "--model", "drawn", *sides)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +45,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(made: Path, own_home: Path) -> Iterator[Store]:
     shutil.copytree(made, own_home)
     return open_store(locate())
-
-
-def hnsw(store: Store):
-    return load_index(store, "toys-hnsw")
 
 
 def test_the_same_index_is_found_and_another_recipe_is_another(store: Store) -> None:
@@ -149,18 +103,6 @@ def test_a_damaged_index_is_built_again_by_the_command_that_built_it(store: Stor
     assert hnsw(store).checksum == record.checksum  # byte-equal
     assert "FAILED" not in good("index", "verify").out
     assert verify(store).clean
-
-
-def changed(store: Store, statement: str) -> None:
-    """Change a row behind the triggers' back."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'vector_index'"
-    with closing(sqlite3.connect(store.home.database)) as connection, connection:
-        triggers = connection.execute(query).fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement)
-        for _, again in triggers:
-            connection.execute(again)
 
 
 def test_an_order_of_other_items_is_refused(store: Store) -> None:
@@ -223,76 +165,6 @@ def test_an_index_that_is_deaf_to_its_parameter_is_found_out(
     )
     monkeypatch.setattr("clipbench.study.indexing.checking.FEW", 100)
     assert "does not hear its parameter nprobe" in str(check_index(store, load_index(store, "lists")).problem)
-
-
-def test_a_deleted_index_takes_its_file_along(store: Store) -> None:
-    path = index_path(store, hnsw(store).key)
-    assert path.exists()
-    good("index", "delete", "toys-hnsw", "--yes")
-    assert (path.exists(), list_indexes(store)) == (False, ())
-    assert "there are: none" in refused("index", "show", "toys-hnsw")
-    assert verify(store).clean
-
-
-def test_gc_keeps_what_an_index_is_of_and_takes_files_of_none(store: Store) -> None:
-    good("index", "build", "toys", *MODEL, "--side", "captions")
-    left = store.home.indexes / f"{'0' * 40}.index"
-    left.write_bytes(b"left by a killed process")
-    assert [note for note in verify(store).notes if "belongs to nothing" in note]
-    done = gc(store, unused=True, grace=timedelta())
-    assert [(item.kind, item.name) for item in done.garbage] == [("file", left.name)]
-    assert not left.exists()
-    assert verify(store, deep=True).clean
-    open_index(store, hnsw(store))
-
-
-def test_a_dataset_takes_its_indexes_along_but_not_those_that_a_server_keeps(store: Store) -> None:
-    told = good("dataset", "remove", "toys", "--yes").out
-    assert "600 images, 1,200 captions, 1 index" in told
-    assert list_indexes(store) == ()
-    assert list(store.home.indexes.iterdir()) == []
-    done = verify(store, deep=True)
-    assert (done.clean, [note for note in done.notes if "belongs to nothing" in note]) == (True, [])
-
-
-def test_a_dataset_with_an_index_at_a_server_stays_until_that_is_deleted(store: Store) -> None:
-    changed(store, "UPDATE vector_index SET place = 'http://there'")
-    assert "is kept at http://there" in refused("dataset", "remove", "toys", "--yes")
-    assert "clipbench index delete toys-hnsw" in refused("dataset", "remove", "toys", "--yes")
-    assert len(list_indexes(store)) == 1
-
-
-def test_a_backup_has_the_indexes(store: Store, tmp_path: Path) -> None:
-    backup(store, tmp_path / "copy")
-    copy = open_store(Home(tmp_path / "copy"))
-    assert verify(copy, deep=True).clean
-    open_index(copy, hnsw(copy))
-    index_path(store, hnsw(store).key).write_bytes(b"x")
-    with pytest.raises(StoreError):
-        backup(store, tmp_path / "other")
-    assert not (tmp_path / "other").exists()
-
-
-def test_an_index_that_cannot_be_written_leaves_nothing(store: Store) -> None:
-    record = hnsw(store)
-
-    def write(path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    content = record.content.__class__(
-        record.content.embedding_set, record.content.vectors, "hnsw", {"m": 9}, "x", 0
-    )
-    with pytest.raises(StoreError, match="disk is full"):
-        save_index(store, NewIndex(content, "half", ("a",), 0.0, write))
-    assert len(list(store.home.indexes.iterdir())) == 1
-    assert len(list_indexes(store)) == 1
-
-
-def test_a_name_means_one_index(store: Store) -> None:
-    name = hnsw(store).name
-    assert "means another index" in refused(*HNSW[:-1], "20", "--name", name)
-    assert "cannot name an index" in refused(*HNSW[:-1], "20", "--name", "two words")
 
 
 @dataclass(frozen=True)

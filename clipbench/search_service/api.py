@@ -48,6 +48,14 @@ class PictureForm(ImageSearch):
 def router(service: SearchService) -> APIRouter:
     """Return the routes of a service."""
     routes = APIRouter(responses=PROBLEMS)
+    _add_search(routes, service)
+    _add_encoding(routes, service)
+    _add_items(routes, service)
+    _add_upkeep(routes, service)
+    return routes
+
+
+def _add_search(routes: APIRouter, service: SearchService) -> None:
     label = service.model.label
 
     @routes.post("/v1/search/text", response_model=SearchAnswer, tags=["search"])
@@ -86,6 +94,10 @@ def router(service: SearchService) -> APIRouter:
             found = await service.search(wanted)
         return json_answer(search_answer(found, label, began))
 
+
+def _add_encoding(routes: APIRouter, service: SearchService) -> None:
+    label = service.model.label
+
     @routes.post("/v1/encode/text", response_model=EncodingAnswer, tags=["encode"])
     async def encode_text(asked: TextEncoding) -> Response:
         """Return the unit vectors of texts."""
@@ -98,6 +110,8 @@ def router(service: SearchService) -> APIRouter:
         async with asyncio.timeout(LONGEST):
             return _vectors(label, [await service.picture(await image.read())])
 
+
+def _add_items(routes: APIRouter, service: SearchService) -> None:
     @routes.get("/v1/items/{id:path}/picture", response_class=Response, tags=["items"])
     async def picture(
         request: Request,
@@ -122,9 +136,6 @@ def router(service: SearchService) -> APIRouter:
         """Return what is known of a photograph."""
         collection = service.collection
         return json_answer(item_answer(collection, service.number(collection, id)))
-
-    _add_upkeep(routes, service)
-    return routes
 
 
 def _add_upkeep(routes: APIRouter, service: SearchService) -> None:
