@@ -126,7 +126,8 @@ def test_a_file_holds_one_idea_and_a_function_fits_a_screen(path: Path) -> None:
     long = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and part(path) != "migrations":
-            # A migration declares tables and stays as it was. A command's parameters are the declarations of its options, as many as it has.
+            # A migration declares tables and stays as it was. A command's parameters are the
+            # declarations of its options, as many as it has.
             first = node.body[0].lineno if part(path) == "cli" else node.lineno
             long[node.name] = (node.end_lineno or 0) - first + 1
     assert {name: lines for name, lines in long.items() if lines > 60} == {}
