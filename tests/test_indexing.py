@@ -13,6 +13,9 @@ import pytest
 from cli_toys import cli, good, refused
 from index_toys import HNSW, IMAGES, MODEL, bring, changed, hnsw, vectors
 
+from clipbench.browse_page.asking import Asked
+from clipbench.browse_page.looking import Looking
+from clipbench.browse_page.store_views import index
 from clipbench.errors import ClipbenchError, StoreError
 from clipbench.home import Home, locate
 from clipbench.indexes import faiss_library
@@ -63,7 +66,7 @@ def test_an_index_knows_what_it_is_of(store: Store) -> None:
     assert record.content.library == f"faiss {faiss_library.library_version()}"
     assert dict(record.content.build) == {"m": 4, "ef_construction": 16}
     assert record.content.key == record.key
-    told = {row["fact"]: row["value"] for row in good("index", "show", record.name, "--json").json["rows"]}
+    told = {row["fact"]: row["value"] for row in good("index", "show", record.name, "--json").json[0]["rows"]}
     assert told["file"].endswith(str(record.checksum))
     assert [row["index"] for row in good("index", "list", "--json").json["rows"]] == [record.name]
 
@@ -341,3 +344,15 @@ def test_what_cannot_be_looked_at_is_a_problem_of_the_check(
     monkeypatch.setattr("clipbench.study.indexing.checking.open_index", broken)
     done = cli("index", "verify")
     assert (done.code, "no" in done.out) == (1, True)
+
+
+def test_runs_through_an_index_are_listed_and_drawn_by_their_setting(swept: Swept) -> None:
+    store = swept.store
+    view = index(Looking(store, ""), Asked("index", (("index", "toys-hnsw"),)))
+    [(title, curves)] = view.curves
+    assert (title, [panel.title for panel in curves.panels]) == ("toys by ef", ["t2i"])
+    table = view.tables[1]
+    assert [row[0] for row in table.rows] == [10, 200]
+    for row in table.rows:
+        [hit] = [m for m in load_metrics(store, resolve_run(store, str(row[-1])).key) if m.name == "hit@1"]
+        assert row[1] == hit.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from shlex import quote as word
 
 from clipbench.browse_page.asking import Asked, address
@@ -11,14 +12,15 @@ from clipbench.browse_page.query_view import seen_image
 from clipbench.browse_page.view import Gallery, Listing, Tab, View, as_csv
 from clipbench.keys import short
 from clipbench.records import Dataset, Sample
-from clipbench.reports.adapting.tables import adapter_list, adapter_tables
+from clipbench.reports.adapting.tables import adapter_list, stored_adapter_tables
 from clipbench.reports.annotation.samples import manifest_table, sample_list, sample_tables
 from clipbench.reports.annotation.tables import summary_tables
 from clipbench.reports.datasets import dataset_facts, dataset_table
 from clipbench.reports.html.curves import Curves, drawn_curves
-from clipbench.reports.indexing.tables import index_facts, index_table
+from clipbench.reports.indexing.tables import index_table, index_tables
 from clipbench.reports.lint import lint_table
 from clipbench.reports.runs import shown_name
+from clipbench.reports.stored_curves import curve_lines
 from clipbench.reports.sweeps.figures import DRAWN, TARGETS
 from clipbench.reports.sweeps.lines import sweep_lines
 from clipbench.reports.sweeps.report import stored_sweeps, sweep_tables
@@ -32,6 +34,7 @@ from clipbench.study.annotation.summary import summarise
 from clipbench.study.collecting.collect import inspect
 from clipbench.study.robustness.measures import SweepSummary
 from clipbench.study.robustness.named_sweeps import read_sweeps
+from clipbench.study.runs.curves import StoredCurve, adapter_curves, index_curves
 from clipbench.study.workplace.progress import Silent
 
 PICTURES = 48
@@ -195,35 +198,42 @@ def sample(look: Looking, asked: Asked) -> View:
 def adapters(look: Looking, asked: Asked) -> View:
     """Return the list of adapters."""
     del asked
-    table = adapter_list(look.store)
-    links = tuple(address("adapter", adapter=str(row[0])) for row in table.rows)
-    return View("Adapters", "adapters", "adapt list", lambda: as_csv(table), listing=Listing(table, links))
+    return _list("Adapters", "adapter", "adapt list", adapter_list(look.store))
 
 
 def adapter(look: Looking, asked: Asked) -> View:
-    """Return what an adapter is and how it learned."""
+    """Return what an adapter is, how it learned, and runs of those at another α or share as curves."""
     record = load_adapter(look.store, asked.one("adapter"))
-    found = adapter_tables(record)
-    command = f"adapt show {word(record.name)}"
-    return View(f"Adapter {record.name}", "adapters", command, lambda: as_csv(*found), tables=tuple(found))
+    curves = adapter_curves(look.store, record)
+    tables = stored_adapter_tables(look.store, record.name)
+    return _one(f"Adapter {record.name}", "adapters", f"adapt show {word(record.name)}", tables, curves)
 
 
 def indexes(look: Looking, asked: Asked) -> View:
     """Return the list of indexes."""
     del asked
-    table = index_table(look.store)
-    links = tuple(address("index", index=str(row[0])) for row in table.rows)
-    return View("Indexes", "indexes", "index list", lambda: as_csv(table), listing=Listing(table, links))
+    return _list("Indexes", "index", "index list", index_table(look.store))
 
 
 def index(look: Looking, asked: Asked) -> View:
-    """Return what an index is of and how it was made."""
+    """Return what an index is of, how it was made, and what runs through it came to as curves."""
     record = load_index(look.store, asked.one("index"))
-    found = index_facts(record)
-    return View(
-        f"Index {record.name}",
-        "indexes",
-        f"index show {word(record.name)}",
-        lambda: as_csv(found),
-        tables=(found,),
+    curves = index_curves(look.store, record)
+    tables = index_tables(look.store, record.name)
+    return _one(f"Index {record.name}", "indexes", f"index show {word(record.name)}", tables, curves)
+
+
+def _list(title: str, one: str, command: str, table: Table) -> View:
+    links = tuple(address(one, **{one: str(row[0])}) for row in table.rows)
+    return View(title, title.lower(), command, lambda: as_csv(table), listing=Listing(table, links))
+
+
+def _one(
+    title: str, place: str, command: str, tables: Sequence[Table], curves: Sequence[StoredCurve]
+) -> View:
+    drawn = tuple(
+        (f"{curve.dataset} by {curve.name}", drawn_curves(lines, curve.name, "R@K"))
+        for curve in curves
+        if (lines := curve_lines(curve))
     )
+    return View(title, place, command, lambda: as_csv(*tables), curves=drawn, tables=tuple(tables))

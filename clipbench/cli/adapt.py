@@ -99,11 +99,10 @@ def list_(store: StoreOption = None, output: OutputOptions = OutputOptions()) ->
 def show(
     adapter: AdapterArgument, store: StoreOption = None, output: OutputOptions = OutputOptions()
 ) -> None:
-    """Show what an adapter is and every epoch of its training."""
-    from clipbench.reports.adapting.tables import adapter_tables
-    from clipbench.store.adapters import load_adapter
+    """Show what an adapter is, every epoch of its training, and stored runs of it at other α or shares."""
+    from clipbench.reports.adapting.tables import stored_adapter_tables
 
-    emit(adapter_tables(load_adapter(open_at(store, to_read=True), adapter)), output.chosen)
+    emit(stored_adapter_tables(open_at(store, to_read=True), adapter), output.chosen)
 
 
 @app.command()

@@ -125,11 +125,10 @@ def list_(store: StoreOption = None, output: OutputOptions = OutputOptions()) ->
 @app.command()
 @expanded
 def show(index: IndexArgument, store: StoreOption = None, output: OutputOptions = OutputOptions()) -> None:
-    """Show what an index is of, how it was made, and what it is kept as."""
-    from clipbench.reports.indexing.tables import index_facts
-    from clipbench.store.indexes import load_index
+    """Show what an index is of, how it was made, what it is kept as, and what runs through it came to."""
+    from clipbench.reports.indexing.tables import index_tables
 
-    emit(index_facts(load_index(open_at(store, to_read=True), index)), output.chosen)
+    emit(index_tables(open_at(store, to_read=True), index), output.chosen)
 
 
 @app.command()

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clipbench.keys import short
+from clipbench.reports.stored_curves import curve_tables
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.store.adapters import AdapterRecord, list_adapters
+from clipbench.store.adapters import AdapterRecord, list_adapters, load_adapter
 from clipbench.store.engine import Store
 from clipbench.study.adapting.facts import recipe_facts
+from clipbench.study.runs.curves import adapter_curves
 
 _LIST = (
     Column("adapter"),
@@ -70,6 +72,12 @@ def _row(one: AdapterRecord) -> tuple[Cell, ...]:
 
 EPOCHS = 15
 """About how many epochs are shown where a training has just been done."""
+
+
+def stored_adapter_tables(store: Store, adapter: str) -> list[Table]:
+    """Return what an adapter (by name or key) is, its training, and stored runs of those at another α or share."""
+    one = load_adapter(store, adapter)
+    return [*adapter_tables(one), *curve_tables(adapter_curves(store, one))]
 
 
 def adapter_tables(one: AdapterRecord, *, brief: bool = False) -> list[Table]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clipbench.keys import short
+from clipbench.reports.stored_curves import curve_tables
 from clipbench.reports.stores import size
 from clipbench.reports.tables import Column, Table
 from clipbench.store.engine import Store
-from clipbench.store.indexes import IndexRecord, list_indexes
+from clipbench.store.indexes import IndexRecord, list_indexes, load_index
 from clipbench.study.indexing.checking import IndexCheck
+from clipbench.study.runs.curves import index_curves
 
 SIDES: Mapping[str, str] = {"image": "images", "text": "captions"}
 
@@ -55,6 +57,12 @@ def parameter_words(parameters: Mapping[str, int]) -> str:
     'm 16, ef_construction 200'
     """
     return ", ".join(f"{name} {value:g}" for name, value in parameters.items())
+
+
+def index_tables(store: Store, index: str) -> list[Table]:
+    """Return what an index (by name or key) is, and the stored runs through it that differ in one setting."""
+    one = load_index(store, index)
+    return [index_facts(one), *curve_tables(index_curves(store, one))]
 
 
 def index_facts(one: IndexRecord) -> Table:
