@@ -142,3 +142,17 @@ def at(chrome: Any, number: int) -> None:
 def complaints(chrome: Any) -> list[str]:
     """What the browser's console reports: a refused script, a missing file, an error."""
     return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def barriers(chrome: Any) -> list[str]:
+    """Return what axe finds that keeps people out of the page that is open; skips where axe is not installed."""
+    package = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+    script = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    # Evaluated by the debugger, since a page's own policy lets no foreign script in.
+    chrome.execute_cdp_cmd("Runtime.evaluate", {"expression": script})
+    asked = "const done = arguments[arguments.length - 1]; axe.run().then(r => done(r.violations))"
+    return [
+        f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
+        for found in chrome.execute_async_script(asked)
+        for node in found["nodes"]
+    ]

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from annotation_toys import assigned_store, pictured_dataset, said, toy_sample
-from page_toys import at, begin, browser, complaints, place, press, served, text, until
+from page_toys import at, barriers, begin, browser, complaints, place, press, served, text, until
 from store_toys import new_store
 
 from clipbench.annotation_page.exported_page import export_page
@@ -57,8 +57,10 @@ def test_names_hold_the_words_that_are_seen_and_each_screen_has_one_main_part(
         chrome.get(page.url)
         until(lambda: chrome.switch_to.active_element.text.startswith("A"), "the names are shown")
         assert chrome.execute_script(seen) == 1
+        assert barriers(chrome) == []
         begin(chrome, page.url)
         assert chrome.execute_script(seen) == 1
+        assert barriers(chrome) == []
         press(chrome, "4")
         at(chrome, 2)
         press(chrome, "v")

@@ -12,9 +12,21 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import added, environment, good
-from page_toys import browser, until
+from page_toys import barriers, browser, until
 
 pytestmark = pytest.mark.slow
+
+PATHS = [
+    "",
+    "run",
+    "queries",
+    "query",
+    "sweep",
+    "datasets",
+    "dataset?dataset=toys",
+    "labels",
+    "lint?dataset=toys",
+]
 
 
 @pytest.fixture(scope="module")
@@ -84,20 +96,7 @@ def test_a_query_is_found_opened_and_left_by_keys(root: str, chrome: Any) -> Non
     until(lambda: chrome.execute_script(loaded), "every picture is there")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "run",
-        "queries",
-        "query",
-        "sweep",
-        "datasets",
-        "dataset?dataset=toys",
-        "labels",
-        "lint?dataset=toys",
-    ],
-)
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("width", [390, 1366])
 def test_nothing_is_wider_than_the_screen_or_refused(path: str, width: int, root: str, chrome: Any) -> None:
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -111,3 +110,13 @@ def test_nothing_is_wider_than_the_screen_or_refused(path: str, width: int, root
     # Style, script and pictures come from the page itself, so the policy refuses none of them.
     assert chrome.get_log("browser") == []
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_keeps_anybody_out(path: str, scheme: str, root: str, chrome: Any) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    chrome.get(f"{root}{path}")
+    assert barriers(chrome) == []
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

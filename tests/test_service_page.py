@@ -13,7 +13,7 @@ from cli_toys import caption, draw, good, write_csv
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
-from page_toys import browser, press, until
+from page_toys import barriers, browser, press, until
 from service_toys import TOKEN, client, collected, png, toy_service
 from starlette.testclient import TestClient
 
@@ -161,8 +161,10 @@ def test_a_browser_searches_by_words_by_picture_and_by_keys(tmp_path: Path, own_
     with browser() as chrome, served(toy_service(own_home)) as url:
         chrome.get(url)
         until(lambda: shows(chrome, "What are you looking for?"), "the page is there")
+        assert barriers(chrome) == []
         press(chrome, *"red", "\ue007")
         until(lambda: len(ids(chrome)) == 24, "words are searched")
+        assert barriers(chrome) == []
         assert chrome.current_url == f"{url}?q=red"
         by_words = ids(chrome)
 
