@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from clipbench.cli.console import note, progress
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import ForceOption, QuietOption, StoreOption, flag
+from clipbench.cli.page import ReachOptions, serve_page
 
 
 @expanded
@@ -24,14 +24,8 @@ def serve(
     conflicts: Annotated[
         bool, flag("--conflicts", says="Show what annotators disagree on; choices are decisions.")
     ] = False,
-    host: Annotated[
-        str, Option(help="Address to listen on; 0.0.0.0 lets phones in your network in.")
-    ] = "127.0.0.1",
+    reach: ReachOptions = ReachOptions(),
     port: Annotated[int, Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
-    allow_host: Annotated[
-        list[str] | None, Option(help="Another name or address people type to reach this machine.")
-    ] = None,
-    open_browser: Annotated[bool, Option("--open/--no-open", help="Open the page in a browser.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Serve the annotation page on this machine. Every choice is stored at once; Ctrl-C ends it.
@@ -39,31 +33,20 @@ def serve(
     The address holds a key that is new every time. Give it only to people who may label.
     """
     from clipbench.annotation_page.application import application
-    from clipbench.serving.addresses import addresses, host_names, is_open_to_others
-    from clipbench.serving.listening import new_token
-    from clipbench.serving.listening import serve as serve_app
     from clipbench.study.annotation.session import open_session
 
-    if is_open_to_others(host):
-        note("note: the key travels in the clear: anybody who can read this network's traffic can label too")
     session = open_session(
         open_at(store), sample, part=page.part, blind=page.blind, hints=page.hints, deciding=conflicts
     )
     if annotator is not None:
         session.tasks(annotator)  # refuses a name that nothing was assigned to
-    token, names = new_token(), (*host_names(host), *(allow_host or ()))
-    app = application(session, token, annotator=annotator, hosts=names)
-    serve_app(app, host, port, lambda number: _tell(addresses(host, names, number, token), open_browser))
-
-
-def _tell(addresses: Sequence[str], open_browser: bool) -> None:
-    """Say where the page is once it answers."""
-    typer.echo("Open this address in a browser, all of it:")
-    for address in addresses:
-        typer.echo(f"  {address}")
-    note("every choice is saved at once; Ctrl-C ends the page")
-    if open_browser:
-        typer.launch(addresses[0])
+    serve_page(
+        reach,
+        port,
+        lambda token, names: application(session, token, annotator=annotator, hosts=names),
+        "label",
+        "every choice is saved at once; Ctrl-C ends the page",
+    )
 
 
 @expanded
