@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clipbench.version import __version__ as __version__
-
 if TYPE_CHECKING:
     from clipbench.api.result import Result as Result
     from clipbench.api.store import Store as Store
     from clipbench.api.store import open as open  # noqa: A004
     from clipbench.api.vectors import evaluate_vectors as evaluate_vectors
     from clipbench.errors import ClipbenchError as ClipbenchError
+    from clipbench.version import __version__ as __version__
 
 _DOOR = {
+    "__version__": ("clipbench.version", "__version__"),
     "open": ("clipbench.api.store", "open"),
     "Store": ("clipbench.api.store", "Store"),
     "Result": ("clipbench.api.result", "Result"),
@@ -39,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return ["__version__", *_DOOR]
+    return [*_DOOR]

@@ -15,6 +15,8 @@ class Row(SQLModel):
     """What every table shares: metadata of its own, apart from other users of SQLModel."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
+    # Rows are written and read by Core statements; none is validated by pydantic, which need not prepare for it.
+    model_config = {"defer_build": True}
 
 
 def parent(name: str, *, primary: bool = False) -> Column[int]:

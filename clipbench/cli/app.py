@@ -1,7 +1,7 @@
-"""The `clipbench` command: puts the groups together and turns errors into one line and an exit code.
+"""The `clipbench` command: the commands of `clipbench.cli.commands`, and errors as one line and an exit code.
 
 Exit codes: 0 done, 1 a failure the user can mend (told in one line with the next command), 2 wrong
-usage, 130 interrupted. Heavy libraries are imported inside commands, so that `--help` answers at once.
+usage, 130 interrupted. Commands are imported when they are asked for, and heavy libraries inside them.
 """
 
 from __future__ import annotations
@@ -14,35 +14,14 @@ from typing import Annotated
 
 import typer
 
-from clipbench.cli import (
-    adapt,
-    annotate,
-    browse,
-    dataset,
-    demo,
-    doctor,
-    embed,
-    evaluate,
-    improve,
-    index,
-    models,
-    replicate,
-    report,
-    robustness,
-    runs,
-    search,
-    serve,
-    store,
-)
 from clipbench.cli.console import print_error
-from clipbench.cli.groups import InOrderOfWork
-from clipbench.cli.report_options import ReportCommand
+from clipbench.cli.groups import WholeCommandLine
 from clipbench.errors import ClipbenchError, StoppedError
 from clipbench.foreign_files import reason
 
 app = typer.Typer(
     name="clipbench",
-    cls=InOrderOfWork,
+    cls=WholeCommandLine,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
@@ -52,25 +31,6 @@ app = typer.Typer(
 
     New here? `clipbench demo` shows the whole tour offline in under two minutes.""",
 )
-app.add_typer(dataset.app, name="dataset")
-app.command("models")(models.models)
-app.add_typer(embed.app, name="embed")
-app.command("evaluate")(evaluate.evaluate)
-app.command("report", cls=ReportCommand)(report.report)
-app.add_typer(robustness.app, name="robustness")
-app.add_typer(annotate.app, name="annotate")
-app.add_typer(improve.app, name="improve")
-app.add_typer(adapt.app, name="adapt")
-app.command("replicate")(replicate.replicate)
-app.command("run")(replicate.run)
-app.add_typer(index.app, name="index")
-app.command("search")(search.search)
-app.command("serve")(serve.serve)
-app.add_typer(runs.app, name="runs")
-app.command("browse")(browse.browse)
-app.add_typer(store.app, name="store")
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
 
 
 def _print_version(asked: bool) -> None:

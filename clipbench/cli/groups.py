@@ -1,15 +1,17 @@
-"""Command groups that differ from typer's: one in the order of work, one with a command that needs no name.
+"""Command groups that differ from typer's: one that imports a command when it is run, one with a command that needs no name.
 
 The first also words the help of every command: what an option takes is a word in capitals, never `<str>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from typer.core import TyperGroup
+
+from clipbench.cli.commands import COMMANDS
 
 METAVARS: Mapping[object, str] = {bool: "", int: "N", float: "NUMBER", Path: "PATH"}
 """What stands beside an option that says no metavar of its own; a WORD for anything else."""
@@ -48,18 +50,33 @@ def _element(annotation: Any) -> object:
     return _element(inner[0]) if inner else annotation
 
 
-class InOrderOfWork(TyperGroup):
-    """The whole command line, its commands listed as one comes to need them; typer sorts groups to the end."""
+class Loaded(Mapping[str, Any]):
+    """The commands themselves by name, each loaded when it is first looked up."""
 
-    order: ClassVar[tuple[str, ...]] = (
-        *("demo", "dataset", "models", "embed", "evaluate", "robustness", "annotate"),
-        *("improve", "adapt", "index", "search", "serve", "report", "replicate", "run"),
-        *("runs", "store", "doctor"),
-    )
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            command = COMMANDS[name].load()
+            say_types(command)
+            self._loaded[name] = command
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class WholeCommandLine(TyperGroup):
+    """The group of all commands: to list them imports none, to run one imports that one."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         say_types(self)
+        self.commands = Loaded()  # type: ignore[assignment]  # typer's may be added to
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options of the whole command line; typer adds those about completion late."""
@@ -71,9 +88,19 @@ class InOrderOfWork(TyperGroup):
         return parameters
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands, those that `order` does not know last."""
-        names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: self.order.index(name) if name in self.order else len(names))
+        """Return the names of the commands in the order of work."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return what help and completion show of a command: its name and its line."""
+        del ctx
+        return COMMANDS[cmd_name].shown if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the words ask for, which is to be run or asked for its own help, and the rest."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else self.commands[name], rest
 
 
 class WithDefault(TyperGroup):

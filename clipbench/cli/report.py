@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clipbench.cli import report_modes
 from clipbench.cli.modes import mode, one_command
-from clipbench.cli.report_options import ReportFlags
+from clipbench.cli.report_options import ReportCommand, ReportFlags
 
 MODES = (
     mode(report_modes.report_runs),
@@ -30,3 +30,6 @@ report = one_command(
     Reads the store only: it never loads a model.
     """,
 )
+
+COMMAND = ReportCommand
+"""What typer makes of it."""
