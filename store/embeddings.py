@@ -21,6 +21,7 @@ from clipbench.records import Modality, Perturbation
 from clipbench.store import clock, tables
 from clipbench.store.columns import Items, items_array, items_from, json_in, json_out
 from clipbench.store.engine import Store, reading, writing
+from clipbench.store.matrices import Rows, chosen
 from clipbench.store.perturbations import perturbation_id, perturbation_of
 from clipbench.store.rows import need_id, next_id
 from clipbench.store.shards import Vectors
@@ -151,7 +152,7 @@ def set_items(connection: Connection, key: str) -> Items:
 
 
 def load_vectors(store: Store, embedding_set: EmbeddingSet) -> Vectors:
-    """Return the matrix of a set, float32 (rows, dimension).
+    """Return the matrix of a set, float32 (rows, dimension); a large one is mapped, see `matrices`.
 
     Raises StoreError where a vector is gone or the matrix is not the one that was stored.
     """
@@ -166,6 +167,11 @@ def load_vectors(store: Store, embedding_set: EmbeddingSet) -> Vectors:
             "clipbench store verify",
         )
     return vectors
+
+
+def load_rows(store: Store, embedding_set: EmbeddingSet, rows: Rows) -> Vectors:
+    """Return some rows of a set's matrix in this order, float32 (n, dimension). Raises StoreError as `load_vectors`."""
+    return chosen(load_vectors(store, embedding_set), rows, store.home.embeddings)
 
 
 def is_complete(store: Store, embedding_set: EmbeddingSet) -> bool:
