@@ -31,6 +31,10 @@ ELSEWHERE = "vectors elsewhere"
 """Name in the audit of a set that came without its vectors."""
 
 
+ORDER_BLOCK = 1 << 20
+"""Items of a set whose keys are one value of the database: 16 MB, where SQLite takes 1e9 bytes at most."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """What came of encoding one modality of a dataset; every vector is in the pool by now.
@@ -147,8 +151,8 @@ def list_sets(store: Store) -> tuple[EmbeddingSet, ...]:
 def set_items(connection: Connection, key: str) -> Items:
     """Return the item keys of a set's rows in order, shape (rows, 16)."""
     row = need_id(connection, tables.embedding_set, key)
-    query = select(tables.embedding_order.c["items"]).filter_by(embedding_set_id=row)
-    return items_from(connection.execute(query).scalar_one())
+    query = select(tables.embedding_order.c["items"]).filter_by(embedding_set_id=row).order_by("block")
+    return items_from(b"".join(connection.execute(query).scalars()))
 
 
 def load_vectors(store: Store, embedding_set: EmbeddingSet) -> Vectors:
@@ -224,7 +228,11 @@ def _set(row: Row[Any]) -> EmbeddingSet:
 
 def _insert(connection: Connection, encoding: Encoding, items: Items, checksum: str) -> None:
     row = next_id(connection, tables.embedding_set)
-    connection.execute(insert(tables.embedding_order), {"embedding_set_id": row, "items": items.tobytes()})
+    starts = range(0, max(1, len(items)), ORDER_BLOCK)
+    for block, start in enumerate(starts):  # one at a time: together they are the whole order once more
+        part = items[start : start + ORDER_BLOCK].tobytes()
+        values = {"embedding_set_id": row, "block": block, "items": part}
+        connection.execute(insert(tables.embedding_order), values)
     unreadable = [{"id": id_, "reason": reason} for id_, reason in encoding.unreadable.items()]
     connection.execute(
         insert(tables.embedding_set),
@@ -236,7 +244,7 @@ def _insert(connection: Connection, encoding: Encoding, items: Items, checksum: 
             "perturbation_id": perturbation_id(connection, encoding.perturbation),
             "modality": encoding.modality,
             "rows": len(items),
-            "unique_items": len(set(encoding.items)),
+            "unique_items": len(np.unique(items.view("V16"))),
             "truncated": encoding.truncated,
             "n_unreadable": len(unreadable),
             "unreadable": json_in(unreadable),
