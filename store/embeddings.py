@@ -21,6 +21,7 @@ from clipbench.records import Modality, Perturbation
 from clipbench.store import clock, tables
 from clipbench.store.columns import Items, items_array, items_from, json_in, json_out
 from clipbench.store.engine import Store, reading, writing
+from clipbench.store.matrices import Rows, chosen
 from clipbench.store.perturbations import perturbation_id, perturbation_of
 from clipbench.store.rows import need_id, next_id
 from clipbench.store.shards import Vectors
@@ -28,6 +29,10 @@ from clipbench.store.vectors import Pool
 
 ELSEWHERE = "vectors elsewhere"
 """Name in the audit of a set that came without its vectors."""
+
+
+ORDER_BLOCK = 1 << 20
+"""Items of a set whose keys are one value of the database: 16 MB, where SQLite takes 1e9 bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +151,12 @@ def list_sets(store: Store) -> tuple[EmbeddingSet, ...]:
 def set_items(connection: Connection, key: str) -> Items:
     """Return the item keys of a set's rows in order, shape (rows, 16)."""
     row = need_id(connection, tables.embedding_set, key)
-    query = select(tables.embedding_order.c["items"]).filter_by(embedding_set_id=row)
-    return items_from(connection.execute(query).scalar_one())
+    query = select(tables.embedding_order.c["items"]).filter_by(embedding_set_id=row).order_by("block")
+    return items_from(b"".join(connection.execute(query).scalars()))
 
 
 def load_vectors(store: Store, embedding_set: EmbeddingSet) -> Vectors:
-    """Return the matrix of a set, float32 (rows, dimension).
+    """Return the matrix of a set, float32 (rows, dimension); a large one is mapped, see `matrices`.
 
     Raises StoreError where a vector is gone or the matrix is not the one that was stored.
     """
@@ -166,6 +171,11 @@ def load_vectors(store: Store, embedding_set: EmbeddingSet) -> Vectors:
             "clipbench store verify",
         )
     return vectors
+
+
+def load_rows(store: Store, embedding_set: EmbeddingSet, rows: Rows) -> Vectors:
+    """Return some rows of a set's matrix in this order, float32 (n, dimension). Raises StoreError as `load_vectors`."""
+    return chosen(load_vectors(store, embedding_set), rows, store.home.embeddings)
 
 
 def is_complete(store: Store, embedding_set: EmbeddingSet) -> bool:
@@ -218,7 +228,11 @@ def _set(row: Row[Any]) -> EmbeddingSet:
 
 def _insert(connection: Connection, encoding: Encoding, items: Items, checksum: str) -> None:
     row = next_id(connection, tables.embedding_set)
-    connection.execute(insert(tables.embedding_order), {"embedding_set_id": row, "items": items.tobytes()})
+    starts = range(0, max(1, len(items)), ORDER_BLOCK)
+    for block, start in enumerate(starts):  # one at a time: together they are the whole order once more
+        part = items[start : start + ORDER_BLOCK].tobytes()
+        values = {"embedding_set_id": row, "block": block, "items": part}
+        connection.execute(insert(tables.embedding_order), values)
     unreadable = [{"id": id_, "reason": reason} for id_, reason in encoding.unreadable.items()]
     connection.execute(
         insert(tables.embedding_set),
@@ -230,7 +244,7 @@ def _insert(connection: Connection, encoding: Encoding, items: Items, checksum: 
             "perturbation_id": perturbation_id(connection, encoding.perturbation),
             "modality": encoding.modality,
             "rows": len(items),
-            "unique_items": len(set(encoding.items)),
+            "unique_items": len(np.unique(items.view("V16"))),
             "truncated": encoding.truncated,
             "n_unreadable": len(unreadable),
             "unreadable": json_in(unreadable),

@@ -187,10 +187,14 @@ class EmbeddingSetRow(Row, table=True):
 
 
 class EmbeddingOrderRow(Row, table=True):
-    """The item keys of a set's rows in order, 16 bytes each; apart, so that listing sets stays quick."""
+    """The item keys of a set's rows in order, 16 bytes each, block after block from 0; blocks are of any size.
+
+    Apart, so that listing sets stays quick; in blocks, since SQLite holds no value above 1e9 bytes.
+    """
 
     __tablename__ = "embedding_order"
     embedding_set_id: int = Field(sa_column=parent("embedding_set", primary=True))
+    block: int = Field(primary_key=True, sa_type=Integer)
     items: bytes = Field(sa_type=LargeBinary)
 
 

@@ -27,7 +27,7 @@ from clipbench.store import clock, digests, triggers, views
 from clipbench.store.connect import BUSY_SECONDS, connect
 from clipbench.store.shards import TEMPORARY
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every schema revision, oldest first. A test holds this equal to the modules in `clipbench.migrations`."""
 
 SCRIPTS = Path(__file__).parent.with_name("migrations")

@@ -25,6 +25,7 @@ from clipbench.store import clock, shards, tables
 from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.item_texts import keep_texts
+from clipbench.store.matrices import room
 from clipbench.store.rows import find_id
 from clipbench.store.shard_files import check_inside, shard_path
 from clipbench.store.shard_index import Index, Shard, index_of
@@ -141,7 +142,10 @@ class Pool:
         return self.gather_items(items_array(keys))
 
     def gather_items(self, items: Items) -> Vectors:
-        """Return the vectors of the items of an array (n, 16), as `gather` does."""
+        """Return the vectors of the items of an array (n, 16), as `gather` does.
+
+        A large matrix lies in a file that is mapped (see `matrices`), so memory holds one shard and little else.
+        """
         index = self.index()
         rows = index.find(items)
         absent = int((rows < 0).sum())
@@ -152,7 +156,7 @@ class Pool:
             )
         order = np.argsort(rows)
         cuts = np.searchsorted(rows[order], index.starts)
-        vectors = np.empty((len(items), self.dimension), dtype=np.float32)
+        vectors = room(len(items), self.dimension, self.store.home.embeddings)
         # One buffer for all shards: touching new memory costs more than reading the file.
         buffer = np.empty((max((s.rows for s in index.shards), default=0), self.dimension), np.float32)
         for number, shard in enumerate(index.shards):

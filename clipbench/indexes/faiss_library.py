@@ -44,6 +44,9 @@ SEARCH: Mapping[str, Settings] = {
 BLOCK = 65_536
 """Rows added at a time, so that memory-mapped vectors need not fit in memory; part of an index's identity."""
 
+TABLES = 64 << 20
+"""Bytes of the tables that product quantisation may need."""
+
 
 def build(recipe: IndexRecipe, vectors: Vectors) -> FaissIndex:
     """Return the index of unit vectors (N, D), the same to the byte each time.
@@ -53,7 +56,9 @@ def build(recipe: IndexRecipe, vectors: Vectors) -> FaissIndex:
     faiss = _faiss()
     chosen = parameters(recipe, len(vectors), vectors.shape[1])
     index = _MAKERS[recipe.type](faiss, vectors.shape[1], chosen)
-    threads = faiss.omp_get_max_threads()
+    threads, encoded = faiss.omp_get_max_threads(), faiss.cvar.product_quantizer_compute_codes_bs
+    # faiss makes a table of distances for each vector that it quantises; by default for 262,144 at a time.
+    faiss.cvar.product_quantizer_compute_codes_bs = max(1, TABLES // (1024 * chosen.get("bytes", 1)))
     # Several threads insert in an order of their own, which makes another graph each time.
     faiss.omp_set_num_threads(1)
     try:
@@ -63,6 +68,7 @@ def build(recipe: IndexRecipe, vectors: Vectors) -> FaissIndex:
             index.add(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
     finally:
         faiss.omp_set_num_threads(threads)
+        faiss.cvar.product_quantizer_compute_codes_bs = encoded
     return FaissIndex(recipe.type, index, vectors)
 
 

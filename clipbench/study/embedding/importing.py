@@ -21,6 +21,8 @@ from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.embeddings import Encoding, find_set, save_set, set_key
 from clipbench.store.encoders import list_encoders, save_encoder
 from clipbench.store.engine import Store, transaction
+from clipbench.store.matrices import blocks, room
+from clipbench.store.matrices import chosen as select_rows
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.embed import Embedded
 from clipbench.study.embedding.encode import shards
@@ -93,8 +95,8 @@ def import_vectors(store: Store, name: str, request: VectorFiles) -> Imported:
     chosen: dict[Modality, npt.NDArray[np.float32]] = {}
     notes: list[str] = []
     for modality, vectors in given.items():
-        rows, remarks = _in_order(dataset, vectors, modality, normalize=request.normalize)
-        chosen[modality], more = _one_vector_each(dataset, modality, rows)
+        rows, remarks = _in_order(store, dataset, vectors, modality, normalize=request.normalize)
+        chosen[modality], more = _one_vector_each(store, dataset, modality, rows)
         notes += [*remarks, *more]
     with transaction(store) as whole:  # where the texts are refused, the images are not kept either
         save_encoder(whole, identity, None)
@@ -134,14 +136,15 @@ def _refuse_other_dimension(store: Store, identity: EncoderIdentity) -> None:
 
 
 def _in_order(
-    dataset: Dataset, vectors: Vectors, modality: Modality, *, normalize: bool
+    store: Store, dataset: Dataset, vectors: Vectors, modality: Modality, *, normalize: bool
 ) -> tuple[npt.NDArray[np.float32], list[str]]:
     """Return the vectors in the dataset's order, and what is worth saying."""
     wanted = item_ids(dataset, modality)
     place = places(dataset, vectors, modality)
-    rows = vectors.rows[[place[id_] for id_ in wanted]]
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-    bad = [i for i, n in enumerate(norms) if not abs(n - 1) <= NORM_TOLERANCE]
+    order = np.fromiter((place[id_] for id_ in wanted), np.int64, len(wanted))
+    rows = select_rows(vectors.rows, order, store.home.embeddings)
+    norms = _norms(rows)
+    bad = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE)).tolist()
     hopeless = [i for i in bad if not np.isfinite(norms[i]) or norms[i] == 0]
     if hopeless or (bad and not normalize):
         shown = hopeless or bad
@@ -160,11 +163,29 @@ def _in_order(
     unused = len(vectors.ids) - len(set(place.values()))
     if unused:
         remarks.append(f"{unused:,} {modality} vectors belong to nothing in {dataset.name}")
-    return (rows / norms[:, None]).astype(np.float32) if bad else rows, remarks
+    return _scaled(store, rows, norms) if bad else rows, remarks
+
+
+def _norms(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the lengths of vectors, block by block: in float64 they take twice the memory."""
+    norms = np.empty(len(rows))
+    for part in blocks(*rows.shape):
+        norms[part] = np.linalg.norm(rows[part].astype(np.float64), axis=1)
+    return norms
+
+
+def _scaled(
+    store: Store, rows: npt.NDArray[np.float32], norms: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return vectors of length 1."""
+    unit = room(*rows.shape, store.home.embeddings)
+    for part in blocks(*rows.shape):
+        unit[part] = rows[part] / norms[part, None]
+    return unit
 
 
 def _one_vector_each(
-    dataset: Dataset, modality: Modality, rows: npt.NDArray[np.float32]
+    store: Store, dataset: Dataset, modality: Modality, rows: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], list[str]]:
     """Return the rows with one vector for equal captions, the first one's, and what is worth saying.
 
@@ -175,7 +196,10 @@ def _one_vector_each(
         return rows, []
     first: dict[str, int] = {}
     place = np.array([first.setdefault(caption.text, i) for i, caption in enumerate(dataset.captions)])
-    away = np.linalg.norm(rows - rows[place], axis=1)
+    away = np.zeros(len(rows))
+    again = np.flatnonzero(place != np.arange(len(rows)))
+    for part in blocks(len(again), rows.shape[1]):
+        away[again[part]] = np.linalg.norm(rows[again[part]] - rows[place[again[part]]], axis=1)
     if (away > EQUAL_TOLERANCE).any():
         worst = int(away.argmax())
         caption, other = dataset.captions[worst], dataset.captions[place[worst]]
@@ -188,7 +212,8 @@ def _one_vector_each(
         return rows, []
     count = int((away > 0).sum())
     noun = "caption" if count == 1 else "captions"
-    return rows[place], [f"{count:,} {noun} took the vector of an equal one, {away.max():.1g} away at most"]
+    same = select_rows(rows, place, store.home.embeddings)
+    return same, [f"{count:,} {noun} took the vector of an equal one, {away.max():.1g} away at most"]
 
 
 def _save(
@@ -200,8 +225,10 @@ def _save(
 ) -> Embedded:
     keys = _item_keys(dataset, modality)
     pool = Pool(store, identity.key, modality)
-    place = {key: row for row, key in reversed(list(enumerate(keys)))}
-    distinct = sorted(place, key=lambda key: place[key])
+    place: dict[bytes, int] = {}
+    for row, key in enumerate(keys):
+        place.setdefault(key, row)
+    distinct = list(place)
     missing = [distinct[i] for i in pool.missing(distinct)]
     for shard in shards(missing, SHARD):
         pool.write(shard, rows[[place[key] for key in shard]])
@@ -222,14 +249,19 @@ def _refuse_other_vectors(
     known = np.setdiff1d(np.arange(len(keys)), pool.missing(keys))
     if not len(known):
         return ()
-    stored, rows = pool.gather([keys[row] for row in known]), given.rows[known]
-    away = np.abs(stored - rows)
+    stored = pool.gather([keys[row] for row in known])
+    away, distance = np.empty(len(known)), np.empty(len(known))
+    other = np.empty(len(known), dtype=np.bool_)
     limits = np.finfo(given.dtype)
-    room = STEPS * float(limits.eps) * np.maximum(np.abs(stored), np.abs(rows))
-    other = (away > room + float(limits.smallest_subnormal)).any(axis=1)
+    for part in blocks(*stored.shape):
+        rows = given.rows[known[part]]
+        steps = STEPS * float(limits.eps) * np.maximum(np.abs(stored[part]), np.abs(rows))
+        apart = np.abs(stored[part] - rows)
+        other[part] = (apart > steps + float(limits.smallest_subnormal)).any(axis=1)
+        away[part], distance[part] = apart.max(axis=1), np.linalg.norm(stored[part] - rows, axis=1)
     elsewhere = _keys_elsewhere(store, dataset, identity) if modality == "text" and other.any() else set()
     shared = np.array([keys[row] in elsewhere for row in known])
-    near = np.linalg.norm(stored - rows, axis=1) <= EQUAL_TOLERANCE
+    near = distance <= EQUAL_TOLERANCE
     kept = int((other & shared & near).sum())
     other &= ~(shared & near)
     if other.any():

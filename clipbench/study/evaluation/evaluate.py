@@ -13,7 +13,7 @@ from clipbench.metrics.positives import Positives, equal_captions, own
 from clipbench.metrics.ranks import rank
 from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
-from clipbench.store.embeddings import load_vectors
+from clipbench.store.embeddings import load_rows
 from clipbench.store.engine import Store, check_writable
 from clipbench.study.embedding.embed import embed_images, embed_texts, need_captions
 from clipbench.study.embedding.models import VectorSource
@@ -68,8 +68,8 @@ def evaluate_sets(store: Store, inputs: RunInputs) -> Recorded:
             "of images with captions",
             "add the dataset with --drop-uncaptioned, or evaluate it without --fold",
         )
-    images = load_vectors(store, inputs.images)[gallery.image_rows]
-    texts = load_vectors(store, inputs.texts)[gallery.caption_rows]
+    images = load_rows(store, inputs.images, gallery.image_rows)
+    texts = load_rows(store, inputs.texts, gallery.caption_rows)
     watch.lap("load")
     ledgers = ranked(images, texts, gallery, inputs.protocol)
     watch.lap("rank")
@@ -96,7 +96,9 @@ def ranked(images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol
         captions = [gallery.captions[i].text for i in fold.captions]
         positives = _positives(captions, fold.owners, size, protocol)
         wanted = {d: positives[d] for d in protocol.directions}
-        parts.append(rank(images[fold.images], texts[fold.captions], wanted, fold.owners))
+        # The captions of a fold are copied; those of the one gallery of a large dataset need not be.
+        said = texts if protocol.fold is None else texts[fold.captions]
+        parts.append(rank(images[fold.images], said, wanted, fold.owners))
     return {d: joined([part[d] for part in parts]) for d in protocol.directions}
 
 

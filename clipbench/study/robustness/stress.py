@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from clipbench.keys import Json
 from clipbench.records import Dataset, Direction, Ledger, Protocol
-from clipbench.store.embeddings import EmbeddingSet, load_vectors
+from clipbench.store.embeddings import EmbeddingSet, load_rows
 from clipbench.store.engine import Store
 from clipbench.store.runs import StoredRun, load_ledgers
 from clipbench.study.embedding.embed import embed_images, embed_texts
@@ -42,11 +42,11 @@ class Ground:
 
     def image_vectors(self) -> Vectors:
         """Return the vectors of the ranked images, distractors last; float32 (N, D)."""
-        return load_vectors(self.store, self.images)[self.gallery.image_rows]
+        return load_rows(self.store, self.images, self.gallery.image_rows)
 
     def text_vectors(self) -> Vectors:
         """Return the vectors of the ranked captions; float32 (M, D)."""
-        return load_vectors(self.store, self.texts)[self.gallery.caption_rows]
+        return load_rows(self.store, self.texts, self.gallery.caption_rows)
 
     def stressed(
         self, kind: str, directions: tuple[Direction, ...], gallery: Mapping[str, Json]
