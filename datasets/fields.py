@@ -23,6 +23,11 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 }
 """Role of a column -> names it has in files people have, the first one present wins."""
 
+NAME_COLUMNS = (
+    "name the columns: --image-column NAME --caption-column NAME, or compose captions of them: "
+    "--caption-template '{COLUMN}, {COLUMN}'"
+)
+"""What to do where a table's columns do not tell what they are."""
 
 _EXACT = 2.0**53
 

@@ -150,4 +150,4 @@ def files_below(root: Path, *, links: bool) -> Iterator[str]:
             walked |= {real[name] for name in inner}
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
-        yield from (prefix + name for name in names if not name.startswith("."))
+        yield from (prefix + name for name in sorted(names) if not name.startswith("."))

@@ -5,12 +5,25 @@ Used for --help, for error messages and by `reading`. Parses nothing itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from clipbench.datasets import coco, coco_frozen, flickr8k, folder, jsonl, karpathy, table
+from clipbench.datasets import (
+    coco,
+    coco_frozen,
+    flickr8k,
+    folder,
+    hf_disk,
+    jsonl,
+    karpathy,
+    parquet,
+    shards,
+    table,
+    webdataset,
+)
 from clipbench.datasets.listing import spelling
 from clipbench.datasets.rows import Parsed, ReadRequest
 from clipbench.datasets.textfile import LARGEST, read_json, read_text
@@ -51,6 +64,11 @@ def _beside(captions: Path) -> tuple[Path, ...]:
 
 def _named_folders(captions: Path) -> tuple[Path, ...]:
     return tuple(path for path in _beside(captions) if path != captions.parent)
+
+
+def _around(captions: Path) -> tuple[Path, ...]:
+    """Paths start beside the files, or inside of them."""
+    return (*shards.image_folders(captions), *_beside(captions))
 
 
 _RECORDED = "a value of the split column"
@@ -107,17 +125,34 @@ FORMATS: Mapping[str, Format] = {
         Format("tsv", "TSV with a header", table.parse, _beside, ("columns", "quoting"), _RECORDED),
         Format(
             "parquet",
-            "Parquet with an image path and a caption column (needs clipbench[parquet])",
-            table.parse_parquet,
-            _beside,
-            ("columns",),
-            _RECORDED,
+            "Parquet with a caption column and image paths, or the photographs inside (needs clipbench[parquet])",
+            parquet.parse,
+            _around,
+            ("columns", "no_captions"),
+            f"{_RECORDED}, or the start of the file's name (test-00000-of-00001.parquet)",
         ),
         Format(
             "folder",
             "folder of photographs, each with a .txt file of the same name: one caption per line",
             folder.parse,
             lambda path: (path,),
+            ("no_captions",),
+        ),
+        Format(
+            "webdataset",
+            "tar files of photographs, each with a .txt or .json of the same key; a folder or pattern of them",
+            webdataset.parse,
+            shards.image_folders,
+            ("columns", "no_captions"),
+            "a value of the field split of the .json",
+        ),
+        Format(
+            "hf-disk",
+            "folder that save_to_disk of Hugging Face's datasets wrote (needs clipbench[parquet])",
+            hf_disk.parse,
+            shards.image_folders,
+            ("columns", "no_captions"),
+            "a split of the dictionary that was saved, or a value of the split column",
         ),
     )
 }
@@ -128,6 +163,8 @@ SUFFIX_FORMATS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".tar": "webdataset",
+    ".tgz": "webdataset",
 }
 
 
@@ -163,7 +200,9 @@ def recognise(path: Path) -> Detected:
         raise DatasetError(
             f"cannot read {path}: {error.strerror}", "check the path and its permissions"
         ) from error
-    suffix = path.suffix.lower()
+    if shards.is_pattern(path):
+        path = next(iter(shards.shards(path, ())))[1]
+    suffix = ".tgz" if path.name.lower().endswith(".tar.gz") else path.suffix.lower()
     if suffix in SUFFIX_FORMATS:
         return Detected(SUFFIX_FORMATS[suffix], f"its name ends in {suffix}")
     with open_foreign(path, LARGEST, error=DatasetError) as file:
@@ -176,15 +215,28 @@ def recognise(path: Path) -> Detected:
 
 
 def _recognise_folder(path: Path) -> Detected:
-    names = sorted(entry.name for entry in path.iterdir())
+    if hf_disk.is_saved(path):
+        return Detected(
+            "hf-disk", f"it holds {hf_disk.STATE} or {hf_disk.SPLITS}, as save_to_disk writes them"
+        )
+    names = sorted(entry.name for entry in os.scandir(path))
     for name in names:
         if name.endswith(".token.txt") or name.startswith(("captions", "dataset_", "results.csv")):
             raise DatasetError(
                 f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
             )
-    inside = [Path(name) for name in folder.files_below(path, links=True)]
-    stems = {spelling(str(file.with_suffix(""))) for file in inside if file.suffix == ".txt"}
-    if any(f.suffix.lower() in SUFFIXES and spelling(str(f.with_suffix(""))) in stems for f in inside):
+    stems: set[str] = set()
+    photographs: set[str] = set()
+    for name in folder.files_below(path, links=True):
+        stem, _, ending = name.rpartition(".")
+        if ending in {"tar", "parquet"}:
+            form = SUFFIX_FORMATS[f".{ending}"]
+            return Detected(form, f"it holds {name}")
+        if ending == "txt":
+            stems.add(spelling(stem))
+        elif f".{ending.lower()}" in SUFFIXES:
+            photographs.add(spelling(stem))
+    if stems & photographs:
         return Detected("folder", "it holds photographs with .txt files of the same name")
     raise DatasetError(
         f"{path} holds no photographs with .txt files of the same name",

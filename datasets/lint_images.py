@@ -27,6 +27,7 @@ from clipbench.photographs.opening import (
     ChangedPhotographError,
     DamagedPhotographError,
     GiantPhotographError,
+    MissingContainerError,
     MissingPhotographError,
     as_seen,
     colours,
@@ -104,8 +105,9 @@ def _look(root: Path | None, sample: Sample, *, similar: bool) -> Look:
     try:
         with decoded(root / sample.path, sample.digest) as raw:
             return _measured(sample, raw, similar=similar)
-    except MissingPhotographError:
-        return Look(sample, "missing-image", MISSING)
+    except MissingPhotographError as error:
+        told = f"{MISSING}: {error}" if isinstance(error, MissingContainerError) else MISSING
+        return Look(sample, "missing-image", told)
     except PhotographError as error:
         return Look(sample, _kind(error), str(error))
 

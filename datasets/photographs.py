@@ -15,7 +15,13 @@ from pathlib import Path, PurePath
 from clipbench.datasets.listing import Listing, Located
 from clipbench.errors import DatasetError, PhotographError
 from clipbench.foreign_files import inside
-from clipbench.photographs.opening import MissingPhotographError, checked_digest, quiet_pillow
+from clipbench.photographs.containers import contained
+from clipbench.photographs.opening import (
+    MissingContainerError,
+    MissingPhotographError,
+    checked_digest,
+    quiet_pillow,
+)
 
 MISSING = "missing"
 LEAVES = "the path leaves the images folder"
@@ -79,6 +85,8 @@ def _located(listing: Listing, path: str, folders: Sequence[Path]) -> Photograph
     path = _relative(path, folders)
     if not inside(path):
         return Photograph(path, None, OUTSIDE)
+    if contained(path) is not None:  # its container was looked at to know the place
+        return Photograph(path, asked=path)
     found: Located = listing.find(path)
     if found.path is not None:
         return Photograph(found.path, asked=found.asked)
@@ -99,12 +107,15 @@ def _examined(root: Path, named: Photograph, *, follow_links: bool) -> Photograp
     if named.problem is not None:
         return named
     file = root / named.path
+    place = contained(file)
+    holder = file if place is None else place.container
     try:
-        if not follow_links and not file.resolve().is_relative_to(root):
-            return replace(named, problem=LINKED if file.exists() else NOWHERE)
+        if not follow_links and not holder.resolve().is_relative_to(root):
+            return replace(named, problem=LINKED if holder.exists() else NOWHERE)
         return replace(named, digest=checked_digest(file))
-    except MissingPhotographError:
-        return replace(named, problem=NOWHERE if file.is_symlink() else MISSING)
+    except MissingPhotographError as error:
+        told = f"{MISSING}: {error}" if isinstance(error, MissingContainerError) else MISSING
+        return replace(named, problem=NOWHERE if file.is_symlink() else told)
     except PhotographError as error:
         return replace(named, problem=f"unreadable: {error}")
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links

@@ -19,6 +19,7 @@ from clipbench.datasets.splitting import split_positions
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import inside
 from clipbench.keys import Json, file_digest
+from clipbench.photographs.containers import contained
 from clipbench.records import Dataset, Sample
 
 __all__ = ["FORMATS", "Progress", "ReadRequest", "Reading", "read"]
@@ -177,7 +178,7 @@ def _check(request: ReadRequest, form: Format) -> None:
 
 
 def _check_no_captions(request: ReadRequest, form: Format) -> None:
-    if request.no_captions and (form.name != "folder" or request.captions_only):
+    if request.no_captions and ("no_captions" not in form.options or request.captions_only):
         raise DatasetError(
             "--no-captions takes the photographs of a folder", "--images FOLDER --no-captions alone"
         )
@@ -244,12 +245,18 @@ def _images_folder(
     folders = [folder for folder in form.image_folders(request.captions.absolute()) if folder.is_dir()]
     probes = [path for path in paths[:PROBE] if inside(path)]
     for folder in folders:
-        if any(_is_file(folder / path) for path in probes):
+        if any(_is_file(_file_of(folder / path)) for path in probes):
             return folder, (Note("images-folder", 1, f"photographs are taken from {folder}"),)
     if folders:
         return folders[0], (Note("images-folder", 1, f"photographs were looked for in {folders[0]}"),)
     message = f"no folder of photographs was found beside {request.captions.name}"
     raise DatasetError(message, "--images FOLDER, or --captions-only to do without photographs")
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file that must be there for a photograph to be: its own, or the one it is in."""
+    place = contained(path)
+    return path if place is None else place.container
 
 
 def _is_file(path: Path) -> bool:
@@ -314,7 +321,7 @@ def _source(request: ReadRequest, choice: _Choice) -> dict[str, Json]:
     """Return how the dataset was read: provenance, no part of its identity."""
     captions = request.captions.absolute()
     source: dict[str, Json] = {"captions": str(captions)}
-    if captions.is_file():
+    if captions.is_file() and not any(contained(sample.path or "") for sample in choice.samples[:1]):
         source["captions_sha256"] = file_digest(captions)
     if choice.split_list is not None:
         source |= {

@@ -1,4 +1,4 @@
-"""Tables: CSV, TSV and Parquet with an image and a caption column, and optional ids and split.
+"""Tables: CSV and TSV with an image and a caption column, and optional ids and split.
 
 What separates, quotes and ends cells is `tabular`'s; here columns become captions. A wrong guess would change
 texts, so a line that does not parse is a problem and never repaired.
@@ -6,28 +6,19 @@ texts, so a line that does not parse is a problem and never repaired.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from clipbench.datasets.fields import FieldError, Roles, left_out, own_numbers, roles, rows_of
+from clipbench.datasets.fields import NAME_COLUMNS, FieldError, Roles, left_out, own_numbers, roles, rows_of
 from clipbench.datasets.rows import Columns, Note, Parsed, ReadRequest, Row, plural
-from clipbench.datasets.textfile import LARGEST, read_bytes
+from clipbench.datasets.textfile import LARGEST
 from clipbench.errors import DatasetError, InputError, Problem
-from clipbench.foreign_files import parsing
 from clipbench.tabular.records import Header, find_delimiter, header_cells
 from clipbench.tabular.table import Table, read_table
 from clipbench.tabular.text import split_lines
 
 PLAIN_QUOTES = " (if quotation marks are plain characters: --no-quotes)"
-
-NAME_COLUMNS = (
-    "name the columns: --image-column NAME --caption-column NAME, or compose captions of them: "
-    "--caption-template '{COLUMN}, {COLUMN}'"
-)
 
 REMARKABLE = ("swallowed-rows", "unnamed-columns", "utf-16")
 """Quirks of a table that are worth a note; the others change nothing about what is read."""
@@ -62,58 +53,6 @@ def parse(request: ReadRequest) -> Parsed:
             problems.append(Problem(str(path), row.line, str(error)))
     notes = _notes(table) + left_out(lacking)
     return Parsed(tuple(own_numbers(rows)), notes, tuple(sorted(problems)), names.others)
-
-
-def parse_parquet(request: ReadRequest) -> Parsed:
-    """Return the rows of a Parquet file, one per table row; a caption column of lists gives several.
-
-    Raises DatasetError where pyarrow is not installed, InputError where the file is no Parquet.
-    """
-    path = request.captions
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise DatasetError(
-            "Parquet needs pyarrow, which is not installed", "pip install 'clipbench[parquet]'"
-        ) from error
-    data = read_bytes(path)
-    with parsing(path, "Parquet file", error=DatasetError):
-        file = parquet.ParquetFile(io.BytesIO(data))
-        present = list(file.schema_arrow.names)
-        plain = {name for name in present if _is_plain(file.schema_arrow.field(name).type)}
-    try:
-        names = roles(request.columns, present)
-        names = replace(names, others=tuple(name for name in names.others if name in plain))
-    except FieldError as error:
-        raise InputError(
-            f"{path} lacks a column", [Problem(str(path), 0, str(error))], NAME_COLUMNS
-        ) from error
-    asked = (names.image, names.caption, names.image_id, names.caption_id, names.split, *names.required)
-    composed = [name for template in names.templates for name in template.columns]
-    wanted = list(dict.fromkeys(n for n in (*asked, *composed, *names.others) if n is not None))
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    lacking: Counter[str] = Counter()
-    number = 0
-    with parsing(path, "Parquet file", error=DatasetError):
-        for batch in file.iter_batches(columns=wanted):
-            for value in batch.to_pylist():
-                number += 1
-                try:
-                    if lacks := names.lacking(value):
-                        lacking[lacks] += 1
-                    else:
-                        rows += rows_of(value, names, number)
-                except FieldError as error:
-                    problems.append(Problem(str(path), number, f"row {number}: {error}"))
-    return Parsed(tuple(own_numbers(rows)), left_out(lacking), tuple(problems), names.others)
-
-
-def _is_plain(type_: Any) -> bool:
-    """Whether values of a Parquet type are kept: texts and numbers, not pictures and nested ones."""
-    from pyarrow import types
-
-    return not (types.is_nested(type_) or types.is_binary(type_) or types.is_large_binary(type_))
 
 
 def header_names(text: str) -> tuple[str, ...]:

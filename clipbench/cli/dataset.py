@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Bring captioned image collections into the store.")
 
 SAYS = (
-    "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, or scenes or catalogue (drawn, "
-    "need no files)"
+    "flickr8k, coco, coco-frozen, karpathy, jsonl, csv, tsv, parquet, folder, webdataset, hf-disk, or scenes or "
+    "catalogue (drawn, need no files)"
 )
 
 FOLDER = "folder"
@@ -45,7 +45,10 @@ class SourceOptions:
     """What a collection is read from, and what of it is taken."""
 
     captions: Path | None = option(
-        "Caption file. [default: the .txt files in the --images folder]", "--captions", "-c", metavar="FILE"
+        "Caption file, or a folder or 'PATTERN' of tar or Parquet files. [default: what the --images folder holds]",
+        "--captions",
+        "-c",
+        metavar="FILE",
     )
     form: str | None = option(f"{SAYS}. [default: told from the file]", "--format", metavar="FORMAT")
     images: Path | None = option(
@@ -94,9 +97,9 @@ class SourceOptions:
         from clipbench.study.collecting.drawn import DRAWN
 
         # A folder of photographs with .txt files beside them needs no other name.
-        captions = self.images if self.captions is None and self.form in {None, FOLDER} else self.captions
-        if self.no_captions and (self.captions is not None or self.images is None):
-            raise typer.BadParameter("--no-captions goes with --images FOLDER, and without --captions")
+        captions = self.images if self.captions is None and self.form not in DRAWN else self.captions
+        if self.no_captions and captions is None:
+            raise typer.BadParameter("--no-captions goes with --images FOLDER")
         if (captions is None) != (self.form in DRAWN):
             raise typer.BadParameter(
                 "name the caption file with --captions, or a folder of photographs with .txt files with --images; "
@@ -106,7 +109,7 @@ class SourceOptions:
             raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
         return ReadRequest(
             captions=captions or Path(),
-            format=FOLDER if self.no_captions and self.form is None else self.form,
+            format=FOLDER if self.no_captions and self.form is None and self.captions is None else self.form,
             name=name,
             images=self.images,
             captions_only=self.captions_only,

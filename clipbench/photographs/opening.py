@@ -32,6 +32,7 @@ from clipbench.errors import PhotographError
 from clipbench.foreign_files import open_foreign, reason
 from clipbench.keys import bytes_digest
 from clipbench.photographs.budget import PixelBudget
+from clipbench.photographs.containers import ContainerChangedError, contained, open_contained
 from clipbench.photographs.png import without_large_metadata
 from clipbench.records import MAX_PIXELS
 
@@ -70,6 +71,10 @@ class MissingPhotographError(PhotographError):
     """There is no such file."""
 
 
+class MissingContainerError(MissingPhotographError):
+    """There is no such file as the one that the photograph was in."""
+
+
 class ChangedPhotographError(PhotographError):
     """The file holds other bytes than it did."""
 
@@ -103,10 +108,9 @@ def decoded(source: Source, digest: str | None = None) -> Iterator[Image.Image]:
         with BUDGET.hold(_claimed_pixels(io.BytesIO(source))):
             yield _decoded(source)
         return
-    with _file(source) as file:
-        size = os.fstat(file.fileno()).st_size
-        with BUDGET.hold(max(_claimed_pixels(file), size // BYTES_A_PIXEL)):
-            yield _decoded(_content(file, digest))
+    file, size = _file(source)
+    with file, BUDGET.hold(max(_claimed_pixels(file), size // BYTES_A_PIXEL)):
+        yield _decoded(_content(file, digest, source))
 
 
 def claimed_pixels(data: bytes) -> int:
@@ -119,7 +123,7 @@ def checked_digest(path: Path) -> str:
 
     Raises PhotographError.
     """
-    with _file(path) as file:
+    with _file(path)[0] as file:
         hasher = hashlib.sha256()
         while piece := file.read(1 << 20):
             hasher.update(piece)
@@ -187,26 +191,37 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def _file(path: Path) -> BinaryIO:
+def _file(path: Path) -> tuple[BinaryIO, int]:
+    """Return the open file of a photograph and its size: a file of its own, or its place in a container."""
+    place = contained(path)
     try:
-        return open_foreign(path, MAX_BYTES, error=PhotographError)
+        if place is not None and not place.container.is_dir():
+            return open_contained(place, MAX_BYTES)
+        file = open_foreign(path, MAX_BYTES, error=PhotographError)
+        return file, os.fstat(file.fileno()).st_size
+    except ContainerChangedError as error:
+        raise ChangedPhotographError(error.message) from error
     except PhotographError as error:
         # Whoever reports it names the photograph; where its folder lies on this machine is nobody's business.
         words = error.message.removeprefix(f"cannot read {path}: ").replace(str(path), "the file")
+        if place is not None:
+            words = words.replace(str(place.container), place.container.name)
         missing = isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError))
+        if place is not None and missing:
+            raise MissingContainerError(f"{place.container.name}, which holds it, is not there") from error
         raise (MissingPhotographError if missing else PhotographError)(words) from error
 
 
-def _content(file: BinaryIO, digest: str | None) -> bytes:
+def _content(file: BinaryIO, digest: str | None, path: Path) -> bytes:
     try:
         file.seek(0)
         data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PhotographError(error.strerror or str(error)) from error
     if digest is not None and (actual := bytes_digest(data)) != digest:
-        raise ChangedPhotographError(
-            f"the file has changed: SHA-256 {actual[:12]}… instead of {digest[:12]}…"
-        )
+        place = contained(path)
+        what = "the file" if place is None else f"what {place.container.name} holds there"
+        raise ChangedPhotographError(f"{what} has changed: SHA-256 {actual[:12]}… instead of {digest[:12]}…")
     return data
 
 
