@@ -76,7 +76,7 @@ def train(
         if not done.created:
             other = "" if name in {None, done.adapter.name} else f" under the name {done.adapter.name}"
             note(f"note: this training was stored before{other}; nothing was computed again")
-    emit(adapter_tables(done.adapter, brief=not output.for_programs), output.chosen)
+    emit(adapter_tables(done.adapter, brief=not output.for_programs), output)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
 
@@ -91,7 +91,7 @@ def list_(store: StoreOption = None, output: OutputOptions = OutputOptions()) ->
     """List the stored adapters."""
     from clipbench.reports.adapting.tables import adapter_list
 
-    emit(adapter_list(open_at(store, to_read=True)), output.chosen)
+    emit(adapter_list(open_at(store, to_read=True)), output)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def show(
     from clipbench.reports.adapting.tables import adapter_tables
     from clipbench.store.adapters import load_adapter
 
-    emit(adapter_tables(load_adapter(open_at(store, to_read=True), adapter)), output.chosen)
+    emit(adapter_tables(load_adapter(open_at(store, to_read=True), adapter)), output)
 
 
 @app.command()
@@ -129,7 +129,7 @@ def interpolate(
 
     with at_work(open_at(store), f"adapter:{adapter}", encoder, quiet) as (source, bars):
         done = between(source, levels_of(at), bars)
-    emit(interpolated_table(adapter, done), output.chosen)
+    emit(interpolated_table(adapter, done), output)
 
 
 @app.command()
