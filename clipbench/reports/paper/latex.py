@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from clipbench.reports.paper.columns import compact
-from clipbench.reports.paper.panels import COLUMN, PAGE, Layout, Panel, fits, laid_out
+from clipbench.reports.paper.panels import COLUMN, PAGE, Layout, Panel, laid_out
 from clipbench.reports.paper.rows import panel_lines
 from clipbench.reports.paper.setting import breakable
 from clipbench.reports.tables import Table, cells_shown
@@ -50,8 +50,11 @@ def _floats(table: Table, label: str, style: str, *, wide: bool) -> str:
     """Return a table as one float, or as several where it is too long for one."""
     if not table.rows:
         return _float(table, label, [rf"\emph{{{breakable(table.empty)}}}"], "table")
-    across = wide and not fits(table, COLUMN)
-    layout = laid_out(table, PAGE if across else COLUMN)
+    align = style == "siunitx"
+    layout = laid_out(table, COLUMN, align=align)
+    across = wide and len(layout.panels) > 1
+    if across:
+        layout = laid_out(table, PAGE, align=align)
     pages = list(_pages(table, layout))
     floats = []
     for number, pieces in enumerate(pages):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from clipbench.reports.blocks import blocks, leads
 from clipbench.reports.paper.columns import direction_of, directions_of
+from clipbench.reports.paper.decimals import Decimals, decimals
 from clipbench.reports.paper.setting import BOLD, longest_piece, width_of
 from clipbench.reports.tables import Table, cells_shown, is_numeric, split_marks
 
@@ -24,11 +25,19 @@ FOLDED = 60.0
 
 
 @dataclass(frozen=True)
-class Heading:
-    """What stands above a column: the lines, beneath a direction that neighbours share ("" for none)."""
+class PaperColumn:
+    """A column: the lines of its heading, and the direction above it that neighbours share ("" for none).
 
-    lines: tuple[str, ...]
-    direction: str = ""
+    right: set to the right. numbers: how its numbers are aligned at their points, None where they are not.
+    natural, least: its width as it is, and with its texts folded.
+    """
+
+    heading: tuple[str, ...]
+    direction: str
+    right: bool
+    numbers: Decimals | None
+    natural: float
+    least: float
 
 
 @dataclass(frozen=True)
@@ -45,49 +54,41 @@ class Panel:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table laid out: its headings, whether each column is set to the right, and its panels."""
+    """A table laid out."""
 
-    headings: tuple[Heading, ...]
-    right: tuple[bool, ...]
+    columns: tuple[PaperColumn, ...]
     panels: tuple[Panel, ...]
 
 
-def laid_out(table: Table, room: float) -> Layout:
-    """Return where everything stands. The table has rows."""
-    names, cells = [column.heading for column in table.columns], cells_shown(table)
-    right = [is_numeric(table, i) for i in range(len(names))]
+def laid_out(table: Table, room: float, *, align: bool = False) -> Layout:
+    """Return where everything stands. align: whether numbers are aligned at their points. The table has rows."""
+    names = [column.heading for column in table.columns]
     together = directions_of(names)
     under = {i for run in together for i in run}
-    content = [
-        max(_cell_width(row[i], bold=(y, i) in table.best) for y, row in enumerate(cells))
-        for i in range(len(names))
-    ]
-    headings = [
-        Heading(
-            _heading(direction_of(name)[1] if i in under else name, content[i]),
-            direction_of(name)[0] if i in under else "",
-        )
-        for i, name in enumerate(names)
-    ]
-    natural = [max(wide, *map(width_of, head.lines)) for wide, head in zip(content, headings, strict=True)]
-    least = [
-        wide if right[i] or wide <= FOLDED else max(FOLDED, *(longest_piece(row[i]) for row in cells))
-        for i, wide in enumerate(natural)
-    ]
-    first = leads(table, least, room, GAP)
-    panels = [
-        Panel(tuple(columns), _folded(natural, least, columns, room))
-        for columns in blocks(least, room, GAP, first, together)
-    ]
-    return Layout(tuple(headings), tuple(right), tuple(panels))
+    columns = tuple(_column(table, i, shares=i in under, align=align) for i in range(len(names)))
+    least = [column.least for column in columns]
+    parts = blocks(least, room, GAP, leads(table, least, room, GAP), together)
+    return Layout(columns, tuple(Panel(tuple(part), _folded(columns, part, room)) for part in parts))
 
 
-def fits(table: Table, room: float) -> bool:
-    """Whether all columns of a table stand side by side."""
-    return len(laid_out(table, room).panels) == 1
+def _column(table: Table, number: int, *, shares: bool, align: bool) -> PaperColumn:
+    """Return a column. shares: whether its direction stands above it and its neighbours."""
+    texts = [row[number] for row in cells_shown(table)]
+    right = is_numeric(table, number)
+    aligned = decimals(texts) if align and right else None
+    bold = [(y, number) in table.best for y in range(len(texts))]
+    content = max(_cell_width(*cell) for cell in zip(texts, bold, strict=True))
+    if aligned:
+        content = max(content, aligned.width * (BOLD if any(bold) else 1.0))
+    name = table.columns[number].heading
+    direction, rest = direction_of(name) if shares else ("", name)
+    heading = _heading(rest, content)
+    natural = max(content, *map(width_of, heading))
+    least = natural if right or natural <= FOLDED else max(FOLDED, *map(longest_piece, texts))
+    return PaperColumn(heading, direction, right, aligned, natural, least)
 
 
-def _cell_width(text: str, *, bold: bool) -> float:
+def _cell_width(text: str, bold: bool) -> float:  # noqa: FBT001 - of one cell
     number, marks = split_marks(text)
     return width_of(number) * (BOLD if bold else 1.0) + width_of(marks)
 
@@ -106,17 +107,17 @@ def _heading(text: str, content: float) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _folded(
-    natural: Sequence[float], least: Sequence[float], columns: Sequence[int], room: float
-) -> dict[int, float]:
+def _folded(columns: Sequence[PaperColumn], part: Sequence[int], room: float) -> dict[int, float]:
     """Return the width of each column that folds; they share what room there is, and take what a narrow one leaves."""
-    given = {i: least[i] for i in columns}
-    wanting = [i for i in columns if natural[i] > given[i]]
-    spare = room - sum(given.values()) - GAP * (len(columns) - 1)
-    for left, i in zip(
-        range(len(wanting), 0, -1), sorted(wanting, key=lambda i: natural[i] - given[i]), strict=True
-    ):
-        more = max(0.0, min(spare / left, natural[i] - given[i]))
-        given[i] += more
+    spare = room - sum(columns[i].least for i in part) - GAP * (len(part) - 1)
+    wanting = sorted(
+        (i for i in part if columns[i].natural > columns[i].least),
+        key=lambda i: columns[i].natural - columns[i].least,
+    )
+    folded = {}
+    for left, i in zip(range(len(wanting), 0, -1), wanting, strict=True):
+        more = max(0.0, min(spare / left, columns[i].natural - columns[i].least))
         spare -= more
-    return {i: given[i] for i in wanting if given[i] < natural[i]}
+        if columns[i].least + more < columns[i].natural:
+            folded[i] = columns[i].least + more
+    return folded
