@@ -19,7 +19,8 @@ from clipbench.failures.items import FailureSample, SampledFailure
 from clipbench.failures.sampling import Stratum
 from clipbench.failures.taxonomy import NAMES
 from clipbench.reports.annotation.tables import agreement_tables, summary_tables, written
-from clipbench.reports.tables import RENDERERS
+from clipbench.reports.formats import LATEX, RENDERERS
+from clipbench.reports.formats import written as in_format
 from clipbench.store.annotations import StoredLabel, label_history, newest_labels
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
@@ -108,7 +109,7 @@ def test_a_stratified_sample_is_weighted_to_its_population(store: Store) -> None
     interval = by_name["Spatial"].estimate_interval
     assert interval is not None
     assert interval.low < 0.01 + 0.99 / 8 < interval.high
-    assert "population" in RENDERERS["csv"](summary_tables(found)[0])
+    assert "population" in in_format(summary_tables(found)[0], "csv")
 
 
 def test_an_estimate_needs_a_label_in_every_stratum(store: Store) -> None:
@@ -259,14 +260,14 @@ def test_no_labels_is_an_error_with_the_next_command(store: Store) -> None:
         scope(store, "latest")
 
 
-@pytest.mark.parametrize("form", sorted(RENDERERS))
+@pytest.mark.parametrize("form", sorted({*RENDERERS, *LATEX, "json"}))
 def test_every_table_is_written_in_every_format(store: Store, form: str) -> None:
     labels(store, "A", "obobam")
     labels(store, "B", "obspam")
     tables = summary_tables(summarise(scope(store), "majority")) + agreement_tables(
         agree(scope(store), resamples=100)
     )
-    text = "".join(RENDERERS[form](table) for table in tables)
+    text = in_format(tables, form)
     assert "Object Confusion" in text
     assert form == "csv" or "majority" in text
     assert "nan" not in text.lower()

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from clipbench.cli.drawing import FOLDED, GAP, LEAST, blocks, drawn, leads, printable, widths
+from clipbench.cli.drawing import FOLDED, GAP, LEAST, drawn, printable, widths
+from clipbench.reports.blocks import blocks, leads
 from clipbench.reports.tables import Column, Table, is_numeric
 from clipbench.reports.tables import shown as shown_as
 
@@ -80,9 +81,9 @@ def test_what_names_no_row_is_not_repeated() -> None:
     heads = tuple(map(Column, ("run", "dataset", "metric", "value")))
     rows = (("a", "toys", "R@1", 0.1), ("a", "toys", "R@5", 0.2), ("b", "toys", "R@1", 0.1))
     table = Table("", heads, rows)
-    assert leads(table, [3, 7, 6, 6], 80) == [0, 2]
-    assert leads(table, [3, 7, 6, 6], 10) == [0]  # not where it would take more than half the room
-    assert leads(Table("", heads, rows[:1]), [3, 7, 6, 6], 80) == [0]
+    assert leads(table, [3, 7, 6, 6], 80, GAP) == [0, 2]
+    assert leads(table, [3, 7, 6, 6], 10, GAP) == [0]  # not where it would take more than half the room
+    assert leads(Table("", heads, rows[:1]), [3, 7, 6, 6], 80, GAP) == [0]
 
 
 def test_notes_break_between_words() -> None:
@@ -147,7 +148,7 @@ def as_rich_draws_it(table: Table, width: int) -> list[str]:
         for wide, right in zip(natural, numeric, strict=True)
     ]
     found = []
-    for number, columns in enumerate(blocks(least, width, leads(table, least, width))):
+    for number, columns in enumerate(blocks(least, width, GAP, leads(table, least, width, GAP))):
         part = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for i, wide in zip(columns, widths(natural, least, columns, width), strict=True):
             justify = "right" if numeric[i] else "left"
@@ -188,7 +189,7 @@ def test_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(20, 120))
 def test_every_column_is_in_one_part_and_the_first_in_all(least: list[int], width: int) -> None:
-    parts = blocks(least, width)
+    parts = blocks(least, width, GAP)
     assert all(part[0] == 0 for part in parts)
     assert [i for part in parts for i in part[1:]] == list(range(1, len(least)))
     for part in parts:

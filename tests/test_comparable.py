@@ -11,8 +11,9 @@ from compare_toys import PROTOCOL, Bench, bench, collection
 
 from clipbench.errors import CompareError
 from clipbench.records import Perturbation, Protocol
-from clipbench.reports.comparing.latex import to_paper
+from clipbench.reports.comparing.report import comparison_tables
 from clipbench.reports.comparing.tables import UNLIKE, detail, overview, wide
+from clipbench.reports.formats import written as in_format
 from clipbench.store.runs import StoredRun
 from clipbench.study.comparing.compare import compare
 from clipbench.study.comparing.comparison import CompareRequest
@@ -116,7 +117,7 @@ def test_forced_compares_what_is_common_and_marks_every_line(made: Bench) -> Non
     assert all("queries" in str(row[place]) for row in marked.rows)
     assert all("queries" in str(row[-1]) for row in detail(found).rows)
     assert all("(FORCED)" in label for _, label, _ in overview(found).rows)
-    assert "FORCED" in to_paper(found)
+    assert "FORCED" in in_format(comparison_tables(found, "latex"), "latex")
     assert any(note.startswith("FORCED") and "33 captions" in note for note in detail(found).notes)
 
 

@@ -1,4 +1,4 @@
-"""One table in CSV, JSON, Markdown and LaTeX: the same data, harmless wherever it is opened."""
+"""One table in CSV, JSON and Markdown: the same data, harmless wherever it is opened."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipbench.failures.exchange import unguarded
-from clipbench.reports.tables import Cell, Column, Table, neutral, to_csv, to_json, to_latex, to_markdown
+from clipbench.reports.tables import Cell, Column, Table, neutral, to_csv, to_json, to_markdown
 
 cells: st.SearchStrategy[Cell] = (
     st.none() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | st.text(max_size=20)
@@ -57,19 +57,6 @@ def test_markdown_has_as_many_cells_in_every_line(table: Table) -> None:
     assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in lines} == {len(table.columns) + 1}
 
 
-@given(tables)
-def test_latex_has_as_many_cells_in_every_row_and_its_braces_match(table: Table) -> None:
-    text = to_latex(table)
-    body = text[text.index("\\midrule") : text.index("\\bottomrule")].strip().split("\n")[1:]
-    assert len(body) == len(table.rows)
-    for line in body:
-        assert len(re.findall(r"(?<!\\)&", line)) == len(table.columns) - 1
-        assert line.endswith("\\\\")
-    plain = re.sub(r"\\[{}]", "", text)
-    assert plain.count("{") == plain.count("}")
-    assert not re.search(r"(?<!\\)[%#]", text)
-
-
 def test_tables_of_the_same_numbers() -> None:
     table = Table(
         "Runs of a_b",
@@ -86,15 +73,6 @@ def test_tables_of_the_same_numbers() -> None:
         "\n"
         "R@K: share  \n"
     )
-    assert to_latex(table).splitlines()[2:9] == [
-        r"  \caption{Runs of a\_b. R@K: share.}",
-        r"  \begin{tabular}{lrrr}",
-        r"    \toprule",
-        r"    model & R@1 & RSUM & n \\",
-        r"    \midrule",
-        r"    ViT \textless{}B\textgreater{}\textbar{}32 & 0.1992 & 273.2 & 5,000 \\",
-        r"    {[}x]{*} & - & 600.0 & 7 \\",
-    ]
     assert to_csv(table).splitlines()[1] == "ViT <B>|32,0.19919999,273.25,5000"
     assert json.loads(to_json(table))["rows"][1] == {
         "model": "[x]*",

@@ -76,7 +76,7 @@ def train(
         if not done.created:
             other = "" if name in {None, done.adapter.name} else f" under the name {done.adapter.name}"
             note(f"note: this training was stored before{other}; nothing was computed again")
-    emit(adapter_tables(done.adapter, brief=not output.for_programs), output.chosen)
+    emit(adapter_tables(done.adapter, brief=not output.for_programs), output)
     if not quiet:
         note(f"next: clipbench evaluate TEST --model adapter:{done.adapter.name}")
 
@@ -91,7 +91,7 @@ def list_(store: StoreOption = None, output: OutputOptions = OutputOptions()) ->
     """List the stored adapters."""
     from clipbench.reports.adapting.tables import adapter_list
 
-    emit(adapter_list(open_at(store, to_read=True)), output.chosen)
+    emit(adapter_list(open_at(store, to_read=True)), output)
 
 
 @app.command()
@@ -102,7 +102,7 @@ def show(
     """Show what an adapter is, every epoch of its training, and stored runs of it at other α or shares."""
     from clipbench.reports.adapting.tables import stored_adapter_tables
 
-    emit(stored_adapter_tables(open_at(store, to_read=True), adapter), output.chosen)
+    emit(stored_adapter_tables(open_at(store, to_read=True), adapter), output)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def interpolate(
 
     with at_work(open_at(store), f"adapter:{adapter}", encoder, quiet) as (source, bars):
         done = between(source, levels_of(at), bars)
-    emit(interpolated_table(adapter, done), output.chosen)
+    emit(interpolated_table(adapter, done), output)
 
 
 @app.command()

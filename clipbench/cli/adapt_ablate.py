@@ -140,7 +140,7 @@ def ablate(
         done = run_ablation(planned, source, bars)
     notes(() if quiet else done.notes)
     shown = Shown(done, numbers_of(at, done), shown_metric)
-    emit_several(ablation_tables(shown, wide=output.for_programs), output.chosen)
+    emit_several(ablation_tables(shown, wide=output.for_programs), output)
     _draw(shown, figures, quiet)
 
 

@@ -175,4 +175,4 @@ def finetune(
     asked = Asked(dataset, val, name, allow_missing, origin, alphas_of(interpolate))
     with at_work(open_at(store), model, encoder, quiet, dataset) as (source, bars):
         tables = asked.plan(source, recipe) if dry_run else asked.done(source, recipe, bars, quiet)
-    emit(tables, output.chosen)
+    emit(tables, output)

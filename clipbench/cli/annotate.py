@@ -67,7 +67,7 @@ def import_(
     if meta is not None and items is None:
         raise typer.BadParameter("--meta goes with --items")
     request = ImportRequest(tuple(files), annotator, dataset, items, meta)
-    emit(import_tables(import_labels(open_at(store, create=items is not None), request)), output.chosen)
+    emit(import_tables(import_labels(open_at(store, create=items is not None), request)), output)
     note("next: clipbench annotate summary; clipbench annotate agreement")
 
 
@@ -86,7 +86,7 @@ def summary(
     from clipbench.study.annotation.summary import summarise
 
     summarised = summarise(labels.scope(open_at(store, to_read=True)), policy, confidence)
-    emit(summary_tables(summarised), output.chosen)
+    emit(summary_tables(summarised), output)
     if figures is not None:
         from clipbench.reports.annotation.figures import save_distribution
 
@@ -113,4 +113,4 @@ def agreement(
 
     within = labels.scope(open_at(store, to_read=True))
     agreed = agree(within, annotator, resamples=resamples, seed=seed, confidence=confidence)
-    emit(agreement_tables(agreed), output.chosen)
+    emit(agreement_tables(agreed), output)

@@ -45,7 +45,7 @@ def adjudicate(
     within = labels.scope(at)
     conflicts, dataset = open_conflicts(within), dataset_of(at, within)
     if only_list or not conflicts:
-        emit(conflict_table(conflicts, dataset), output.chosen)
+        emit(conflict_table(conflicts, dataset), output)
     elif _decide(at, dataset, conflicts, annotator):
         note("next: clipbench annotate summary --policy adjudicated")
 
@@ -102,11 +102,11 @@ def results(
     stored, within = resolve_one(at, run), labels.scope(at)
     if against is None:
         categories = category_results(at, stored, within, policy)
-        emit(result_table(stored, categories, policy), output.chosen)
+        emit(result_table(stored, categories, policy), output)
         return
     runs = (stored, resolve_one(at, against))
     changes = category_changes(at, runs, within, policy, k)
-    emit(change_tables(runs, changes, policy, k), output.chosen)
+    emit(change_tables(runs, changes, policy, k), output)
 
 
 def gallery(

@@ -87,7 +87,7 @@ def sample(
     else:
         with progress(quiet) as bars:
             drawn = draw_with_hints(at, stored, draw.request(), bars)
-    emit(sample_tables(at, drawn), output.chosen)
+    emit(sample_tables(at, drawn), output)
     if not drawn.created:
         note("note: this sample was drawn before; nothing was drawn again")
     note("next: clipbench annotate assign --annotators A,B,C, or clipbench annotate serve")
@@ -142,7 +142,7 @@ def list_(
 
     at = open_at(store, to_read=True)
     table = sample_list(at) if sample is None else manifest_table(at, find_sample(at, sample), hints=hints)
-    emit(table, output.chosen)
+    emit(table, output)
 
 
 def simulate(

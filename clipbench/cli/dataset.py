@@ -260,7 +260,7 @@ def list_(
     """List the datasets of this store."""
     from clipbench.reports.datasets import dataset_table
 
-    emit(dataset_table(open_at(store, to_read=True), wide=output.for_programs), output.chosen)
+    emit(dataset_table(open_at(store, to_read=True), wide=output.for_programs), output)
 
 
 @app.command()
@@ -274,7 +274,7 @@ def show(
     """Show what a dataset holds, where it came from, and its first captions."""
     from clipbench.reports.datasets import dataset_facts
 
-    emit(dataset_facts(open_at(store, to_read=True), name, captions), output.chosen)
+    emit(dataset_facts(open_at(store, to_read=True), name, captions), output)
 
 
 @app.command()
@@ -306,6 +306,6 @@ def lint(
     with progress(quiet) as bars:
         findings = inspect(open_at(store, to_read=True), name, against or [], bars, similar=similar)
     table, failed = lint_table(name, findings, limits)
-    emit(table, output.chosen)
+    emit(table, output)
     if failed:
         raise typer.Exit(1)

@@ -40,6 +40,6 @@ def doctor(
         checks.append(health.parity(request))
     if self_test:
         checks += health.self_test()
-    emit(health_table(checks), output.chosen)
+    emit(health_table(checks), output)
     if not all(check.passed for check in checks):
         raise typer.Exit(1)

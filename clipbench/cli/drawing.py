@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from clipbench.reports.tables import Cell, Table, is_numeric, shown
+from clipbench.reports.blocks import blocks, leads
+from clipbench.reports.tables import Table, is_numeric, shown
 
 FOLDED = 28
 """Columns of text wider than this may fold; numbers and shorter texts never do."""
@@ -40,7 +41,7 @@ def drawn(table: Table, width: int) -> Iterator[Text]:
             wide if is_numeric(table, i) else min(wide, FOLDED, max(LEAST, width))
             for i, wide in enumerate(natural)
         ]
-        for number, columns in enumerate(blocks(least, width, leads(table, least, width))):
+        for number, columns in enumerate(blocks(least, width, GAP, leads(table, least, width, GAP))):
             if number:
                 yield Text()
             texts = [i for i in columns if not is_numeric(table, i)]
@@ -67,46 +68,6 @@ def printable(text: str) -> str:
     'a b �[31mred'
     """
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
-
-
-def leads(table: Table, least: Sequence[int], width: int) -> list[int]:
-    """Return the columns that say which row is which: the first, and what else it takes to tell all rows apart.
-
-    Measurements tell nothing of that kind, so nothing right of the first float is looked at. What names the
-    rows takes at most half the width.
-    """
-    chosen, groups = [0], {row[:1] for row in table.rows}
-    for i in range(1, len(table.columns)):
-        if len(groups) == len(table.rows) or any(isinstance(row[i], float) for row in table.rows):
-            break
-        finer: set[tuple[Cell, ...]] = {tuple(row[j] for j in (*chosen, i)) for row in table.rows}
-        if len(finer) > len(groups) and sum(least[j] + GAP for j in (*chosen, i)) <= width // 2:
-            chosen.append(i)
-            groups = finer
-    return chosen
-
-
-def blocks(least: Sequence[int], width: int, first: Sequence[int] = (0,)) -> list[list[int]]:
-    """Return the columns of each part, from how many columns of the terminal each needs at least.
-
-    Where there are several parts, each begins with the columns `first`, which say what the row is.
-
-    >>> blocks([4, 6, 6, 6], 20), blocks([4, 6, 6, 6], 80)
-    ([[0, 1, 2], [0, 3]], [[0, 1, 2, 3]])
-    >>> blocks([4, 6, 1, 6, 6], 20, (0, 2))
-    [[0, 2, 1], [0, 2, 3], [0, 2, 4]]
-    """
-    if sum(least) + GAP * (len(least) - 1) <= width:
-        return [list(range(len(least)))]
-    parts = [list(first)]
-    for column in range(len(least)):
-        if column in first:
-            continue
-        taken = sum(least[i] + GAP for i in parts[-1])
-        if taken + least[column] > width and len(parts[-1]) > len(first):
-            parts.append(list(first))
-        parts[-1].append(column)
-    return parts
 
 
 def widths(natural: Sequence[int], least: Sequence[int], columns: Sequence[int], width: int) -> list[int]:

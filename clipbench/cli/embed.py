@@ -75,7 +75,7 @@ def run(
     at = open_at(store)
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
-    emit(embedded_table(dataset, source.identity, done), output.chosen)
+    emit(embedded_table(dataset, source.identity, done), output)
 
 
 def _part(typed: str, allow_missing: float) -> Part:
@@ -105,7 +105,7 @@ def _run_part(
 
     with at_work(at, *model, quiet, dataset) as (source, bars):
         done = embed_part(at, dataset, source, bars, part, modalities(only))
-    emit(part_table(dataset, source.identity, part, done), output.chosen)
+    emit(part_table(dataset, source.identity, part, done), output)
 
 
 @app.command("adopt")
@@ -129,7 +129,7 @@ def adopt(
     at = open_at(store)
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         done = adopt_shards(at, dataset, source, folders, bars)
-    emit(adopted_table(dataset, done), output.chosen)
+    emit(adopted_table(dataset, done), output)
     check_none_refused(done)
 
 
@@ -167,7 +167,7 @@ def import_(
     done = import_vectors(open_at(store), dataset, request)
     if not quiet:
         notes(done.notes)
-    emit(embedded_table(dataset, done.identity, done.sets), output.chosen)
+    emit(embedded_table(dataset, done.identity, done.sets), output)
 
 
 @app.command("export")

@@ -91,9 +91,9 @@ def evaluate(
         for one in dict.fromkeys(model)
     ]
     if len(runs) == 1:
-        emit(run_table(at, runs[0], wide=output.for_programs), output.chosen)
+        emit(run_table(at, runs[0], wide=output.for_programs), output)
     else:
-        emit(leaderboard_of(at, runs, wide=output.for_programs), output.chosen)
+        emit(leaderboard_of(at, runs, wide=output.for_programs), output)
 
 
 def _evaluated(

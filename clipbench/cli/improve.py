@@ -134,7 +134,7 @@ def prompts(
             source, typed, select_on, bars, allow_missing, dry_run=dry_run, direction=direction
         )
     if dry_run:
-        emit(dry_run_table(families.plain), output.chosen)
+        emit(dry_run_table(families.plain), output)
         return
     _show(families.done, dataset, direction, output, quiet)
 
@@ -182,6 +182,6 @@ def _show(done: Improved, dataset: str, direction: str, output: OutputOptions, q
     from clipbench.reports.improving.tables import honest_tables, study_table
 
     published = [study_table(done.study)] if done.study else []
-    emit([*published, *honest_tables(dataset, done.table, done.family, direction=direction)], output.chosen)
+    emit([*published, *honest_tables(dataset, done.table, done.family, direction=direction)], output)
     if not quiet:
         note(f"note: {done.choice}")

@@ -110,7 +110,7 @@ def build(
         notes(done.notes)
         if not done.created:
             note("note: this index was stored before; nothing was built again")
-    emit(index_facts(done.record), output.chosen)
+    emit(index_facts(done.record), output)
 
 
 @app.command("list")
@@ -119,7 +119,7 @@ def list_(store: StoreOption = None, output: OutputOptions = OutputOptions()) ->
     """List the stored indexes."""
     from clipbench.reports.indexing.tables import index_table
 
-    emit(index_table(open_at(store, to_read=True)), output.chosen)
+    emit(index_table(open_at(store, to_read=True)), output)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def show(index: IndexArgument, store: StoreOption = None, output: OutputOptions 
     """Show what an index is of, how it was made, what it is kept as, and what runs through it came to."""
     from clipbench.reports.indexing.tables import index_tables
 
-    emit(index_tables(open_at(store, to_read=True), index), output.chosen)
+    emit(index_tables(open_at(store, to_read=True), index), output)
 
 
 @app.command()
@@ -145,7 +145,7 @@ def verify(
     from clipbench.study.indexing.checking import check_indexes
 
     found = check_indexes(open_at(store, to_read=True), index)
-    emit(check_table(found), output.chosen)
+    emit(check_table(found), output)
     if any(one.problem for one in found):
         raise typer.Exit(1)
 
@@ -236,7 +236,7 @@ def _show(
     from clipbench.study.indexing.advice import advice
 
     tables = sweep_tables(done, advice(done, max_loss))
-    emit(tables, output.chosen)
+    emit(tables, output)
     written = [] if keep is None else [kept(keep, done, tables)]
     written += [] if figures is None else sweep_figures(done, figures, max_loss)
     if not quiet:

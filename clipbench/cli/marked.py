@@ -36,9 +36,9 @@ def show_previews(preview: Preview, out: Path | None, output: OutputOptions) -> 
         raise ClipbenchError(f"{names}: contact sheets need a folder to go to", "--out FOLDER")
     captions = list(preview.captions)
     if output.for_programs:
-        emit(preview_records(captions), output.chosen)
+        emit(preview_records(captions), output)
     elif output.chosen != "table":
-        emit([preview_table(one, BOLD) for one in captions], output.chosen)
+        emit([preview_table(one, BOLD) for one in captions], output)
     else:
         for one in captions:
             _show(one)

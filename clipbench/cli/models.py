@@ -38,4 +38,4 @@ def models(
         rest = names_table(matching(word, known_names()), word)
     else:
         rest = names_table(known_names()) if every else usual_table(USUAL, wide=wide)
-    emit([local_table(here, word or "", wide=wide), rest], output.chosen)
+    emit([local_table(here, word or "", wide=wide), rest], output)

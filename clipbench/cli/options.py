@@ -15,7 +15,7 @@ from typer import Argument, Option
 from clipbench.cli import completion
 from clipbench.cli.expanding import option, switch
 
-Format: TypeAlias = Literal["table", "csv", "markdown", "latex", "json"]
+Format: TypeAlias = Literal["table", "csv", "markdown", "latex", "latex-tabularx", "latex-siunitx", "json"]
 """How a table is written to stdout."""
 
 
@@ -127,11 +127,17 @@ class OutputOptions:
         metavar="FORMAT",
     )
     json: bool = switch("The same as --format json.", "--json")
+    columns: list[str] | None = option("Only these columns, in this order: a,b,c.", metavar="NAMES")
 
     @property
     def chosen(self) -> Format:
         """The format that --format and --json ask for together."""
         return "json" if self.json else self.form
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are asked for, () for all of them."""
+        return tuple(name for names in self.columns or () for name in names.split(","))
 
     @property
     def for_programs(self) -> bool:

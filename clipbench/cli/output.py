@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from clipbench.cli.options import Format
-from clipbench.reports.tables import RENDERERS, Table, json_value
+from clipbench.cli.options import OutputOptions
+from clipbench.reports.choosing import with_columns
+from clipbench.reports.formats import written
+from clipbench.reports.tables import Table
 
 PIPED_WIDTH = 200
 """Columns of a table written to a file or a pipe, where $COLUMNS does not say otherwise."""
@@ -30,25 +31,26 @@ def collecting() -> Iterator[list[Table]]:
         _collected.reset(token)
 
 
-def emit(tables: Table | Sequence[Table], form: Format = "table") -> None:
-    """Print a table on stdout, or several: with a blank line between them, in JSON as one list."""
+def emit(tables: Table | Sequence[Table], output: OutputOptions = OutputOptions()) -> None:
+    """Print a table on stdout, or several: with a blank line between them, in JSON as one list.
+
+    Raises ClipbenchError where columns are asked for that no table has.
+    """
     several = (tables,) if isinstance(tables, Table) else tuple(tables)
+    if named := output.names:
+        several = with_columns(several, named)
     if (collected := _collected.get()) is not None:
         collected.extend(several)
-        return
-    if form == "table":
+    elif output.chosen == "table":
         _draw(several)
-    elif form == "json":
-        values = [json_value(table) for table in several]
-        whole = values[0] if isinstance(tables, Table) else values
-        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(RENDERERS[form](table) for table in several))
+        whole = several[0] if isinstance(tables, Table) else several
+        sys.stdout.write(written(whole, output.chosen, named=bool(named)))
 
 
-def emit_several(tables: Sequence[Table], form: Format) -> None:
+def emit_several(tables: Sequence[Table], output: OutputOptions) -> None:
     """Print one table by itself, several as a list."""
-    emit(tables[0] if len(tables) == 1 else tables, form)
+    emit(tables[0] if len(tables) == 1 else tables, output)
 
 
 def columns() -> int:

@@ -77,11 +77,11 @@ def replicate(
     at, asked = open_at(store, create=True), options.asked()
     planned = plan(at, recipe, asked)
     if options.dry_run:
-        emit_several(plan_tables(planned), output.chosen)
+        emit_several(plan_tables(planned), output)
         return
     run_steps(ctx, planned.steps, store, quiet=quiet)
     after = plan(at, recipe, asked)  # what was added is looked at too
-    emit(verdict_table(after, verdicts(at, after), wide=output.for_programs), output.chosen)
+    emit(verdict_table(after, verdicts(at, after), wide=output.for_programs), output)
 
 
 @expanded
@@ -106,11 +106,11 @@ def run(
     experiment = load_experiment(file)
     steps = steps_of(experiment)
     if dry_run:
-        emit(steps_table(steps), output.chosen)
+        emit(steps_table(steps), output)
         return
     run_steps(ctx, steps, store, quiet=quiet)
     boards = standings(at, experiment)
-    emit_several([leaderboard_table(board, wide=output.for_programs) for board in boards], output.chosen)
+    emit_several([leaderboard_table(board, wide=output.for_programs) for board in boards], output)
 
 
 def run_steps(ctx: typer.Context, steps: Sequence[PlannedStep], store: Path | None, *, quiet: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,7 @@ def report_runs(
             f"clipbench report --compare {' '.join(runs)}, or clipbench runs show {runs[0]}",
         )
     table = run_list(open_at(store, to_read=True), filters.filters(), wide=output.for_programs)
-    emit(table, output.chosen)
+    emit(table, output)
 
 
 def report_comparison(
@@ -55,15 +54,12 @@ def report_comparison(
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Print every difference between the runs and a baseline, with intervals and tests."""
-    from clipbench.reports.comparing.report import comparison_tables, paper
+    from clipbench.reports.comparing.report import comparison_tables
     from clipbench.study.comparing.compare import compare_named
 
     request = comparison.request(allow_unlike=renamed(force, "--force", "--allow-unlike"))
     compared = compare_named(open_at(store, to_read=True), runs or (), request, comparison.baseline)
-    if output.chosen == "latex":
-        sys.stdout.write(paper(compared))
-    else:
-        emit_several(comparison_tables(compared, output.chosen), output.chosen)
+    emit_several(comparison_tables(compared, output.chosen), output)
 
 
 def report_page(
@@ -118,7 +114,7 @@ def report_published(
     chosen = runs_to_compare(at, runs or (), filters.where_unnamed(runs))
     sources = [read_clip_benchmark(path) for path in against or ()]
     table = published_table(compare_with_published(at, chosen, sources), wide=output.for_programs)
-    emit(table, output.chosen)
+    emit(table, output)
 
 
 def report_sweep(
@@ -130,7 +126,7 @@ def report_sweep(
     from clipbench.reports.sweeps.report import sweep_tables, write_sweep_figures
 
     at, names, baselines = open_at(store, to_read=True), sweeps.sweep, sweeps.baselines or ()
-    emit(sweep_tables(at, names, sweeps.reference, baselines, wide=output.for_programs), output.chosen)
+    emit(sweep_tables(at, names, sweeps.reference, baselines, wide=output.for_programs), output)
     for path in () if sweeps.figures is None else write_sweep_figures(at, names, sweeps.figures):
         typer.echo(path, err=True)
 
@@ -146,7 +142,7 @@ def report_leaderboard(
 
     at = open_at(store, to_read=True)
     boards = leaderboards(at, board.filters(), board.request(), direction=board.direction)
-    emit_several([leaderboard_table(one, wide=output.for_programs) for one in boards], output.chosen)
+    emit_several([leaderboard_table(one, wide=output.for_programs) for one in boards], output)
 
 
 def report_transfer(
@@ -156,7 +152,7 @@ def report_transfer(
     from clipbench.reports.adapting.transfer import transfer_table
 
     at = open_at(store, to_read=True)
-    emit(transfer_table(at, filters.filters(), wide=output.for_programs), output.chosen)
+    emit(transfer_table(at, filters.filters(), wide=output.for_programs), output)
 
 
 def report_query(
@@ -169,4 +165,4 @@ def report_query(
     from clipbench.store.sql import ROWS
 
     at, rows = open_at(store, to_read=True), question.limit or ROWS
-    emit(answer_table(at, question.query, rows=rows, seconds=question.time_limit), output.chosen)
+    emit(answer_table(at, question.query, rows=rows, seconds=question.time_limit), output)

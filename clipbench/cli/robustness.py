@@ -32,10 +32,10 @@ def list_(
     from clipbench.reports import operations
 
     if name is not None:
-        emit(operations.operation_or_preset(name), output.chosen)
+        emit(operations.operation_or_preset(name), output)
         return
     lists = [operations.operation_list(family)] if output.for_programs else operations.operation_lists(family)
-    emit([*lists, operations.preset_list()], output.chosen)
+    emit([*lists, operations.preset_list()], output)
 
 
 app.command("preview")(robustness_inputs.preview)
@@ -53,4 +53,4 @@ def sweeps(
     """List the stored sweeps; `clipbench report --sweep NAME` prints one again."""
     from clipbench.reports.sweeps.report import stored_sweeps
 
-    emit(stored_sweeps(open_at(store, to_read=True)), output.chosen)
+    emit(stored_sweeps(open_at(store, to_read=True)), output)

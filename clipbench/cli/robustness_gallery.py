@@ -80,7 +80,7 @@ def gallery(
     at, request = open_at(store), stress.request()
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         runs = stress_gallery(dataset, source, request, bars, allow_missing)
-    emit(stress_tables(at, runs, wide=output.for_programs), output.chosen)
+    emit(stress_tables(at, runs, wide=output.for_programs), output)
     written = stress_figures(at, runs, figures) if figures is not None else ()
     for path in () if quiet else written:
         note(f"wrote {path}")

@@ -77,7 +77,7 @@ def sweep(
     with progress(quiet, source) as bars:
         stored = run_sweep(planned, source, protocol, bars, allow_missing)
     notes(() if quiet else source.notes)
-    emit(sweep_tables(at, stored.name, reference, baselines, wide=output.for_programs), output.chosen)
+    emit(sweep_tables(at, stored.name, reference, baselines, wide=output.for_programs), output)
     _draw(at, stored.name, figures, quiet)
 
 

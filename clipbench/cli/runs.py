@@ -84,7 +84,7 @@ def show(
     if by is not None:
         _emit_groups(at, stored, by, output)
         return
-    emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output.chosen)
+    emit([run_table(at, stored, wide=wide), run_facts(stored, wide=wide)], output)
 
 
 def _emit_groups(store: Store, run: StoredRun, by: str, output: OutputOptions) -> None:
@@ -93,7 +93,7 @@ def _emit_groups(store: Store, run: StoredRun, by: str, output: OutputOptions) -
     from clipbench.study.comparing.comparison import CompareRequest
 
     grouped = by_group(store, run, CompareRequest(by=by))
-    emit(group_table(grouped, wide=output.for_programs), output.chosen)
+    emit(group_table(grouped, wide=output.for_programs), output)
 
 
 @app.command()

@@ -34,7 +34,7 @@ def show(place: Place, found: Found, look: LookOptions, output: OutputOptions) -
             from clipbench.cli.search_pictures import show_pictures
 
             show_pictures(place, found, way)
-        emit(hit_table(found), output.chosen)
+        emit(hit_table(found), output)
     _write(place, found, look)
 
 

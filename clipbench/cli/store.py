@@ -28,7 +28,7 @@ def info(
     from clipbench.reports.stores import info_table
     from clipbench.store.maintenance import info as look
 
-    emit(info_table(look(open_at(store, to_read=True))), output.chosen)
+    emit(info_table(look(open_at(store, to_read=True))), output)
 
 
 @app.command()
@@ -37,7 +37,7 @@ def views(output: OutputOptions = OutputOptions()) -> None:
     """Describe the SQL views: every column of every view, for your own questions."""
     from clipbench.reports.stores import view_table
 
-    emit(view_table(), output.chosen)
+    emit(view_table(), output)
 
 
 @app.command()
@@ -53,7 +53,7 @@ def verify(
     from clipbench.study.runs.run_kinds import derived
 
     found = check(open_at(store, to_read=True), deep=deep, recompute=derived)
-    emit(verify_table(found), output.chosen)
+    emit(verify_table(found), output)
     if not found.clean:
         raise typer.Exit(1)
 

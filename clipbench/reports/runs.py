@@ -87,7 +87,7 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
     stored = metrics_of(store, keys, {*(name for _, name, _, _ in HEADLINE), "chance-hit@1", "queries"})
     numbers = [{(m.direction, m.name): m.value for m in stored[run.key]} for run in runs]
     columns: dict[Column, Sequence[Cell]] = {
-        Column("run"): [short(run.key) for run in runs],
+        Column("run", aside=True): [short(run.key) for run in runs],
         Column("dataset"): [run.dataset for run in runs],
         Column("model"): [run.model for run in runs],
         Column("images"): [run.n_images for run in runs],
@@ -98,9 +98,9 @@ def run_list(store: Store, filters: RunFilter, *, wide: bool = False) -> Table:
             Column(f"{d} {name}", label, digits): [found.get((d, name)) for found in numbers]
             for d, name, label, digits in HEADLINE
         },
-        Column("kind"): [run.kind for run in runs],
+        Column("kind", aside=True): [run.kind for run in runs],
         Column("tags"): [" ".join(run.tags) for run in runs],
-        Column("created"): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
+        Column("created", aside=True): [f"{run.created_at:%Y-%m-%d %H:%M}" for run in runs],
     }
     plain = {"perturbation": "clean", "method": "", "protocol": "", "kind": EVALUATE, "tags": ""}
     said = {c: cells for c, cells in columns.items() if c.name not in plain or {*cells} - {plain[c.name]}}

@@ -1,7 +1,7 @@
-"""One table, five ways to write it: terminal, CSV, Markdown, LaTeX, JSON.
+"""One table, several ways to write it: CSV, JSON and Markdown here, the others elsewhere (`formats`, `paper`).
 
 CSV and JSON carry full precision; the others show sensible digits. Cells are data: CSV cells that a
-spreadsheet would take for a formula are neutralised, LaTeX and Markdown specials escaped.
+spreadsheet would take for a formula are neutralised, Markdown specials escaped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,13 +25,15 @@ class Column:
     """A column: its heading, and for floats the number of decimals people see.
 
     `name` is the heading in CSV and JSON (stable), `label` the one people read. `right` sets a column
-    of numbers that were written out as texts to the right.
+    of numbers that were written out as texts to the right. `aside` keeps a column out of a paper's table, unless
+    it is named or the rows are not told apart without it.
     """
 
     name: str
     label: str = ""
     digits: int = 4
     right: bool = False
+    aside: bool = False
 
     @property
     def heading(self) -> str:
@@ -41,13 +43,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns, with a title and notes printed beneath. `empty` is said where there are no rows."""
+    """Rows under columns, with a title and notes printed beneath. `empty` is said where there are no rows.
+
+    best: cells, by row and column, whose number is set in bold where the format has that.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     empty: str = "nothing yet"
+    best: frozenset[tuple[int, int]] = frozenset()
 
     def __post_init__(self) -> None:
         width = len(self.columns)
@@ -71,6 +77,28 @@ def shown(cell: Cell, digits: int) -> str:
     if isinstance(cell, float):
         return f"{cell:.{digits}f}"
     return cell
+
+
+def cells_shown(table: Table) -> list[list[str]]:
+    """Return the rows as people read them."""
+    return [
+        [shown(cell, column.digits) for cell, column in zip(row, table.columns, strict=True)]
+        for row in table.rows
+    ]
+
+
+MARKS = "†‡"
+"""What may stand behind a number: how sure its difference is (`comparing.words`)."""
+
+
+def split_marks(text: str) -> tuple[str, str]:
+    """Return a cell's text and the marks behind it.
+
+    >>> split_marks("0.5000‡"), split_marks("a")
+    (('0.5000', '‡'), ('a', ''))
+    """
+    number = text.rstrip(MARKS)
+    return number, text[len(number) :]
 
 
 QUOTED = re.compile(r'[,"\r\n]')
@@ -128,8 +156,8 @@ def to_markdown(table: Table) -> str:
     """Return a GitHub pipe table, its title above in bold, numbers to the right, notes beneath."""
     heads = [_pipe(column.heading) for column in table.columns]
     body = [
-        [_pipe(shown(cell, column.digits)) for cell, column in zip(row, table.columns, strict=True)]
-        for row in table.rows
+        [_marked(_pipe(text), bold=(y, x) in table.best) for x, text in enumerate(row)]
+        for y, row in enumerate(cells_shown(table))
     ]
     right = [is_numeric(table, number) for number in range(len(heads))]
     widths = [max(3, *(len(line[i]) for line in [heads, *body])) for i in range(len(heads))]
@@ -148,47 +176,6 @@ def to_markdown(table: Table) -> str:
     return "\n".join(parts) + "\n"
 
 
-def to_latex(table: Table) -> str:
-    """Return a table environment; title and notes are its caption. Needs the LaTeX package booktabs."""
-    align = "".join("r" if is_numeric(table, i) else "l" for i in range(len(table.columns)))
-    heads = " & ".join(tex(column.heading) for column in table.columns)
-    lines = [
-        " & ".join(tex(shown(c, k.digits)) for c, k in zip(row, table.columns, strict=True)) + r" \\"
-        for row in table.rows
-    ]
-    return booktabs((table.title, *table.notes), align, heads, lines)
-
-
-def booktabs(says: Sequence[str], align: str, heads: str, lines: Sequence[str]) -> str:
-    """Return a table environment around lines of LaTeX. says: what becomes sentences of its caption."""
-    caption = " ".join(tex(part.rstrip(".") + ".") for part in says if part)
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"  \centering",
-            f"  \\caption{{{caption}}}",
-            f"  \\begin{{tabular}}{{{align}}}",
-            r"    \toprule",
-            f"    {heads} \\\\",
-            r"    \midrule",
-            *(f"    {line}" for line in lines),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-RENDERERS: Mapping[str, Callable[[Table], str]] = {
-    "csv": to_csv,
-    "json": to_json,
-    "markdown": to_markdown,
-    "latex": to_latex,
-}
-"""Every text format by name; the command line draws "table" itself, to fit the terminal."""
-
-
 def is_numeric(table: Table, number: int) -> bool:
     """Whether a column is set to the right: it says so, or all it holds is numbers."""
     if table.columns[number].right:
@@ -201,36 +188,6 @@ def _pipe(text: str) -> str:
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
 
 
-TEX_SPECIALS = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "[": "{[}",  # after \\ a bracket would be its argument
-    "*": "{*}",
-    "→": r"$\rightarrow$",
-    "±": r"$\pm$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "×": r"$\times$",
-    "Δ": r"$\Delta$",
-    "−": r"$-$",
-    "–": "--",
-    "†": r"$^{\dagger}$",
-    "‡": r"$^{\ddagger}$",
-    "✓": r"$\surd$",
-}
-
-
-def tex(text: str) -> str:
-    """Return text as LaTeX sets it, on one line: nothing in it is a command."""
-    return "".join(TEX_SPECIALS.get(char, char) for char in " ".join(text.split()))
+def _marked(text: str, *, bold: bool) -> str:
+    number, marks = split_marks(text)
+    return f"**{number}**{marks}" if bold else text

@@ -29,7 +29,7 @@ def standing_table(store: Store, rows: Sequence[Standing], validation: str, orig
             Column("origin_i2t_r1", "i2t R@1"),
             Column("origin_rsum", "RSUM", digits=1),
             Column("change", "change", digits=1),
-            Column("run"),
+            Column("run", aside=True),
         ]
     columns.append(Column("best", " "))
     best = max(rows, key=lambda one: (one.scores["rsum"], -one.alpha))

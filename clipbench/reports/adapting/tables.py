@@ -28,7 +28,7 @@ _LIST = (
     Column("rsum_before", "RSUM before", digits=1),
     Column("rsum", "RSUM", digits=1),
     Column("parameters"),
-    Column("key"),
+    Column("key", aside=True),
 )
 
 

@@ -27,7 +27,7 @@ def leaderboard_of(store: Store, runs: Sequence[StoredRun], *, wide: bool = Fals
 def leaderboard_table(board: Leaderboard, *, wide: bool = False) -> Table:
     """Return the standings, best first. wide: whole keys and bounds in columns of their own, for programs."""
     label, places = metric_label(board.direction, board.metric), digits(board.metric)
-    columns = [Column("rank", right=True), Column("model"), Column("method"), Column("run")]
+    columns = [Column("rank", right=True), Column("model"), Column("method"), Column("run", aside=True)]
     columns += [Column("value", label, places), Column("low", "low", places), Column("high", "high", places)]
     columns += [Column("behind", "behind the best", places, right=True), Column("p", "p (Holm)", right=True)]
     for operation, level in board.settings:

@@ -1,13 +1,16 @@
-"""A comparison as tables and as LaTeX: what `clipbench report --compare` prints."""
+"""A comparison as tables: what `clipbench report --compare` prints."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clipbench.reports.comparing.flips import flip_table
-from clipbench.reports.comparing.latex import to_paper
 from clipbench.reports.comparing.tables import detail, overview, overview_table, wide
 from clipbench.reports.comparing.words import run_labels
-from clipbench.reports.tables import Table, to_latex
+from clipbench.reports.tables import Table
 from clipbench.study.comparing.comparison import Comparison
+
+AS_BEFORE = "marks and intervals as in the table before"
 
 
 def comparison_tables(comparison: Comparison, form: str) -> tuple[Table, ...]:
@@ -22,7 +25,13 @@ def comparison_tables(comparison: Comparison, form: str) -> tuple[Table, ...]:
     side_by_side = len(comparison.runs) > 2 or comparison.groups != ("",)
     if form == "table" and not side_by_side:
         return (detail(comparison), *changed)
-    return (overview_table(overview(comparison), markdown=form == "markdown"), detail(comparison), *changed)
+    side, whole = overview_table(overview(comparison)), detail(comparison)
+    if form == "table":
+        return (replace(side, notes=()), whole, *changed)
+    if form == "markdown":
+        return (replace(side, notes=side.notes[:1]), whole, *changed)
+    # On paper the first table says what is to be known of both.
+    return (side, replace(whole, title=f"{whole.title}, every difference", notes=(AS_BEFORE,)), *changed)
 
 
 def flip_tables(comparison: Comparison, *, full: bool = False) -> tuple[Table, ...]:
@@ -32,8 +41,3 @@ def flip_tables(comparison: Comparison, *, full: bool = False) -> tuple[Table, .
         flip_table(queries, (labels[comparison.baseline], labels[run]), full=full)
         for run, queries in comparison.changed.items()
     )
-
-
-def paper(comparison: Comparison) -> str:
-    """Return everything as LaTeX."""
-    return "\n".join([to_paper(comparison), *(to_latex(table) for table in flip_tables(comparison))])

@@ -60,19 +60,19 @@ def detail(comparison: Comparison) -> Table:
     columns += [Column("metric")]
     columns += [Column("run")] if several else []
     columns += [
-        Column("baseline", right=True),
-        Column("value", "run" if not several else "value", right=True),
+        Column("baseline", right=True, aside=True),
+        Column("value", "run" if not several else "value", right=True, aside=True),
         Column("delta", "Δ", right=True),
         Column("bca", f"Δ {share} BCa", right=True),
-        Column("percentile", f"Δ {share} percentile", right=True),
-        Column("p", right=True),
+        Column("percentile", f"Δ {share} percentile", right=True, aside=True),
+        Column("p", right=True, aside=True),
         Column("p adjusted", f"p {CORRECTION_NAMES[comparison.correction]}", right=True),
-        Column("fixed"),
-        Column("broken"),
-        Column("mcnemar p", "McNemar p", right=True),
-        Column("detectable", right=True),
+        Column("fixed", aside=True),
+        Column("broken", aside=True),
+        Column("mcnemar p", "McNemar p", right=True, aside=True),
+        Column("detectable", right=True, aside=True),
     ]
-    columns += [Column("queries"), Column("images")] if grouped else []
+    columns += [Column("queries", aside=True), Column("images", aside=True)] if grouped else []
     columns += [Column(UNLIKE, "FORCED: unlike in")] if comparison.unlike else []
     rows = []
     for line in comparison.lines:
@@ -215,20 +215,27 @@ def _scores(
     return found
 
 
-def overview_table(told: Overview, *, markdown: bool = False) -> Table:
-    """Return an overview as a table; `markdown` sets the best of each column in bold."""
+def overview_table(told: Overview) -> Table:
+    """Return an overview as a table, with the best of each column in bold where that can be."""
     columns = [Column("group")] if told.has_groups else []
     columns += [Column("run"), *(Column(name, right=True) for name in told.columns)]
     rows = [
-        (*([group] if told.has_groups else []), label, *(_written(score, markdown) for score in scores))
+        (
+            *([group] if told.has_groups else []),
+            label,
+            *(None if score is None else score.text + score.mark for score in scores),
+        )
         for group, label, scores in told.rows
     ]
-    return Table(
-        told.title, tuple(columns), tuple(rows), ("bold: the best of its group",) if markdown else ()
+    before = len(columns) - len(told.columns)
+    best = frozenset(
+        (y, before + x)
+        for y, (_, _, scores) in enumerate(told.rows)
+        for x, score in enumerate(scores)
+        if score is not None and score.best
     )
-
-
-def _written(score: Score | None, markdown: bool) -> str | None:  # noqa: FBT001, one of two ways
-    if score is None:
-        return None
-    return f"**{score.text}**{score.mark}" if markdown and score.best else score.text + score.mark
+    notes = (
+        "bold: the best of its group" if told.has_groups else "bold: the best of its column",
+        *told.notes,
+    )
+    return Table(told.title, tuple(columns), tuple(rows), notes, best=best)

@@ -108,11 +108,11 @@ def _notes(group: str, told: Honest) -> tuple[str, ...]:
 def _runs(family: Sequence[Produced], notes: tuple[str, ...]) -> Table:
     columns = (
         Column("variant"),
-        Column("run"),
+        Column("run", aside=True),
         Column("needs"),
         Column("strings", "strings encoded for it"),
         Column("ms_query", "ms a query, encoding too", digits=3),
-        Column("stored"),
+        Column("stored", aside=True),
     )
     rows = tuple(
         (

@@ -57,7 +57,7 @@ def _quality(sweep: IndexSweep, advice: tuple[str, ...]) -> Table:
         Column("delta", f"Δ R@{ks[0]}, points", right=True),
         Column("interval", "95 % interval", right=True),
         Column("mcnemar_p", "McNemar p"),
-        Column("run"),
+        Column("run", aside=True),
     ]
     rows = tuple(_quality_row(line, exact=line is sweep.exact) for line in (sweep.exact, *sweep.lines))
     hits = (
@@ -107,7 +107,7 @@ def _speed(sweep: IndexSweep) -> Table:
         Column("per_second", "in batch, queries/s", 0),
         Column("build_s", "build s", 2),
         Column("bytes", "file", right=True),
-        Column("index"),
+        Column("index", aside=True),
     )
     rows = tuple(
         (

@@ -25,7 +25,7 @@ _LIST = (
     Column("items"),
     Column("bytes", right=True),
     Column("seconds", "built in s", digits=2),
-    Column("key"),
+    Column("key", aside=True),
 )
 
 

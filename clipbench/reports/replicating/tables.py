@@ -46,7 +46,7 @@ def verdict_table(plan: Plan, found: Sequence[Verdict], *, wide: bool = False) -
     columns = [Column("figure"), Column("published"), Column("here"), Column("difference")]
     columns += [Column("low"), Column("high"), Column("verdict")]
     columns += [Column("hits published", right=True)] if any(one.figure.hits for one in found) else []
-    columns += [Column("run")]
+    columns += [Column("run", aside=True)]
     counted = any(one.figure.hits for one in found)
     reasons = {one.says for one in found if one.says.startswith(UNLIKE)}
     shared = None if wide or len(reasons) != 1 else next(iter(reasons))

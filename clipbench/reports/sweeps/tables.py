@@ -40,8 +40,9 @@ def effect_table(summary: SweepSummary) -> Table:
     before = [one for one in BEFORE if one[0] != first and one[0] in summary.clean]
     after = [one for one in AFTER if one[0] in summary.clean]
     columns += [Column(label, label, digits) for _, label, digits in before]
-    columns += [Column("changed"), *(Column(label, label, digits) for _, label, digits in after)]
-    columns += [Column("hits kept"), Column("misses gained"), Column(f"share of clean {summary.score_name}")]
+    columns += [Column("changed", aside=True), *(Column(label, label, digits) for _, label, digits in after)]
+    columns += [Column("hits kept", aside=True), Column("misses gained", aside=True)]
+    columns += [Column(f"share of clean {summary.score_name}", aside=True)]
     rows = [_clean_row(summary, first, before, after)]
     rows += [_effect_row(summary, effect, first, before, after) for effect in summary.effects]
     run = summary.clean_run
@@ -252,5 +253,5 @@ def sweep_list(sweeps: Sequence[StoredSweep]) -> Table:
         operations = sweep.request.get("operations")
         names = ", ".join(operations) if isinstance(operations, Mapping) else ""
         rows.append((sweep.name, len(sweep.runs), f"{sweep.created_at:%Y-%m-%d %H:%M}", names))
-    columns = (Column("name"), Column("runs"), Column("created"), Column("operations"))
+    columns = (Column("name"), Column("runs"), Column("created", aside=True), Column("operations"))
     return Table("Sweeps", columns, tuple(rows))
