@@ -39,7 +39,7 @@ unit: install-dev
 
 # The site in build/site, offline; it can be looked at from the disk.
 docs: install-dev
-	$(BIN)/python -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml --site-dir ../build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 
 # Help texts and the list of commands in README and docs/, as the program prints them now.
 docs-blocks: install-dev
