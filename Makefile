@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install install-dev lint types unit docs clean
+.PHONY: demo test install install-dev lint types unit docs docs-blocks wheels clean
 
 demo: install
 	$(BIN)/clipbench demo
@@ -37,8 +37,21 @@ types: install-dev
 unit: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# The site in build/site, offline; it can be looked at from the disk.
 docs: install-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+
+# Help texts and the list of commands in README and docs/, as the program prints them now.
+docs-blocks: install-dev
 	$(BIN)/python tests/docs_blocks.py --write
+
+# What is put on the registry: built, checked, and tried in an empty environment of each python that is here.
+wheels: install-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tests/wheels.py dist
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ print(store.evaluate("mine", model="demo"))
 
 from __future__ import annotations
 
+from os.path import dirname, isdir
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from clipbench.api.vectors import evaluate_vectors as evaluate_vectors
     from clipbench.errors import ClipbenchError as ClipbenchError
     from clipbench.version import __version__ as __version__
+
+if not isdir(f"{__path__[0]}/store"):  # noqa: PTH112  # pathlib is not loaded yet, and every start waits for this
+    # A checkout whose links came out as text files, as git makes them on Windows: the outer folders stand beside this
+    # one. Installed, they are in here.
+    __path__.append(dirname(__path__[0]))  # noqa: PTH120
 
 _DOOR = {
     "__version__": ("clipbench.version", "__version__"),

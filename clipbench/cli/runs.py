@@ -132,28 +132,63 @@ def export(
         int | None,
         Option(min=1, metavar="N", help="Write every query's first N items instead, a row per item."),
     ] = None,
+    metrics: Annotated[
+        bool,
+        flag(
+            "--metrics",
+            says="Write every metric of the runs instead, a row per run and metric, for data frames.",
+        ),
+    ] = False,
+    mlflow: Annotated[
+        str | None,
+        Option(
+            metavar="URI",
+            help="Write the runs to MLflow instead (sqlite:///mlflow.db, or a server); a run is written there once.",
+        ),
+    ] = None,
     force: ForceOption = False,
     store: StoreOption = None,
 ) -> None:
     """Write a run's ledger: per query its rank, its top-1 item, the scores and the margin; or runs for others."""
-    if bundle is not None:
-        if (out, direction, form) != (STDOUT, "both", None):
-            raise typer.BadParameter(
-                "--bundle writes whole runs in its own form: --out, --format and --direction are for ledgers"
-            )
-        _write_bundle(open_at(store, to_read=True), runs, bundle, force)
-        return
-    if len(runs) != 1:
+    whole = {"--bundle": bundle is not None, "--mlflow": mlflow is not None}
+    _check_asked({**whole, "--metrics": metrics, "--top": top is not None}, runs)
+    if any(whole.values()) and (out, direction, form) != (STDOUT, "both", None):
         raise typer.BadParameter(
-            f"one run has a ledger to write, {len(runs)} are named; --bundle takes several"
+            f"{_only(whole)} writes whole runs in its own form: --out, --format and --direction are for ledgers"
         )
     form = form or _told_by_ending(out)
+    if (metrics or top is not None) and form not in {"csv", "parquet"}:
+        raise typer.BadParameter(
+            "--metrics and --top are written as csv or parquet; trec has first items anyway"
+        )
     if form == "clip-benchmark" and direction != "both":
         raise typer.BadParameter("CLIP_benchmark's JSON holds both directions: leave --direction out")
-    if top is not None:
-        _write_top(open_at(store, to_read=True), runs[0], out, direction, form, top, force)
-        return
-    _write_ledger(open_at(store, to_read=True), runs[0], out, direction, form, force)
+    at = open_at(store, to_read=True)
+    if bundle is not None:
+        _write_bundle(at, runs, bundle, force)
+    elif mlflow is not None:
+        _send_to_mlflow(at, runs, mlflow)
+    elif metrics:
+        _write_metrics(at, runs, out, form, force)
+    elif top is not None:
+        _write_top(at, runs[0], out, direction, form, top, force)
+    else:
+        _write_ledger(at, runs[0], out, direction, form, force)
+
+
+def _check_asked(asked: Mapping[str, bool], runs: list[str]) -> None:
+    """Refuse two exports at once, and a ledger of several runs."""
+    chosen = [word for word, wanted in asked.items() if wanted]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"{' and '.join(chosen)} are different exports: ask for one")
+    if len(runs) != 1 and chosen in ([], ["--top"]):
+        raise typer.BadParameter(
+            f"one run has a ledger to write, {len(runs)} are named; --bundle takes several, and so do --metrics and --mlflow"
+        )
+
+
+def _only(asked: Mapping[str, bool]) -> str:
+    return next(word for word, wanted in asked.items() if wanted)
 
 
 def _told_by_ending(out: Path) -> LedgerFormat:
@@ -177,6 +212,31 @@ def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None
     typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
 
 
+def _send_to_mlflow(at: Store, runs: list[str], uri: str) -> None:
+    from clipbench.reports.left_out import left_out_notes
+    from clipbench.reports.mlflow_runs import send_runs
+    from clipbench.study.comparing.references import resolve_runs
+
+    chosen = resolve_runs(at, runs)
+    sent = send_runs(at, chosen, uri)
+    notes(left_out_notes(chosen))
+    typer.echo(f"wrote to {uri}: {len(sent.new)} new runs, {len(sent.known)} known before")
+
+
+def _write_metrics(at: Store, runs: list[str], out: Path, form: LedgerFormat, force: bool) -> None:
+    from clipbench.reports.ledger import write_ledger
+    from clipbench.reports.left_out import left_out_notes
+    from clipbench.reports.tidy import metrics_table
+    from clipbench.study.comparing.references import resolve_runs
+
+    chosen = resolve_runs(at, runs)
+    listed = metrics_table(at, chosen)
+    write_ledger(listed, out, form=form, force=force)
+    notes(left_out_notes(chosen))
+    if out != STDOUT:
+        typer.echo(f"wrote {out}: {len(listed.rows):,} metrics of {len(chosen):,} runs")
+
+
 def _write_top(
     at: Store, run: str, out: Path, direction: Directions, form: LedgerFormat, depth: int, force: bool
 ) -> None:
@@ -186,8 +246,6 @@ def _write_top(
     from clipbench.study.comparing.references import resolve_one
     from clipbench.study.runs.loaded import load_run
 
-    if form not in {"csv", "parquet"}:
-        raise typer.BadParameter("--top is written as csv or parquet; trec has its first items anyway")
     loaded = load_run(at, resolve_one(at, run))
     listed = top_table(at, loaded, depth, direction)
     write_ledger(listed, out, form=form, force=force)

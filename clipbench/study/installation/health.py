@@ -29,6 +29,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
         "the labelling page and Excel tables",
     ),
     "index": (("faiss-cpu", "threadpoolctl"), "approximate indexes"),
+    "mlflow": (("mlflow-skinny",), "runs export --mlflow"),
     "milvus": (("pymilvus", "milvus-lite"), "indexes in Milvus"),
     "serve": (
         ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
