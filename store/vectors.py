@@ -34,6 +34,38 @@ from clipbench.store.sqlite_errors import translated
 
 
 @dataclass(frozen=True)
+class ShardPlace:
+    """Where shards of one encoder and modality go, as data: for those who make files and touch no database."""
+
+    folder: Path
+    encoder: str
+    modality: Modality
+    dimension: int
+
+    def write(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Write the file of a shard as `Pool.write` does, without a row: `Pool.adopt` gives it one.
+
+        A whole file of the same shard is left as it is. Raises StoreError.
+        """
+        items = items_array(keys)
+        key = shards.shard_key(self.encoder, self.modality, items)
+        final = self.folder / shards.relative_path(self.encoder, self.modality, key)
+        if not self.folder.is_dir():
+            raise StoreError(
+                f"there is no folder {self.folder}", "put the store into a folder that all machines share"
+            )
+        check_inside(self.folder, final)
+        checked = shards.check_vectors(vectors, len(keys), self.dimension)
+        data = shards.file_bytes(self.encoder, self.modality, items, checked)
+        try:
+            with shards.temporary(final, data) as temporary:
+                if not shards.is_shard(final, self.encoder, self.modality, items, self.dimension):
+                    shards.rename(temporary, final)
+        except OSError as error:
+            raise StoreError(f"{final} cannot be written ({error.strerror or error})") from error
+
+
+@dataclass(frozen=True)
 class Pool:
     """All vectors of one encoder (by key) and modality in a store."""
 
@@ -56,6 +88,13 @@ class Pool:
     def dimension(self) -> int:
         """Length of a vector."""
         return int(self._encoder_row.dimension)
+
+    @property
+    def place(self) -> ShardPlace:
+        """Where the files of this pool go; the folder is made if it is not there."""
+        folder = self.store.home.embeddings
+        folder.mkdir(parents=True, exist_ok=True)
+        return ShardPlace(folder, self.encoder, self.modality, self.dimension)
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Return the positions, in order, of the keys that are in no shard; a repeated key every time."""

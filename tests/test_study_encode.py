@@ -28,6 +28,7 @@ from clipbench.store.engine import Store, open_store
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding import encode
 from clipbench.study.embedding.encode import Picture, encode_images, encode_texts
+from clipbench.study.embedding.making import Here
 from clipbench.study.workplace.progress import Silent
 
 
@@ -93,9 +94,9 @@ def pictures(folder: Path, count: int) -> list[Picture]:
     return [Picture(name, folder / name, file_digest(folder / name)) for name in draw(folder, count)]
 
 
-def ready(encoder: Watched) -> Callable[[], Watched]:
-    """An encoder that needs no loading."""
-    return lambda: encoder
+def ready(encoder: Watched) -> Here:
+    """This process with an encoder that needs no loading."""
+    return Here(lambda: encoder)
 
 
 def test_strings_are_encoded_in_alphabetical_order_in_shards_of_one_size(
@@ -276,7 +277,7 @@ def test_captions_show_from_the_first_batch_on(new_store: Callable[[str], Store]
             return super().encode_texts(texts)
 
     listening = Counted()
-    encode_texts(pool(new_store("a"), "text"), TEXTS, Batched, listening)
+    encode_texts(pool(new_store("a"), "text"), TEXTS, Here(Batched), listening)
     assert (steps, listening.done, listening.totals) == ([5, 10, 13], 13, [13])
     tell(3)  # nobody listens any more
     assert listening.done == len(TEXTS)
@@ -296,7 +297,9 @@ def test_a_perturbed_photograph_is_another_item_by_image_id(
         seen.append(image_id)
         return ToyEncoder().prepare(image.rotate(90))
 
-    done = encode_images(pool(store, "image"), [*some, twin], ready(Watched()), Silent(), blur, transform)
+    done = encode_images(
+        pool(store, "image"), [*some, twin], ready(Watched()), Silent(), blur, lambda _: transform
+    )
     assert done.encoded == 3
     assert sorted(seen) == ["p000.png", "p001.png", "twin"]
 

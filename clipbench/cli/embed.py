@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from clipbench.cli.console import notes
+from clipbench.cli.engines import EngineOptions
 from clipbench.cli.expanding import expanded
 from clipbench.cli.groups import WithDefault
 from clipbench.cli.opening import at_work, model_source, open_at
@@ -57,6 +58,7 @@ def run(
         ),
     ] = None,
     allow_missing: MissingOption = 0.0,
+    engine: EngineOptions = EngineOptions(),
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
@@ -70,10 +72,10 @@ def run(
 
     if part is not None:
         asked = _part(part, allow_missing)
-        _run_part(open_at(store), dataset, asked, (model, encoder), only, output, quiet)
+        _run_part(open_at(store), dataset, asked, (model, encoder, engine), only, output, quiet)
         return
     at = open_at(store)
-    with at_work(at, model, encoder, quiet, dataset) as (source, bars):
+    with at_work(at, model, encoder, quiet, dataset, engine) as (source, bars):
         done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
     emit(embedded_table(dataset, source.identity, done), output)
 
@@ -94,7 +96,7 @@ def _run_part(
     at: Store,
     dataset: str,
     part: Part,
-    model: tuple[str, EncoderOptions],
+    model: tuple[str, EncoderOptions, EngineOptions],
     only: str | None,
     output: OutputOptions,
     quiet: bool,
@@ -103,7 +105,7 @@ def _run_part(
     from clipbench.study.embedding.modalities import modalities
     from clipbench.study.embedding.parts import embed_part
 
-    with at_work(at, *model, quiet, dataset) as (source, bars):
+    with at_work(at, model[0], model[1], quiet, dataset, model[2]) as (source, bars):
         done = embed_part(at, dataset, source, bars, part, modalities(only))
     emit(part_table(dataset, source.identity, part, done), output)
 

@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from clipbench.cli import completion
 from clipbench.cli.console import note, notes
+from clipbench.cli.engines import EngineOptions
 from clipbench.cli.expanding import expanded, option
 from clipbench.cli.opening import at_work, open_at
 from clipbench.cli.options import (
@@ -95,6 +96,7 @@ def build(
     recipe: BuildOptions = BuildOptions(),
     encoder: EncoderOptions = EncoderOptions(),
     allow_missing: MissingOption = 0.0,
+    engine: EngineOptions = EngineOptions(),
     quiet: QuietOption = False,
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
@@ -104,7 +106,7 @@ def build(
     from clipbench.study.indexing.building import BuildRequest, build_index
 
     request = BuildRequest(dataset, recipe.recipe(kind), side, name, allow_missing)
-    with at_work(open_at(store), model, encoder, quiet, dataset) as (source, bars):
+    with at_work(open_at(store), model, encoder, quiet, dataset, engine) as (source, bars):
         done = build_index(source, request, bars)
     if not quiet:
         notes(done.notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.cli.console import note, notes, progress
+from clipbench.cli.engines import EngineOptions, engine_of
 from clipbench.cli.options import EncoderOptions
 from clipbench.home import locate
 
@@ -54,16 +55,21 @@ def tell_of_demo(store: Store, dataset: str, model: str) -> None:
 
 @contextmanager
 def at_work(
-    store: Store, model: str, options: EncoderOptions, quiet: bool, dataset: str = ""
+    store: Store,
+    model: str,
+    options: EncoderOptions,
+    quiet: bool,
+    dataset: str = "",
+    engine: EngineOptions = EngineOptions(),
 ) -> Iterator[tuple[VectorSource, Progress]]:
     """Yield a model and the progress display it reports to; its notes are printed once the work is done.
 
-    dataset: what the model is to look at, by name.
+    dataset: what the model is to look at, by name. engine: where it encodes.
     """
     source = model_source(store, model, options)
     if not quiet:
         tell_of_demo(store, dataset, model)
-    with progress(quiet, source) as bars:
+    with progress(quiet, source) as bars, engine_of(source, engine, quiet):
         yield source, bars
     if not quiet:
         notes(source.notes)

@@ -9,6 +9,7 @@ import typer
 from typer import Option
 
 from clipbench.cli.console import note, notes, progress
+from clipbench.cli.engines import EngineOptions, engine_of
 from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import model_source, open_at, tell_of_demo
 from clipbench.cli.options import (
@@ -50,6 +51,7 @@ def sweep(
     ] = False,
     figures: FiguresOption = None,
     allow_missing: MissingOption = 0.0,
+    engine: EngineOptions = EngineOptions(),
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
     quiet: QuietOption = False,
@@ -74,7 +76,7 @@ def sweep(
     if dry_run:
         typer.echo(words(estimate(planned, source)))
         return
-    with progress(quiet, source) as bars:
+    with progress(quiet, source) as bars, engine_of(source, engine, quiet):
         stored = run_sweep(planned, source, protocol, bars, allow_missing)
     notes(() if quiet else source.notes)
     emit(sweep_tables(at, stored.name, reference, baselines, wide=output.for_programs), output)

@@ -15,8 +15,8 @@ from clipbench.store.adapters import AdapterRecord, load_adapter, load_weights
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
-from clipbench.study.embedding.encode import IMAGE_SHARD, TEXT_SHARD, Encoded, Picture, Transform, shards
-from clipbench.study.embedding.models import EncoderSource, ImportedSource, ModelRequest, VectorSource
+from clipbench.study.embedding.encode import IMAGE_SHARD, TEXT_SHARD, Encoded, Picture, Render, shards
+from clipbench.study.embedding.models import EncoderSource, Engine, ImportedSource, ModelRequest, VectorSource
 from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
@@ -76,6 +76,15 @@ class AdapterSource:
         self.base.progress = listener
 
     @property
+    def engine(self) -> Engine | None:
+        """Who makes the base's shards; None for this process."""
+        return self.base.engine
+
+    @engine.setter
+    def engine(self, engine: Engine | None) -> None:
+        self.base.engine = engine
+
+    @property
     def device(self) -> str | None:
         """Where the base's model runs; None while it is not loaded."""
         return self.base.device
@@ -103,7 +112,7 @@ class AdapterSource:
         pictures: Sequence[Picture],
         progress: Progress,
         perturbation: Perturbation = CLEAN,
-        transform: Transform | None = None,
+        render: Render | None = None,
     ) -> Encoded:
         """Store the adapted vector of every photograph that lacks one, encoding by the base what it lacks."""
         keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
@@ -113,7 +122,7 @@ class AdapterSource:
             return Encoded(0, {})
         self._check_base()
         todo = [p for p in pictures if p.id in lacking]
-        done = self.base.ensure_images(todo, progress, perturbation, transform)
+        done = self.base.ensure_images(todo, progress, perturbation, render)
         unique = list(dict.fromkeys(keys[p.id] for p in todo if p.id not in done.unreadable))
         for part in shards(unique, IMAGE_SHARD):
             self._transform(part, "image")

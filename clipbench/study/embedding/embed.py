@@ -14,7 +14,7 @@ from clipbench.keys import Json
 from clipbench.records import CLEAN, Dataset, Modality, Perturbation, image_key, text_key
 from clipbench.store.embeddings import EmbeddingSet, Encoding, find_set, is_complete, save_set, set_key
 from clipbench.store.engine import Store, check_writable
-from clipbench.study.embedding.encode import Picture, Transform
+from clipbench.study.embedding.encode import Picture, Render
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.workplace.progress import Progress
 
@@ -46,7 +46,7 @@ class Wording:
 class Rendering:
     """The pixels of an image set where they are not the photographs' own, and what that did, as counted."""
 
-    transform: Transform
+    render: Render
     audit: Mapping[str, Json]
 
 
@@ -121,7 +121,7 @@ def embed_images(
     began = time.monotonic()
     pictures, unusable = photographs(dataset)
     _refuse_missing(dataset, unusable, allow_missing)
-    done = source.ensure_images(pictures, progress, perturbation, rendering.transform if rendering else None)
+    done = source.ensure_images(pictures, progress, perturbation, rendering.render if rendering else None)
     unreadable = {
         s.id: reason for s in dataset.samples if (reason := {**unusable, **done.unreadable}.get(s.id))
     }

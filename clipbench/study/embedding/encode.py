@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from clipbench.errors import StoppedError
 from clipbench.records import CLEAN, Perturbation, image_key, text_key
@@ -22,6 +19,8 @@ from clipbench.store.vectors import Pool
 from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL import Image
 
     from clipbench.encoders.protocol import Encoder
@@ -61,24 +60,6 @@ def resumable(what: str, counted: list[int], total: int) -> Iterator[None]:
         raise StoppedError(message, "the same command again goes on where this one stopped") from None
 
 
-@contextmanager
-def advancing(progress: Progress, bar: int, count: int) -> Iterator[None]:
-    """Move a bar by `count` items: by each batch of the encoder while it works, and by what is left after."""
-    from clipbench.encoders.batching import heard
-
-    told = 0
-
-    def hear(batch: int) -> None:
-        nonlocal told
-        step = min(batch, count - told)
-        told += step
-        progress.advance(bar, step)
-
-    with heard(hear):
-        yield
-    progress.advance(bar, count - told)
-
-
 @dataclass(frozen=True, slots=True)
 class ShardTask:
     """One shard to make, as data: what to encode, under which perturbation. Whoever has an encoder can run it.
@@ -97,9 +78,53 @@ class ShardTask:
             return [text_key(text) for text in self.texts]
         return [image_key(p.digest, self.perturbation, p.id) for p in self.pictures]
 
+    def __len__(self) -> int:
+        return len(self.texts) or len(self.pictures)
 
-Load: TypeAlias = Callable[[], "Encoder"]
-"""Returns the encoder, loading it at the first call: what is stored needs none."""
+
+Transform: TypeAlias = "Callable[[str, Image.Image], npt.NDArray[np.uint8]]"
+"""(image id, decoded photograph) to the pixels the encoder sees, uint8 (H, W, 3)."""
+
+Render: TypeAlias = "Callable[[Encoder], Transform]"
+"""How a perturbation makes the pixels that an encoder sees. It goes to other processes, so it holds no model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The bar of one piece of work, for whoever does that to move."""
+
+    progress: Progress
+    number: int
+
+    def advance(self, count: int = 1) -> None:
+        """Say that `count` more items are done."""
+        self.progress.advance(self.number, count)
+
+    def say(self, words: str) -> None:
+        """Say how the work stands, in a few words."""
+        self.progress.say(self.number, words)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A shard that is stored, and which of its photographs cannot be used and why, by image id."""
+
+    task: ShardTask
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Whoever makes shards: this process, or workers on many machines. Rows are written by this process alone."""
+
+    def make(
+        self, pool: Pool, tasks: Iterable[ShardTask], bar: Bar, render: Render | None = None
+    ) -> Iterator[Made]:
+        """Store every shard and yield it once its row is there, in whatever order they get ready.
+
+        render: makes the pixels of perturbed photographs. A whole file of a shard that has no row is taken as
+        it is, so what was finished is not encoded again. The bar moves by every item. Raises ClipbenchError
+        where a shard cannot be made; those that were made stay.
+        """
 
 
 def text_tasks(pool: Pool, texts: Iterable[str]) -> list[ShardTask]:
@@ -113,23 +138,17 @@ def text_tasks(pool: Pool, texts: Iterable[str]) -> list[ShardTask]:
     return [ShardTask(texts=tuple(part)) for part in shards(lacking, TEXT_SHARD)]
 
 
-def encode_texts(pool: Pool, texts: Iterable[str], load: Load, progress: Progress) -> int:
+def encode_texts(pool: Pool, texts: Iterable[str], executor: Executor, progress: Progress) -> int:
     """Store the vector and the text of every string that the pool lacks; return how many strings that were."""
     tasks = text_tasks(pool, texts)
-    total = sum(len(task.texts) for task in tasks)
+    total = sum(map(len, tasks))
     if not tasks:
         return 0
-    bar = progress.start("captions", total)
+    bar = Bar(progress, progress.start("captions", total))
     stored: list[int] = []
     with resumable("captions", stored, total):
-        for task in tasks:
-            if not pool.adopt(task.keys, task.texts):
-                with advancing(progress, bar, len(task.texts)):
-                    vectors = load().encode_texts(task.texts).vectors
-                pool.write(task.keys, vectors, task.texts)
-            else:
-                progress.advance(bar, len(task.texts))
-            stored.append(len(task.texts))
+        for made in executor.make(pool, tasks, bar):
+            stored.append(len(made.task))  # noqa: PERF401, what is stored is told when it is interrupted
     return total
 
 
@@ -139,10 +158,6 @@ class Encoded:
 
     encoded: int
     unreadable: Mapping[str, str]
-
-
-Transform: TypeAlias = "Callable[[str, Image.Image], npt.NDArray[np.uint8]]"
-"""(image id, decoded photograph) to the pixels the encoder sees, uint8 (H, W, 3)."""
 
 
 def unique_pictures(pictures: Sequence[Picture], perturbation: Perturbation = CLEAN) -> list[Picture]:
@@ -168,66 +183,27 @@ def image_tasks(
 def encode_images(
     pool: Pool,
     pictures: Sequence[Picture],
-    load: Load,
+    executor: Executor,
     progress: Progress,
     perturbation: Perturbation = CLEAN,
-    transform: Transform | None = None,
+    render: Render | None = None,
 ) -> Encoded:
-    """Store the vector of every photograph that the pool lacks, decoding ahead in worker threads.
+    """Store the vector of every photograph that the pool lacks.
 
-    `transform` makes the pixels of `perturbation`; without one they are the encoder's own preparation.
+    `render` makes the pixels of `perturbation`; without one they are the encoder's own preparation.
     """
     tasks = image_tasks(pool, pictures, perturbation)
-    total = sum(len(task.pictures) for task in tasks)
+    total = sum(map(len, tasks))
     if not tasks:
         return Encoded(0, {})
-    bar = progress.start("images", total)
-    see = transform or (lambda _, image: load().prepare(image))
+    bar = Bar(progress, progress.start("images", total))
     stored: list[int] = []
     unreadable: dict[bytes, str] = {}
     with resumable("images", stored, total):
-        for task in tasks:
-            if pool.adopt(task.keys):
-                progress.advance(bar, len(task.pictures))
-            else:
-                vectors, failed = _encode_shard(task.pictures, load(), see, progress, bar)
-                keys = dict(zip((p.id for p in task.pictures), task.keys, strict=True))
-                unreadable |= {keys[id_]: reason for id_, reason in failed.items()}
-                done = [key for id_, key in keys.items() if id_ not in failed]
-                if done:
-                    pool.write(done, vectors)
-            stored.append(len(task.pictures))
+        for made in executor.make(pool, tasks, bar, render):
+            keys = dict(zip((p.id for p in made.task.pictures), made.task.keys, strict=True))
+            unreadable |= {keys[id_]: reason for id_, reason in made.unreadable.items()}
+            stored.append(len(made.task))
     key_of = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
     named = {id_: unreadable[key] for id_, key in key_of.items() if key in unreadable}
     return Encoded(encoded=sum(stored) - len(unreadable), unreadable=named)
-
-
-def _encode_shard(
-    pictures: Sequence[Picture], encoder: Encoder, see: Transform, progress: Progress, bar: int
-) -> tuple[npt.NDArray[np.float32], dict[str, str]]:
-    """Return the vectors of the readable pictures in order, and why each other one is not readable."""
-    from clipbench.encoders.images import PhotoFile, decode_ahead
-
-    files = [PhotoFile(p.path, p.digest) for p in pictures]
-    failed: dict[str, str] = {}
-    batch: list[npt.NDArray[np.uint8]] = []
-    vectors: list[npt.NDArray[np.float32]] = []
-
-    def flush() -> None:
-        if batch:
-            with advancing(progress, bar, len(batch)):
-                vectors.append(encoder.encode_images(np.stack(batch)))
-            batch.clear()
-
-    ahead = decode_ahead(files, lambda position, image: see(pictures[position].id, image))
-    for picture, decoded in zip(pictures, ahead, strict=True):
-        if decoded.pixels is None:
-            failed[picture.id] = decoded.problem.message if decoded.problem else "unreadable"
-            progress.advance(bar)
-            continue
-        batch.append(decoded.pixels)
-        if len(batch) == ENCODE_BATCH:
-            flush()
-    flush()
-    empty = np.empty((0, encoder.identity.dimension), np.float32)
-    return np.concatenate([empty, *vectors]), failed

@@ -21,7 +21,15 @@ from clipbench.records import CLEAN, EncoderIdentity, Perturbation
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
 from clipbench.store.engine import Store
 from clipbench.store.vectors import Pool
-from clipbench.study.embedding.encode import Encoded, Picture, Transform, encode_images, encode_texts
+from clipbench.study.embedding.encode import (
+    Encoded,
+    Executor,
+    Picture,
+    Render,
+    encode_images,
+    encode_texts,
+)
+from clipbench.study.embedding.making import Here
 from clipbench.study.workplace.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -36,15 +44,24 @@ IMPORTED = "imported:"
 """`--model imported:WORDS` means vectors that `embed import` attached under these words."""
 
 
+class Engine(Protocol):
+    """Where shards are made, if not in this process: it is started once, and serves one model after another."""
+
+    def executor(self, request: ModelRequest, identity: EncoderIdentity) -> Executor:
+        """Return who makes the shards of a model; nothing is started before there is one to make."""
+
+
 class VectorSource(Protocol):
     """Anything that has, or makes, the vectors of texts and photographs in one store.
 
     progress: who is told that a model is being loaded, which takes seconds; nobody unless it is set.
+    engine: where shards are made; in this process unless it is set.
     """
 
     store: Store
     request: ModelRequest
     progress: Progress
+    engine: Engine | None
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -70,7 +87,7 @@ class VectorSource(Protocol):
         pictures: Sequence[Picture],
         progress: Progress,
         perturbation: Perturbation = CLEAN,
-        transform: Transform | None = None,
+        render: Render | None = None,
     ) -> Encoded:
         """Store the vector of every photograph that the store lacks, as `encode_images` does."""
 
@@ -104,6 +121,12 @@ def _named(request: ModelRequest) -> ModelRequest:
     return ModelRequest(folder, request.pretrained, request.precision, request.device, request.quickgelu)
 
 
+def load_model(request: ModelRequest) -> Encoder:
+    """Return the model that a request names, loaded. Raises EncoderError."""
+    named = _named(request)
+    return backend_of(named, USAGES).load(named)
+
+
 class EncoderSource:
     """One requested encoder in one store: its identity at once, its weights when they are needed."""
 
@@ -111,6 +134,7 @@ class EncoderSource:
         self.store = store
         self.request = request
         self.progress: Progress = Silent()
+        self.engine: Engine | None = None
         self._loaded: Encoder | None = None
 
     @property
@@ -118,8 +142,7 @@ class EncoderSource:
         """The loaded model. Raises EncoderError where it cannot be loaded, or not with certainty."""
         if self._loaded is None:
             bar = self.progress.start("loading the model", 1)
-            request = _named(self.request)
-            self._loaded = backend_of(request, USAGES).load(request)  # torch alone takes seconds
+            self._loaded = load_model(self.request)  # torch alone takes seconds
             self.progress.advance(bar)
         return self._loaded
 
@@ -150,20 +173,23 @@ class EncoderSource:
 
     def ensure_texts(self, texts: Iterable[str], progress: Progress) -> int:
         """Store the vector of every string that the store lacks, encoding it."""
-        return encode_texts(
-            Pool(self.store, self.identity.key, "text"), texts, lambda: self.encoder, progress
-        )
+        return encode_texts(Pool(self.store, self.identity.key, "text"), texts, self._executor(), progress)
 
     def ensure_images(
         self,
         pictures: Sequence[Picture],
         progress: Progress,
         perturbation: Perturbation = CLEAN,
-        transform: Transform | None = None,
+        render: Render | None = None,
     ) -> Encoded:
         """Store the vector of every photograph that the store lacks, encoding it."""
         pool = Pool(self.store, self.identity.key, "image")
-        return encode_images(pool, pictures, lambda: self.encoder, progress, perturbation, transform)
+        return encode_images(pool, pictures, self._executor(), progress, perturbation, render)
+
+    def _executor(self) -> Executor:
+        if self.engine is None:
+            return Here(lambda: self.encoder)
+        return self.engine.executor(self.request, self.identity)
 
     def truncated(self, texts: Sequence[str]) -> int:
         """Return how many texts have more tokens than the encoder reads."""
@@ -180,6 +206,9 @@ class EncoderSource:
 
 class ImportedSource(EncoderSource):
     """Vectors that were made elsewhere: all there are is in the store, and nothing can be encoded."""
+
+    def _executor(self) -> Executor:
+        return Here(lambda: self.encoder)  # no engine is started to be told that there is no model
 
     @property
     def encoder(self) -> Encoder:

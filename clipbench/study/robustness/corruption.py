@@ -7,7 +7,7 @@ constants of the literature were tuned there) or on the file's own pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,18 @@ CORRUPTED = PixelBudget(1 << 24)
 """Pixels of files that are corrupted at once, over all threads: each takes up to a hundred bytes meanwhile."""
 
 Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupting:
+    """An image setting as data: called with an encoder, it is what makes the pixels that one sees."""
+
+    operation: ImageOperation
+    perturbation: Perturbation
+
+    def __call__(self, encoder: Encoder) -> Transform:
+        """Return the function that makes the setting's pixels for an encoder."""
+        return corruption(encoder, self.operation, self.perturbation)
 
 
 def corruption(encoder: Encoder, operation: ImageOperation, perturbation: Perturbation) -> Transform:

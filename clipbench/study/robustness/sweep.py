@@ -31,7 +31,7 @@ from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.evaluate import evaluate_sets
 from clipbench.study.evaluation.galleries import gallery_words
 from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS, RunInputs
-from clipbench.study.robustness.corruption import corruption, image_audit
+from clipbench.study.robustness.corruption import Corrupting, image_audit
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
 from clipbench.study.workplace.progress import RUNS, WHOLE, Counted, OneBar, Progress, Silent, Work
@@ -271,14 +271,14 @@ def corrupted_images(
     operation, setting = corrupted
     if (found := stored_set(source.store, dataset, source, ("image", setting))) is not None:
         return found
-    transform = corruption(source.encoder, operation, setting)
-    account = image_audit(photographs(dataset)[0], source.encoder, transform)
+    render = Corrupting(operation, setting)
+    account = image_audit(photographs(dataset)[0], source.encoder, render(source.encoder))
     return embed_images(
         source.store,
         dataset,
         source,
         progress,
         setting,
-        rendering=Rendering(transform, account),
+        rendering=Rendering(render, account),
         allow_missing=allowed,
     ).set
