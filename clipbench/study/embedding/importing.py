@@ -178,7 +178,7 @@ def _scaled(
     store: Store, rows: npt.NDArray[np.float32], norms: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:
     """Return vectors of length 1."""
-    unit = room(*rows.shape, store.home.embeddings)
+    unit = room(len(rows), rows.shape[1], store.home.embeddings)
     for part in blocks(*rows.shape):
         unit[part] = rows[part] / norms[part, None]
     return unit
