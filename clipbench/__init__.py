@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipbench.api.result import Result as Result
     from clipbench.api.store import Store as Store
-    from clipbench.api.store import open as open  # noqa: A004
+    from clipbench.api.store import open as open  # noqa: A004, cb.open is what people type
     from clipbench.api.vectors import evaluate_vectors as evaluate_vectors
     from clipbench.errors import ClipbenchError as ClipbenchError
     from clipbench.version import __version__ as __version__

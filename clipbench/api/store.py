@@ -101,7 +101,7 @@ class Store:
         return first_figure(read_sweeps(open_store(locate(self.folder), create=False, to_read=True), name))
 
 
-def open(folder: str | Path | None = None) -> Store:  # noqa: A001
+def open(folder: str | Path | None = None) -> Store:  # noqa: A001, cb.open is what people type
     """Return the store at `folder`, else at $CLIPBENCH_STORE, else at ./clipbench-store. Nothing is made yet."""
     return Store(folder)
 

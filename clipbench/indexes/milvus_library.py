@@ -232,7 +232,7 @@ def _ready(index: MilvusIndex) -> MilvusIndex:
     """Wait until a collection is indexed and loaded, and see that it answers to its parameter."""
     end = time.monotonic() + PATIENCE
     with _told(index._place):  # noqa: SLF001, of this module
-        index._client.load_collection(index._name)  # noqa: SLF001
+        index._client.load_collection(index._name)  # noqa: SLF001, its own module's index
         while not index.finished:
             if time.monotonic() > end:
                 raise ClipbenchError(f"Milvus did not index {index.size:,} vectors in {PATIENCE:g} s")

@@ -33,9 +33,9 @@ def require_libraries() -> None:
     """Raise ClipbenchError where what the service stands on is not installed."""
     try:
         import fastapi  # noqa: F401, only its presence is asked for
-        import prometheus_client  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn  # noqa: F401
+        import prometheus_client  # noqa: F401, only whether it is installed
+        import python_multipart  # noqa: F401, only whether it is installed
+        import uvicorn  # noqa: F401, only whether it is installed
     except ImportError as error:
         raise ClipbenchError(f"the service needs {error.name}", "pip install 'clipbench[serve]'") from None
 

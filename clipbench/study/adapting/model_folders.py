@@ -149,7 +149,7 @@ def _write(
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
-        write_folder(partial, model_spec(base.request), base.encoder.model, tensors)  # type: ignore[attr-defined]
+        write_folder(partial, model_spec(base.request), base.encoder.model, tensors)  # type: ignore[attr-defined]  # tunable() asked for an encoder with a model
         (partial / PROVENANCE).write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipbench.encoders import machine
 from clipbench.encoders.machine import LocalModel as LocalModel  # noqa: PLC0414, tables take it from here
-from clipbench.encoders.machine import UsualModel as UsualModel  # noqa: PLC0414
+from clipbench.encoders.machine import UsualModel as UsualModel  # noqa: PLC0414, handed on
 from clipbench.home import Home
 from clipbench.store.adapters import list_adapters
 from clipbench.store.encoders import list_encoders

@@ -111,7 +111,7 @@ class ServicePlace:
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         # The scheme was looked at when the place was made: no file is opened by this.
-        request = urllib.request.Request(f"{self.root}/{path}", data=body, headers=headers)  # noqa: S310
+        request = urllib.request.Request(f"{self.root}/{path}", data=body, headers=headers)  # noqa: S310, http alone, checked above
         try:
             with _opener().open(request, timeout=PATIENCE) as answer:
                 data = bytes(answer.read(LARGEST_ANSWER + 1))
