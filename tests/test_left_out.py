@@ -72,6 +72,8 @@ def test_pages_and_samples_say_it(folder: Path, tmp_path: Path) -> None:
     for name in ("report.html", "gallery.html"):
         assert TOLD in (tmp_path / name).read_text(encoding="utf-8")
     assert TOLD in said(folder, "annotate", "sample", "latest:clean", "--n", "4", "--no-hints")
+    assert TOLD in said(folder, "annotate", "list")
+    assert TOLD in said(folder, "annotate", "list", "latest")
 
 
 def test_a_run_that_is_passed_on_says_it_elsewhere(folder: Path, tmp_path: Path) -> None:
