@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_every_table_says_what_its_gallery_lacks(folder: Path, words: tuple[str,
     told = said(folder, *words, "--format", form)
     assert TOLD in told
     assert WHY in told.replace(r"\_", "_")
+
+
+def test_figures_say_it_too(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    said(folder, "report", "--sweep", "latest", "--figures", str(tmp_path))
+    for name in ("t2i-R1-captions.svg", "heat-map-captions.svg"):
+        drawn = " ".join(re.sub("<[^>]*>", " ", (tmp_path / name).read_text(encoding="utf-8")).split())
+        assert "Left out, with their captions: 2 of 12 images (1 " in drawn
 
 
 @pytest.mark.parametrize("form", ["csv", "clip-benchmark", "trec"])
