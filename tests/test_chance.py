@@ -46,3 +46,9 @@ def test_a_model_that_knows_nothing_is_warned_of_in_one_line(tmp_path: Path) -> 
     assert len(lines) == 1
     assert "t2i R@1 (up to 0.0750)" in lines[0]
     assert "within the 95 % interval of a random ranking" in good("runs", "list").out
+    assert "R@1 within the 95 % interval of a random ranking" in good("report", "--leaderboard").out
+    good(
+        "robustness", "sweep", "toys", "--model", "toy", "--perturb", "word-dropout", "--levels", "0.5", "-q"
+    )
+    compared = good("report", "--compare", "latest:clean", "latest:word-dropout=0.5", "--resamples", "200")
+    assert "R@1 within the 95 % interval of a random ranking: " in compared.out

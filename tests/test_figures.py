@@ -212,6 +212,33 @@ def test_a_median_rank_is_logarithmic_and_says_that_lower_is_better(tmp_path: Pa
         ranks(Series("a", (Point(0, 0.0),)))
 
 
+@pytest.mark.parametrize(
+    ("ranks", "ticks"),
+    [((1, 21), [1, 2, 5, 10, 20]), ((1, 350), [1, 10, 100]), ((3, 4), [3, 5, 7]), ((1, 2), [1, 1.5, 2, 3])],
+)
+def test_a_median_rank_has_ticks_that_are_read_at_once(ranks: tuple[int, int], ticks: list[float]) -> None:
+    line = Series("a", tuple(Point(level, rank) for level, rank in enumerate(ranks)))
+    figure = curve([line], FigureText("t", "x", "median rank"), y_scale="log")
+    assert [round(tick, 3) for tick in figure.axes[0].get_yticks()] == ticks
+
+
+def test_a_figure_says_what_else_is_to_be_said(tmp_path: Path) -> None:
+    line = Series("a", (Point(0, 0.5), Point(1, 0.4)))
+    text = FigureText("t", "x", "y", note="Left out, with their captions: 2 of 12 images (2 missing).")
+    assert "Left out, with their captions: 2 of 12 images (2 missing)." in " ".join(
+        saved_texts(curve([line], text), tmp_path)
+    )
+
+
+def test_a_heat_map_says_what_its_colours_range_over(tmp_path: Path) -> None:
+    rows = ["a", "b", "c", "d"]
+    shares = saved_texts(heat_map(rows, ["1"], [[0.2]] * 4, title="t", value_label="t2i R@1"), tmp_path)
+    assert "Colours: 0 to 1, the same in every figure." in shares
+    assert "t2i R@1" in shares
+    changes = saved_texts(heat_map(rows, ["1"], [[-0.2]] * 4, title="t", diverging=True), tmp_path)
+    assert "Colours: −0.2 to 0.2, 0 in the middle." in " ".join(changes)
+
+
 def test_an_sd_wider_than_its_rank_does_not_break_the_logarithmic_axis(tmp_path: Path) -> None:
     figure = ranks(Series("a", (Point(0, 1.0, 3.0), Point(1, 2.0, 3.0))))
     assert figure.axes[0].get_ylim()[0] > 0

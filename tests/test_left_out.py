@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ def test_every_table_says_what_its_gallery_lacks(folder: Path, words: tuple[str,
     assert WHY in told.replace(r"\_", "_")
 
 
+def test_figures_say_it_too(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    said(folder, "report", "--sweep", "latest", "--figures", str(tmp_path))
+    for path in tmp_path.glob("*.svg"):
+        drawn = " ".join(re.sub("<[^>]*>", " ", path.read_text(encoding="utf-8")).split())
+        assert "Left out, with their captions: 2 of 12 images (1 " in drawn
+
+
 @pytest.mark.parametrize("form", ["csv", "clip-benchmark", "trec"])
 def test_every_export_says_it(folder: Path, tmp_path: Path, form: str) -> None:
     told = said(folder, "runs", "export", "latest:clean", "--format", form, "--out", str(tmp_path / "out"))
@@ -72,6 +81,8 @@ def test_pages_and_samples_say_it(folder: Path, tmp_path: Path) -> None:
     for name in ("report.html", "gallery.html"):
         assert TOLD in (tmp_path / name).read_text(encoding="utf-8")
     assert TOLD in said(folder, "annotate", "sample", "latest:clean", "--n", "4", "--no-hints")
+    assert TOLD in said(folder, "annotate", "list")
+    assert TOLD in said(folder, "annotate", "list", "latest")
 
 
 def test_a_run_that_is_passed_on_says_it_elsewhere(folder: Path, tmp_path: Path) -> None:

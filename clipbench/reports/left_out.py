@@ -8,6 +8,9 @@ from clipbench.keys import short
 from clipbench.store.left_out import LeftOut
 from clipbench.store.runs import StoredRun
 
+WHY = 3
+"""Reasons that a figure has room for."""
+
 NAMED = 5
 """Images, runs and kinds of galleries that a note names; `runs show` and the store have all of them."""
 
@@ -29,6 +32,17 @@ def notes_of(found: Mapping[str, LeftOut]) -> tuple[str, ...]:
     if len(notes) > NAMED:
         notes[NAMED:] = [f"and {len(notes) - NAMED:,} more kinds of galleries smaller than their datasets"]
     return tuple(notes)
+
+
+def left_out_in_figures(runs: Sequence[StoredRun]) -> str:
+    """Return a sentence for beneath a figure: of how many images how many are left out, and why; "" for none."""
+    galleries = {(run.left_out.images, tuple(run.left_out.reasons.values())) for run in runs if run.left_out}
+    found = []
+    for images, reasons in sorted(galleries):
+        why = [f"{reasons.count(one):,} {one}" for one in dict.fromkeys(reasons)]
+        more = ["…"] if len(why) > WHY else []
+        found.append(f"{len(reasons):,} of {images:,} images ({', '.join([*why[:WHY], *more])})")
+    return f"Left out, with their captions: {'; '.join(found)}." if found else ""
 
 
 def left_out_words(gone: LeftOut, most: int = NAMED) -> str:

@@ -22,7 +22,8 @@ def sample_list(store: Store) -> Table:
     labelled = by_failure(newest_labels(store))
     names = ("sample", "run", "direction", "failures", "controls", "of", "labelled", "drawn by", "created")
     rows: list[tuple[Cell, ...]] = []
-    for stored in list_samples(store):
+    samples = list_samples(store)
+    for stored in samples:
         sample = stored.sample
         done = sum(item.failure.key in labelled for item in sample.failures)
         rows.append(
@@ -38,7 +39,8 @@ def sample_list(store: Store) -> Table:
                 f"{stored.created_at:%Y-%m-%d %H:%M}",
             )
         )
-    notes = () if rows else ("draw one: clipbench annotate sample RUN",)
+    runs = dict.fromkeys(stored.sample.run for stored in samples)
+    notes = notes_of(left_out(store, list(runs))) if rows else ("draw one: clipbench annotate sample RUN",)
     return Table("Samples of failures", tuple(map(Column, names)), tuple(rows), notes)
 
 
@@ -92,7 +94,7 @@ def manifest_table(store: Store, stored: StoredSample, *, hints: bool = False) -
         more: tuple[Cell, ...] = (_told(found.get(item.failure.key, ())),) if hints else ()
         rows.append((*cells, said, *more))
     title = f"Sample {short(stored.key)} of run {short(sample.run)}"
-    return Table(title, tuple(columns), tuple(rows))
+    return Table(title, tuple(columns), tuple(rows), notes_of(left_out(store, [sample.run])))
 
 
 def _manifest_cells(item: SampledFailure, caption: str) -> tuple[Cell, ...]:

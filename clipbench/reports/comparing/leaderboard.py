@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
+from clipbench.reports.chance import chance_lines
 from clipbench.reports.comparing.words import digits, metric_label, p_value, percent, signed
 from clipbench.reports.left_out import left_out_notes, left_out_words
 from clipbench.reports.tables import Cell, Column, Table
@@ -61,7 +62,7 @@ def _row(board: Leaderboard, one: Standing, *, wide: bool) -> tuple[Cell, ...]:
 
 def _notes(board: Leaderboard) -> tuple[str, ...]:
     if not board.tests:
-        return ("one run: nothing to tell it from", *left_out_notes([one.run for one in board.standings]))
+        return ("one run: nothing to tell it from", *_warnings(board))
     notes = [
         (
             "rank: 2–3 means that one run is really better and that the place among the rest cannot be told; "
@@ -75,4 +76,10 @@ def _notes(board: Leaderboard) -> tuple[str, ...]:
         many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         what = "of one seed" if seeds == [1] else f"means over {many} seeds"
         notes.append(f"perturbed scores are {what}, and are not tested here")
-    return (*notes, *left_out_notes([one.run for one in board.standings]))
+    return (*notes, *_warnings(board))
+
+
+def _warnings(board: Leaderboard) -> tuple[str, ...]:
+    """Return what is said of galleries that are smaller than the dataset, and of scores that luck reaches too."""
+    gone = left_out_notes([one.run for one in board.standings])
+    return (*gone, *chance_lines({short(one.run.key): one.scores for one in board.standings}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipbench.keys import short
+from clipbench.reports.chance import chance_lines
 from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.runs import DIGITS, SPELLED, shown_name
 from clipbench.store.runs import StoredRun
@@ -157,7 +158,8 @@ def comparison_notes(comparison: Comparison) -> tuple[str, ...]:
         "detectable: the smallest true difference that so many images show 4 times out of 5 (uncorrected)",
         *comparison.notes,
     ]
-    return (*told, *left_out_notes(comparison.runs), *unlike_notes(comparison))
+    chance = chance_lines(dict(zip(run_labels(comparison.runs), comparison.scores, strict=False)))
+    return (*told, *left_out_notes(comparison.runs), *chance, *unlike_notes(comparison))
 
 
 def unlike_notes(comparison: Comparison) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def curve(
         axes.set_ylabel(y_label)
         axes.set_xlabel(as_lines(text.x_label, WIDTHS[column] - around, LABEL))
         handles = _handles(strokes, chance) if beside is None else []
-        finish(figure, text.title, tall=tall, handles=handles, note=marks_note(series, text.interval))
+        finish(figure, text.title, tall=tall, handles=handles, note=marks_note(series, text))
         drop_crowded_labels(axes)
     return figure
 
@@ -129,7 +129,7 @@ def curve_grid(
                 axes.set_xlabel(as_lines(label, wide, TICK), size=TICK)
         tall = max(0.7, min(wide * 0.7, 1.6))
         figure.supylabel(as_lines(text.y_label, tall * down, LABEL), size=LABEL)
-        note = marks_note(everything, text.interval)
+        note = marks_note(everything, text)
         finish(figure, text.title, tall=tall, handles=_handles(strokes, chance), note=note)
         for axes in figure.axes:
             drop_crowded_labels(axes)

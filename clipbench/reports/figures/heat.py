@@ -10,7 +10,7 @@ from clipbench.errors import ClipbenchError
 from clipbench.reports.figures.page import PAD, as_lines, finish, new_figure
 from clipbench.reports.figures.records import Column
 from clipbench.reports.figures.style import GREY, LABEL, TICK, WIDTHS, drawing
-from clipbench.reports.figures.text import LINE, printable, shortened, width_of
+from clipbench.reports.figures.text import LINE, number, printable, shortened, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +41,8 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
     value_format: str = ".3f",
     diverging: bool = False,
     x_label: str = "",
+    value_label: str = "",
+    note: str = "",
     column: Column = "single",
 ) -> Figure:
     """Return a heat map of `values[row][column]`, operation × level say, with each number in its cell.
@@ -48,7 +50,8 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
     value_format is a format specification (".1%", "+.3f"). None is a run that does not exist: its cell
     is hatched, and named beneath. diverging: zero is the middle of the colours, for differences; else
     cividis, which is perceptually uniform and the same to colour-blind readers, from 0 to 1 where all
-    numbers are shares, so that figures compare. Wider than `column` only where numbers of 5 points would
+    numbers are shares, so that figures compare. value_label: what the numbers are, beside the bar of colours,
+    whose range the note beneath says; note: what else it says. Wider than `column` only where numbers of 5 points would
     not fit. Raises ClipbenchError without cells, ValueError for rows of unequal length or a number that is
     not finite.
     """
@@ -58,20 +61,22 @@ def heat_map(  # noqa: PLR0913 - its words are its parameters
         width = WIDTHS[column]
         names = [as_lines(name, width * 0.36, TICK) for name in rows]
         left = max(width_of(line, TICK) for name in names for line in name.split("\n")) / 72 + 0.1
-        number = max(width_of(text, LARGEST) for row in printed for text in row) / 72 + 0.05
-        width = max(width, left + BAR + 2 * PAD + len(columns) * number * SMALLEST / LARGEST)
+        widest = max(width_of(text, LARGEST) for row in printed for text in row) / 72 + 0.05
+        width = max(width, left + BAR + 2 * PAD + len(columns) * widest * SMALLEST / LARGEST)
         figure = new_figure(width)
         axes = figure.add_subplot()
-        colours, scale = _draw_cells(axes, values, diverging=diverging)
+        colours, scale = _draw_cells(axes, values, value_label, diverging=diverging)
         axes.set_yticks([y + 0.5 for y in range(len(rows))], names, parse_math=False, linespacing=LINE)
         _name_columns(axes, columns, (width - left - BAR) / len(columns))
         axes.set_xlabel(printable(x_label), size=LABEL)
-        missing = any(value is None for row in values for value in row)
+        empty = [value is None for row in values for value in row]
         row_height = max(0.19, max(name.count("\n") + 1 for name in names) * TICK * LINE / 72 + 0.04)
-        handles = [_hatched(NO_RUN)] if missing else []
-        finish(figure, title, tall=row_height * len(rows), handles=handles)
+        handles = [_hatched(NO_RUN)] if any(empty) else []
+        ranges = "" if all(empty) else _scale_words(scale, diverging=diverging)
+        said = " ".join(filter(None, [ranges, note]))
+        finish(figure, title, tall=row_height * len(rows), handles=handles, note=said)
         cell = axes.get_position().width * width / len(columns)
-        size = max(SMALLEST, LARGEST * min(1.0, cell / number))
+        size = max(SMALLEST, LARGEST * min(1.0, cell / widest))
         for y, row in enumerate(values):
             for x, value in enumerate(row):
                 if value is not None:
@@ -102,7 +107,7 @@ def _printed(value: float, value_format: str) -> str:
     return format(value, f"{sign}z{value_format.removeprefix('+')}").replace("-", "\u2212")
 
 
-def _draw_cells(axes: Axes, values: Cells, *, diverging: bool) -> tuple[Colormap, Normalize]:
+def _draw_cells(axes: Axes, values: Cells, label: str, *, diverging: bool) -> tuple[Colormap, Normalize]:
     """Draw cells and colour bar, no bar where nothing was run, and return the colours of the numbers."""
     import numpy as np
 
@@ -122,6 +127,8 @@ def _draw_cells(axes: Axes, values: Cells, *, diverging: bool) -> tuple[Colormap
         ticks = [scale.vmin, scale.vmax] if len(values) < 5 else None
         bar = axes.figure.colorbar(mesh, ax=axes, ticks=ticks, aspect=max(4, 3 * len(values)), pad=0.02)
         bar.outline.set_visible(False)
+        if label and len(values) >= 4:  # a lower bar has no room for it
+            bar.set_label(printable(label), size=TICK)
         bar.ax.tick_params(labelsize=TICK, length=2, width=0.6)
     return colours, scale
 
@@ -151,6 +158,15 @@ def _colours(known: Sequence[float], *, diverging: bool) -> tuple[Colormap, Norm
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     return mpl.colormaps["cividis"], Normalize(low, high if high > low else low + 1)
+
+
+def _scale_words(scale: Normalize, *, diverging: bool) -> str:
+    """Say in words what the colours range over."""
+    low, high = (number(float(end or 0.0)).replace("-", "\u2212") for end in (scale.vmin, scale.vmax))
+    if diverging:
+        return f"Colours: {low} to {high}, 0 in the middle."
+    fixed = (scale.vmin, scale.vmax) == (0.0, 1.0)
+    return f"Colours: {low} to {high}{', the same in every figure' if fixed else ''}."
 
 
 def _hatched(label: str = "") -> Rectangle:

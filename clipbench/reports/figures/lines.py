@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from clipbench.reports.figures.records import Chance, Scale, Series
+from clipbench.reports.figures.records import Chance, FigureText, Scale, Series
 from clipbench.reports.figures.style import GREY, INK, PALE, TICK, Stroke
 from clipbench.reports.figures.text import LINE, number, printable
 
@@ -124,15 +124,25 @@ def set_values(axes: Axes, limits: tuple[float, float], scale: Scale, most: int)
     axes.set_yscale(scale)
     locator: LogLocator | MaxNLocator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
     if scale == "log":
-        span = limits[1] / limits[0]
-        steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if span < 12 else (1.0, 2.0, 5.0) if span < 300 else (1.0,)
-        locator = LogLocator(subs=steps, numticks=20)
+        locator = LogLocator(subs=_steps(*limits), numticks=20)
     ticks = [float(t) for t in locator.tick_values(*limits) if limits[0] <= t <= limits[1]]
     axes.set_yticks(ticks, [number(tick) for tick in ticks] if scale == "log" else None)
     axes.set_yticks([], minor=True)
     if scale == "linear":
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_ylim(*limits)
+
+
+def _steps(low: float, high: float) -> tuple[float, ...]:
+    """Return which of 1 to 10 have a tick on a logarithmic axis: 1, 2 and 5, as everybody reads them at once.
+
+    Only where fewer than three of those lie on the axis there are more, and only powers of 10 on a very long one.
+    """
+    if high / low >= 300:
+        return (1.0,)
+    plain = [step * 10.0**power for power in range(-6, 9) for step in (1, 2, 5)]
+    few = sum(low <= tick <= high for tick in plain) < 3
+    return (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if few else (1.0, 2.0, 5.0)
 
 
 def value_limits(series: Sequence[Series], chance: Chance, scale: Scale) -> tuple[float, float]:
@@ -161,15 +171,16 @@ def value_limits(series: Sequence[Series], chance: Chance, scale: Scale) -> tupl
     return low - span * (0.03 if low == 0 else 0.08), top
 
 
-def marks_note(series: Sequence[Series], interval: str) -> str:
-    """Say in words what the band, the dashes and the bars are, as far as there are any."""
+def marks_note(series: Sequence[Series], text: FigureText) -> str:
+    """Say in words what the band, the dashes and the bars are, as far as there are any, and what else is to be said."""
     points = [point for line in series for point in line.points]
     words = {
-        f"Band: {interval}.": any(point.low is not None for point in points),
+        f"Band: {text.interval}.": any(point.low is not None for point in points),
         "Dashes: single seeds.": any(point.dots for point in points),
         "Bars: ± 1 sd over seeds.": any(point.bar is not None for point in points),
     }
-    return " ".join(text for text, there in words.items() if there)
+    said = [sentence for sentence, there in words.items() if there]
+    return " ".join([*said, *([text.note] if text.note else [])])
 
 
 def write_names(

@@ -88,12 +88,13 @@ Chance: TypeAlias = float | Series | None
 
 @dataclass(frozen=True, slots=True)
 class FigureText:
-    """The words of a figure. interval: what its bands are."""
+    """The words of a figure. interval: what its bands are. note: what else is said beneath, a sentence or none."""
 
     title: str
     x_label: str
     y_label: str
     interval: str = "95% interval"
+    note: str = ""
 
 
 def check_series(series: Sequence[Series], x_scale: Scale = "linear", y_scale: Scale = "linear") -> None:

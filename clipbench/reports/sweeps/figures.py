@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from clipbench.errors import ClipbenchError
 from clipbench.reports.figures.drawing import FigureText, Series, curve, curve_grid, heat_map, save
 from clipbench.reports.figures.records import Scale
+from clipbench.reports.left_out import left_out_in_figures
 from clipbench.reports.runs import shown_name
 from clipbench.reports.sweeps.lines import sweep_lines
 from clipbench.reports.sweeps.tables import model_labels
@@ -78,7 +79,8 @@ def _curves(
     metric = f"{direction} {shown_name(measure)}"
     scale: Scale = "log" if measure == "MedR" else "linear"
     y_label = f"{metric} (log, lower is better)" if scale == "log" else metric
-    text = FigureText(_title(summaries, metric, where), level, y_label, "95% interval over images")
+    gone = left_out_in_figures([one.clean_run for one in summaries])
+    text = FigureText(_title(summaries, metric, where), level, y_label, "95% interval over images", gone)
     chance = summaries[0].clean.get((direction, f"chance-{measure}"))
     if chance is not None:
         chance = float(f"{chance:.2g}")  # its label is to be read at a glance
@@ -114,6 +116,8 @@ def _heat_map(summary: SweepSummary, label: str, target: str) -> Figure:
         values,
         title=f"{summary.clean_run.dataset_name}, {label}: {metric} with perturbed {where}",
         x_label=words,
+        value_label=metric,
+        note=left_out_in_figures([summary.clean_run]),
         value_format=".3f",
         column="double" if len(levels) > WIDE else "single",
     )

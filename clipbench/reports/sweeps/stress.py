@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipbench.keys import short
 from clipbench.records import DIRECTIONS, Metric
 from clipbench.reports.figures.drawing import FigureText, Point, Series, curve, save
-from clipbench.reports.left_out import left_out_notes, left_out_words
+from clipbench.reports.left_out import left_out_in_figures, left_out_notes, left_out_words
 from clipbench.reports.runs import SPELLED, shown_name
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.store.engine import Store
@@ -193,6 +193,7 @@ def _curve(store: Store, runs: StressRuns, direction: str) -> Figure:
         f"{items} in the gallery (log scale)",
         "R@K",
         "95% interval over images",
+        left_out_in_figures([run]),
     )
     return curve(series, text, chance=chance, x_scale="log")
 

@@ -127,6 +127,7 @@ def compare(
         tests,
         unlike,
         (*_notes(loaded_runs, names), *grouped.notes),
+        tuple({name: metric.value for name, metric in one.metrics.items()} for one in loaded_runs),
         _changed(store, loaded_runs, baseline, request.flips),
     )
 

@@ -96,7 +96,7 @@ class Line:
 class Comparison:
     """A whole table of differences. `unlike` names what a comparison of unlike runs passed over, by run key.
 
-    changed: by run number, the queries that changed most from the baseline, where any were asked for.
+    scores: each run's metrics as stored, by direction and name. changed: by run number, the queries that changed most from the baseline, where any were asked for.
     correction: "holm" or "bh", as it was done. tests: how many p-values are in the family.
     """
 
@@ -108,6 +108,7 @@ class Comparison:
     tests: int
     unlike: Mapping[str, tuple[Difference, ...]]
     notes: tuple[str, ...]
+    scores: tuple[Mapping[tuple[str, str], float], ...] = ()
     changed: Mapping[int, tuple[ChangedQuery, ...]] = field(default_factory=dict)
 
     @property

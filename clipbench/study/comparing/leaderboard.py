@@ -36,7 +36,7 @@ class Standing:
     first, last: the ranks it may have. As many runs as are really better stand before `first`, as many as are
     really worse after `last`; 2 and 2 is a certain second place. gap: the score less the best one's. p: of that
     gap, corrected over all pairs of the table; None for the best itself. perturbed: by (operation, level) the mean
-    over seeds of the same metric and how many seeds there are.
+    over seeds of the same metric and how many seeds there are. scores: the run's metrics as stored.
     """
 
     first: int
@@ -46,6 +46,7 @@ class Standing:
     gap: float
     p: float | None
     perturbed: Mapping[tuple[str, float], tuple[float, int]]
+    scores: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ def _ranked(
     ahead = _really_better(p, estimates, higher=higher)
     perturbed = _perturbed(store, runs, scored)
     best = order[0]
+    metrics = metrics_of(store, [run.key for run in stored])
     summaries = {run.key: run for run in runs}
     standings = tuple(
         Standing(
@@ -205,6 +207,7 @@ def _ranked(
             gap=estimates[i].value - estimates[best].value,
             p=p.get((min(best, i), max(best, i))),
             perturbed=perturbed.get(_entry(summaries[stored[i].key]), {}),
+            scores={(m.direction, m.name): m.value for m in metrics[stored[i].key]},
         )
         for i in order
     )
