@@ -13,37 +13,25 @@ import math
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError
-from clipbench.metrics.counting import LANES, Found, Strip, TooClose, scan
+from clipbench.metrics.blocks import Blocks
 from clipbench.metrics.positives import Positives
-from clipbench.metrics.products import Engine, Multiply
+from clipbench.metrics.products import Engine
 from clipbench.metrics.scorers import Product, Scorer
-from clipbench.metrics.scores import Floats, Scores, Vectors
 from clipbench.metrics.sides import Side, sides
+from clipbench.metrics.survey import BUFFER
 from clipbench.metrics.tallies import Score, Tally
 from clipbench.records import Direction, Ledger
 
-STRIP = 1 << 19
-"""Products counted at a time: two megabytes of float32. Fewer fit a core's own cache better, but then
-the overhead of calling numpy shows, which no second thread can hide."""
+WIDTH = 2048
+"""Captions of a block, about."""
 
-TALLEST = 128
-"""Images of a strip at most; no more than the 255 that one byte can count."""
-
-FEW = 1024
-"""So many near-ties of a strip are scored one by one in any case, before float64 is tried on the whole."""
-
-WIDTH = 8192
-"""Captions of a block, about: numpy compares long lines several times faster than short ones."""
-
-HEIGHT = 480
-"""Images of a block at most; a product of fewer is slower for its size."""
+HEIGHT = 1024
+"""Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first."""
 
 SCORED = (256, 2048)
 """Images and captions of a block whose scores take more than a product: two megabytes, so that what is done to
@@ -104,83 +92,13 @@ def rank_scores(
     parts = sides(positives, scorer)
     tallies = [Tally(s, _pair_scorer(s, scorer)) for s in parts]
     blocks = _blocks(*scorer.shape, block)
-    with scorer.blocks() as multiply, ThreadPoolExecutor(threads or _cores()) as pool:
-        largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in blocks)
-        work = _Work(scorer, multiply, parts, tallies, SimpleQueue(), largest)
-        for _ in pool.map(work.block, *zip(*blocks, strict=True)):
+    counting = Blocks(scorer, parts, tallies)
+    with scorer.blocks() as multiply, _pool(threads or _cores()) as pool:
+        for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
             pass  # an exception in a thread comes out here
     for tally in tallies:
         tally.finish()
     return {s.direction: _ledger(s, t, clusters[s.direction]) for s, t in zip(parts, tallies, strict=True)}
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What the threads do: a block's product, then its strips, for every side."""
-
-    scorer: Scorer
-    multiply: Multiply
-    sides: tuple[Side, ...]
-    tallies: list[Tally]
-    buffers: SimpleQueue[Vectors]
-    largest: int
-
-    def block(self, rows: slice, columns: slice) -> None:
-        """Multiply a block and count its strips."""
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        try:
-            buffer = self.buffers.get_nowait()
-        except Empty:
-            buffer = np.empty(self.largest, dtype=np.float32)
-        product = buffer[: height * width].reshape(height, width)
-        self.multiply(rows, columns, product)
-        tall = max(1, min(TALLEST, STRIP // width))
-        mask = np.zeros((tall, -(-width // LANES) * LANES), dtype=np.bool_)
-        for start in range(0, height, tall):
-            part = slice(rows.start + start, min(rows.start + start + tall, rows.stop))
-            self.strip(product[start : start + tall], part, columns, mask)
-        self.buffers.put(buffer)
-
-    def strip(self, fast: Vectors, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]) -> None:
-        """Count a strip as cheaply as its near-ties allow."""
-        scorer, size = self.scorer, fast.size
-        steps = (
-            (lambda: fast, scorer.band(np.float32), max(FEW, size // 128)),
-            (lambda: scorer.closer(rows, columns), scorer.band(np.float64), size // 4),
-            (lambda: scorer.table(rows, columns), 0.0, 0),
-        )
-        for values, width, limit in steps:
-            strip = Strip(values(), rows.start, columns.start, width, mask)
-            try:
-                found = [self.scan(s, t, strip, limit) for s, t in zip(self.sides, self.tallies, strict=True)]
-            except TooClose:
-                continue
-            for tally, part in zip(self.tallies, found, strict=True):
-                tally.add(part)
-            return
-
-    def scan(self, part: Side, tally: Tally, strip: Strip, limit: int) -> Found:
-        """Count one side with its positives out of sight, and put them back for the next."""
-        height, width = strip.values.shape
-        rows, columns = slice(strip.row, strip.row + height), slice(strip.column, strip.column + width)
-        row, column, scores = part.pairs(rows, columns)
-        hidden = strip.values[row, column]
-        _check_precision(hidden, scores, strip.band)
-        strip.values[row, column] = -np.inf
-        try:
-            return scan(part, strip, tally.floor((rows, columns)[part.axis]), limit)
-        finally:
-            strip.values[row, column] = hidden
-
-
-def _check_precision(products: Floats, scores: Scores, width: float) -> None:
-    """Every positive is a sample of the product's rounding; it must be what float32 can do."""
-    off = float(np.abs(products - scores).max(initial=0.0))
-    if not off <= width:
-        raise ClipbenchError(
-            f"the matrix product is off by {off:.2g}, float32 by {width:.2g} at most",
-            "turn off reduced precision: torch.set_float32_matmul_precision('highest')",
-        )
 
 
 def _pair_scorer(part: Side, scorer: Scorer) -> Score:
@@ -223,6 +141,12 @@ def _clusters(owners: npt.ArrayLike, images: int, texts: int) -> dict[Direction,
     return {"t2i": owner.astype(np.int32), "i2t": np.arange(images, dtype=np.int32)}
 
 
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        threads, initializer=np.setbufsize, initargs=(BUFFER,)
+    )  # of these threads alone
+
+
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -230,7 +154,7 @@ def _cores() -> int:
 
 
 def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
-    """Return the size of a block: wide for numpy, high for BLAS, small enough for the memory."""
+    """Return the size of a block: as square as the caches allow, small enough for the memory."""
     blocks = max(1, texts // WIDTH)
     width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
     height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))

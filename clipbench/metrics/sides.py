@@ -6,7 +6,7 @@ distinct ones among them in descending order: the thresholds that gallery items 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -115,6 +115,23 @@ def sides(positives: Mapping[Direction, Positives], scorer: Scorer) -> tuple[Sid
         _side(direction, given[direction], score, _sizes(direction, *scorer.shape)[1], width)
         for direction, score in zip(given, np.split(scores, ends), strict=True)
     )
+
+
+def together(parts: Sequence[Side]) -> tuple[tuple[int, ...], ...]:
+    """Return the sides in groups with the same positives, as both directions have as a rule; by position."""
+    groups: list[tuple[int, ...]] = []
+    for number, part in enumerate(parts):
+        if groups and _same_pairs(parts[groups[-1][0]], part):
+            groups[-1] += (number,)
+        else:
+            groups.append((number,))
+    return tuple(groups)
+
+
+def _same_pairs(one: Side, other: Side) -> bool:
+    orders = [np.lexsort((side.text, side.image)) for side in (one, other)]
+    pairs = [(side.image[order], side.text[order]) for side, order in zip((one, other), orders, strict=True)]
+    return all(np.array_equal(*columns) for columns in zip(*pairs, strict=True))
 
 
 def _sizes(direction: Direction, images: int, texts: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from threading import Lock
 
 import numpy as np
 
-from clipbench.metrics.counting import Count, Counts, Found, Near, Peaks
+from clipbench.metrics.counting import Count, Found, Near, Peaks
+from clipbench.metrics.lanes import Counts
 from clipbench.metrics.scores import Positions, Scores
 from clipbench.metrics.sides import Side
 
