@@ -108,7 +108,7 @@ class Blocks:
         sides = [self._sides[number] for number in group]
         row, column, scores = sides[0].pairs(rows, columns)
         hidden = strip.values[row, column]
-        _check_precision(hidden, scores, strip.band)
+        check_precision(hidden, scores, strip.band)
         strip.values[row, column] = -np.inf
         floors = [
             self._tallies[number].floor((rows, columns)[side.axis])
@@ -125,7 +125,7 @@ def _limit(strip: Strip) -> int:
     return max(FEW, strip.values.size // 128)
 
 
-def _check_precision(products: Floats, scores: Scores, width: float) -> None:
+def check_precision(products: Floats, scores: Scores, width: float) -> None:
     """Every positive is a sample of the product's rounding; it must be what float32 can do."""
     off = float(np.abs(products - scores).max(initial=0.0))
     if not off <= width:

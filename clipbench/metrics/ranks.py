@@ -11,21 +11,27 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from clipbench.metrics.blocks import Blocks
+from clipbench.metrics.device_blocks import AREA, Block, count_on_device
 from clipbench.metrics.positives import Positives
 from clipbench.metrics.products import Engine
 from clipbench.metrics.scorers import Product, Scorer
+from clipbench.metrics.scores import Positions, Scores
 from clipbench.metrics.sides import Side, sides
 from clipbench.metrics.survey import BUFFER
 from clipbench.metrics.tallies import Score, Tally
 from clipbench.records import Direction, Ledger
+
+Elsewhere: TypeAlias = Callable[[Sequence[Side], Sequence[Tally]], list[Block]]
+"""Counts into the tallies of the sides what it can, and returns the blocks that it left."""
 
 WIDTH = 2048
 """Captions of a block, about."""
@@ -58,7 +64,8 @@ def rank(
     the product held at a time by a thread, chosen where None. Extra memory is at most 64 MB of blocks and
     what grows with the number of queries, never with N × M: 130 MB at 31,000 × 155,000.
 
-    >>> from clipbench.metrics.positives import own
+    >>> from clipbench.metrics.device_blocks import AREA, Block, count_on_device
+    from clipbench.metrics.positives import own
     >>> eye = np.eye(3, dtype=np.float32)
     >>> ledgers = rank(eye, eye, own([0, 1, 2], images=3), [0, 1, 2])
     >>> ledgers["t2i"].above.tolist(), ledgers["t2i"].tied.tolist()
@@ -70,7 +77,28 @@ def rank(
     scorer = Product(images, texts, engine)
     if block is None:
         block = _block(*scorer.shape, threads or _cores())
-    return rank_scores(scorer, positives, owners, block=block, threads=threads)
+    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+
+
+def rank_on_device(
+    images: npt.NDArray[np.float32],
+    texts: npt.NDArray[np.float32],
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    device: str,
+    *,
+    heard: Callable[[str], None] = lambda _: None,
+    area: int = AREA,
+) -> dict[Direction, Ledger]:
+    """Rank as `rank` does, to the same bits, with products and counts made on a torch device ("cuda", "mps", "cpu").
+
+    What the device cannot do, for want of memory or because too much is too close, is done here, and `heard` is told
+    why; all of it where there is no such device. area: products of a block at most.
+    """
+    scorer = Product(images, texts)
+    elsewhere = partial(count_on_device, device, scorer, heard=heard, area=area)
+    block = _block(*scorer.shape, _cores())
+    return _rank(scorer, positives, owners, block, _cores(), elsewhere)
 
 
 def rank_scores(
@@ -86,26 +114,55 @@ def rank_scores(
     As `rank`, which is this with the plain product: exact scores decide, so block and threads change nothing.
     Both directions share one pass; where a scorer means one direction only, ask for that one.
     """
+    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+
+
+def _rank(
+    scorer: Scorer,
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    block: tuple[int, int],
+    threads: int,
+    elsewhere: Elsewhere | None,
+) -> dict[Direction, Ledger]:
+    """Rank by blocks in threads; but first let `elsewhere` count, which says what blocks are left."""
     if not positives:
         raise ValueError("there is no direction to rank: positives are empty")
+    if min(block) < 1:
+        raise ValueError(f"a block must hold at least one image and one caption, not {block[0]} × {block[1]}")
     clusters = _clusters(owners, *scorer.shape)
-    parts = sides(positives, scorer)
-    tallies = [Tally(s, _pair_scorer(s, scorer)) for s in parts]
-    blocks = _blocks(*scorer.shape, block)
-    counting = Blocks(scorer, parts, tallies)
-    with scorer.blocks() as multiply, _pool(threads or _cores()) as pool:
-        for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
-            pass  # an exception in a thread comes out here
-    for tally in tallies:
-        tally.finish()
+    with _pool(threads) as pool:
+        exact = partial(_spread, pool, scorer.pairs, 2 * threads)
+        parts = sides(positives, scorer, exact)
+        tallies = [Tally(s, _queries_first(s, scorer.pairs)) for s in parts]
+        images, texts = scorer.shape
+        left = [(slice(0, images), slice(0, texts))]
+        if elsewhere is not None:
+            left = elsewhere(parts, tallies)
+        blocks = [small for large in left for small in _blocks(*large, block)]
+        if blocks:
+            counting = Blocks(scorer, parts, tallies)
+            with scorer.blocks() as multiply:
+                for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
+                    pass  # an exception in a thread comes out here
+        for side, tally in zip(parts, tallies, strict=True):
+            tally.finish(_queries_first(side, exact))
     return {s.direction: _ledger(s, t, clusters[s.direction]) for s, t in zip(parts, tallies, strict=True)}
 
 
-def _pair_scorer(part: Side, scorer: Scorer) -> Score:
-    """Return how pairs of one side, queries first, are scored."""
+def _spread(
+    pool: ThreadPoolExecutor, score: Score, parts: int, images: Positions, texts: Positions
+) -> Scores:
+    """Score pairs in all threads; not for use inside one of them."""
+    cuts = zip(np.array_split(images, parts), np.array_split(texts, parts), strict=True)
+    return np.concatenate([*pool.map(lambda cut: score(*cut), cuts)])
+
+
+def _queries_first(part: Side, score: Score) -> Score:
+    """Return how pairs of one side, queries first, are scored by what takes images first."""
     if part.axis == 0:
-        return scorer.pairs
-    return lambda queries, items: scorer.pairs(items, queries)
+        return score
+    return lambda queries, items: score(items, queries)
 
 
 def _ledger(part: Side, tally: Tally, cluster: npt.NDArray[np.int32]) -> Ledger:
@@ -161,13 +218,11 @@ def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
     return 16 * math.ceil(max(1, height) / 16), width
 
 
-def _blocks(images: int, texts: int, size: tuple[int, int]) -> list[tuple[slice, slice]]:
+def _blocks(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:
     """Return all blocks, one column of blocks after the other, so that its captions stay in the cache."""
     height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"a block must hold at least one image and one caption, not {height} × {width}")
     return [
-        (slice(row, min(row + height, images)), slice(column, min(column + width, texts)))
-        for column in range(0, texts, width)
-        for row in range(0, images, height)
+        (slice(row, min(row + height, rows.stop)), slice(column, min(column + width, columns.stop)))
+        for column in range(columns.start, columns.stop, width)
+        for row in range(rows.start, rows.stop, height)
     ]
