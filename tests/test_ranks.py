@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipbench.errors import ClipbenchError
-from clipbench.metrics import counting, products, ranks
+from clipbench.metrics import blocks, counting, products
 from clipbench.metrics.positives import Positives, own
 from clipbench.metrics.ranks import rank
 from clipbench.metrics.scores import band, double_product, pair_scores, score_table
@@ -163,12 +163,12 @@ def test_every_precision_comes_to_the_same_ranks(
     positives = own(owners, len(images))
     usual = rank(images, texts, positives, owners)
 
-    def scan(side: Any, strip: counting.Strip, floor: Any, limit: int) -> counting.Found:
+    def scan(side: Any, strip: counting.Strip, floor: Any, limit: int) -> list[counting.Found]:
         if strip.band > least:
             raise counting.TooClose
         return counting.scan(side, strip, floor, 10**9)
 
-    monkeypatch.setattr(ranks, "scan", scan)
+    monkeypatch.setattr(blocks, "scan", scan)
     assert_same(usual, rank(images, texts, positives, owners))
 
 

@@ -8,34 +8,46 @@ each query: all that could be it are listed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from clipbench.metrics.lanes import Counts, Mask, true_entries
 from clipbench.metrics.scores import Floats, Positions, Scores, at_most
 from clipbench.metrics.sides import Side, Slot
+from clipbench.metrics.survey import Answer, Question, across, sampled_share, survey
 
-Mask = npt.NDArray[np.bool_]
-Counts = npt.NDArray[np.int32]
+LISTED = 1 / 50
+"""Values that reach a threshold are listed where they are a smaller share than this, else they are counted."""
 
-LANES = 1024
-"""A mask is this wide or a multiple: 128 words of 8 bytes, of which no byte can overflow in a sum."""
+FEWEST = 2
+"""So many thresholds at least must share a list: for one alone, counting is cheaper."""
+
+MOST, LEAST = 4, 256
+"""Times the expected length that a list may have, and what it may have in any case."""
 
 
 @dataclass(frozen=True)
 class Strip:
     """Products of some images (down) and captions (across), which begin at `row` and `column`.
 
-    `band` bounds their distance from the scores, 0 where they are the scores. `mask` is scratch space
-    of at least as many rows and at most 255, its columns padded with False to a multiple of `LANES`.
+    `band` bounds their distance from the scores, 0 where they are the scores. `masks` are scratch space, a
+    `lanes.blank` of the same size for each side.
     """
 
     values: Floats
     row: int
     column: int
     band: float
-    mask: Mask
+    masks: tuple[Mask, ...]
+
+    def parts(self, height: int) -> Iterator[Strip]:
+        """Yield strips of at most so many rows, which share the memory of this one."""
+        for start in range(0, len(self.values), height):
+            part = slice(start, start + height)
+            masks = tuple(mask[part] for mask in self.masks)
+            yield replace(self, values=self.values[part], row=self.row + start, masks=masks)
 
     @property
     def starts(self) -> tuple[int, int]:
@@ -94,40 +106,105 @@ class TooClose(Exception):  # noqa: N818  a signal to look closer, not an error
     """More entries are within a band than it pays to decide one by one."""
 
 
-def scan(side: Side, strip: Strip, floor: Scores, limit: int) -> Found:
-    """Count one strip for one side.
+def scan(sides: Sequence[Side], strip: Strip, floors: Sequence[Scores], limit: int) -> list[Found]:
+    """Count one strip for sides whose positives in it are all out of sight.
 
-    floor: for each query of the strip, the least its highest negative is known to score.
+    floors: for each side, the least that the highest negative of each query of the strip is known to score.
 
-    Raises TooClose where more than `limit` entries would have to be listed.
+    Raises TooClose where more than `limit` entries would have to be listed for one threshold or for the highest.
     """
-    peak = strip.values.max(axis=1 - side.axis)
-    counts = [_count_common(side, strip, peak, limit)]
-    counts += [_count_slot(side, slot, strip, limit) for slot in side.slots]
-    return Found(tuple(c for c in counts if c is not None), _peaks(side, strip, peak, floor, limit))
+    plans = [_plan(side, strip, mask) for side, mask in zip(sides, strip.masks, strict=True)]
+    answers = survey(strip.values, [plan.question for plan in plans])
+    found = []
+    for plan, answer, floor in zip(plans, answers, floors, strict=True):
+        counts = [*_count_listed(plan, strip, limit), *_count_whole(plan, strip, answer, limit)]
+        slots = [_count_slot(plan.side, slot, strip, limit) for slot in plan.side.slots]
+        counts += [count for count in slots if count is not None]
+        found.append(Found(tuple(counts), _peaks(plan.side, strip, answer, floor, limit)))
+    return found
 
 
-def _count_common(side: Side, strip: Strip, peak: Floats, limit: int) -> Count | None:
-    """Count the strip against the common thresholds of its queries."""
+@dataclass(frozen=True)
+class _Plan:
+    """How a side's common thresholds `low` and `high` (K, queries of the strip) are counted.
+
+    What reaches the `listed` best of them is rare: it is listed, and they look at the list alone. The others are
+    counted over the whole strip. lowest: for each rank, the lowest of the thresholds down to it.
+    """
+
+    side: Side
+    low: Floats
+    high: Floats
+    lowest: Floats
+    listed: int
+    question: Question
+
+
+def _plan(side: Side, strip: Strip, mask: Mask) -> _Plan:
     begin = strip.starts[side.axis]
-    run = slice(begin, begin + len(peak))
-    low, high = side.common[:, run].bounds(strip.band, strip.values)
-    ranks = np.flatnonzero((peak >= low).any(axis=1))  # what no value reaches needs no count
-    if not len(ranks):
-        return None
-    low, high = low[ranks], high[ranks]
-    reach, above = _tally(strip, low, high, side.axis)
-    level = reach - above
-    if strip.band == 0:
-        return Count((ranks, run), above, level, None)
-    if level.sum() > limit:
-        raise TooClose
-    close = np.flatnonzero(level)
-    rank, lines = np.divmod(close, len(peak))
-    values = strip.values.take(lines, axis=side.axis)
-    within = _within(values, low.ravel()[close], high.ravel()[close], side.axis)
-    numbers = ranks[rank] * side.queries + lines + begin
-    return Count((ranks, run), above, None, _near(side, strip, within, numbers, lines))
+    part = side.common[:, begin : begin + strip.values.shape[side.axis]]
+    low, high = part.bounds(strip.band, strip.values)
+    lowest = np.minimum.accumulate(low, axis=0)  # not low itself: a query may lack the lower thresholds
+    listed = len(low)
+    while listed >= FEWEST and sampled_share(strip.values, side.axis, lowest[listed - 1]) > LISTED:
+        listed -= 1
+    if listed < FEWEST:
+        listed = 0
+    question = Question(side.axis, low[listed:], high[listed:], lowest[listed - 1] if listed else None, mask)
+    return _Plan(side, low, high, lowest, listed, question)
+
+
+def _count_listed(plan: _Plan, strip: Strip, limit: int) -> Iterator[Count]:
+    """Count the strip against the best thresholds, which few values reach, the lowest of them first."""
+    if not plan.listed:
+        return
+    side, axis, mask = plan.side, plan.side.axis, plan.question.mask
+    entries = true_entries(mask, int(MOST * LISTED * strip.values.size) + LEAST)
+    if entries is None:  # the sample was no good
+        low, high = plan.low[: plan.listed], plan.high[: plan.listed]
+        whole = replace(plan, low=low, high=high, listed=0, question=Question(axis, low, high, None, mask))
+        (answer,) = survey(strip.values, [whole.question])
+        yield from _count_whole(whole, strip, answer, limit)
+        return
+    width, begin, first = strip.values.shape[1], strip.starts[axis], strip.starts[1 - axis]
+    lines, items = entries[axis], entries[1 - axis]
+    values = strip.values.ravel().take(entries[0] * width + entries[1])
+    queries = plan.low.shape[1]
+    for rank in reversed(range(plan.listed)):
+        over = values > plan.high[rank].take(lines)
+        near = np.flatnonzero((values >= plan.low[rank].take(lines)) > over)  # reached, but not exceeded
+        above = np.bincount(lines.compress(over), minlength=queries).astype(np.int32)
+        where = np.array([rank]), slice(begin, begin + queries)
+        line, item = lines.take(near), items.take(near)
+        if strip.band == 0:
+            yield Count(where, above[None], np.bincount(line, minlength=queries).astype(np.int32)[None], None)
+        elif len(near) > limit:
+            raise TooClose
+        else:
+            number = rank * side.queries + line + begin
+            yield Count(where, above[None], None, Near(number, line + begin, item + first))
+        if rank:  # what reaches the better ones is among what reaches these
+            kept = np.flatnonzero(values >= plan.lowest[rank - 1].take(lines))
+            lines, items, values = lines.take(kept), items.take(kept), values.take(kept)
+
+
+def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Iterator[Count]:
+    """Make counts of what the survey says of the thresholds that it counted."""
+    side = plan.side
+    begin = strip.starts[side.axis]
+    for k, (reach, above) in enumerate(zip(answer.reach, answer.above, strict=True)):
+        rank, level = plan.listed + k, reach - above
+        where = np.array([rank]), slice(begin, begin + len(level))
+        if strip.band == 0:
+            yield Count(where, above[None], level[None], None)
+            continue
+        if level.sum() > limit:
+            raise TooClose
+        lines = np.flatnonzero(level)
+        values = strip.values.take(lines, axis=side.axis)
+        within = _within(values, plan.low[rank, lines], plan.high[rank, lines], side.axis)
+        numbers = rank * side.queries + lines + begin
+        yield Count(where, above[None], None, _near(side, strip, within, numbers, lines))
 
 
 def _count_slot(side: Side, slot: Slot, strip: Strip, limit: int) -> Count | None:
@@ -139,7 +216,7 @@ def _count_slot(side: Side, slot: Slot, strip: Strip, limit: int) -> Count | Non
     lines, numbers = slot.queries[a:b] - begin, np.arange(slot.first + a, slot.first + b)
     low, high = slot.thresholds[a:b].bounds(strip.band, strip.values)
     values = strip.values.take(lines, axis=side.axis)
-    above = (values > _across(high, side.axis)).sum(axis=1 - side.axis, dtype=np.int32)
+    above = (values > across(high, side.axis)).sum(axis=1 - side.axis, dtype=np.int32)
     within = _within(values, low, high, side.axis)
     if strip.band == 0:
         return Count(numbers, above, within.sum(axis=1 - side.axis, dtype=np.int32), None)
@@ -148,34 +225,8 @@ def _count_slot(side: Side, slot: Slot, strip: Strip, limit: int) -> Count | Non
     return Count(numbers, above, None, _near(side, strip, within, numbers, lines))
 
 
-def _tally(strip: Strip, low: Floats, high: Floats, axis: int) -> tuple[Counts, Counts]:
-    """Return how many values of each query reach `low` and exceed `high`, both (K, queries).
-
-    The counts of eight rows or columns are added in one word, since a mask's bytes are 0 or 1 and no
-    sum here reaches 256. This is ten times as fast as counting booleans.
-    """
-    height, width = strip.values.shape
-    hits = strip.mask[:height, :width]
-    words = strip.mask[:height].view(np.uint64)
-    if axis == 0:
-        words = words.reshape(height, -1, LANES // 8)
-    shape = words.shape[:2] if axis == 0 else words.shape[1:]
-    lanes = np.empty((2, len(low), *shape), dtype=np.uint64)
-    for k in range(len(low)):
-        np.greater_equal(strip.values, _across(low[k], axis), out=hits)
-        np.add.reduce(words, axis=2 if axis == 0 else 0, out=lanes[0, k])
-        np.greater(strip.values, _across(high[k], axis), out=hits)
-        np.add.reduce(words, axis=2 if axis == 0 else 0, out=lanes[1, k])
-    counts = lanes.view(np.uint8)
-    if axis == 0:
-        reach, above = counts.reshape(2, len(low), height, -1).sum(axis=-1, dtype=np.int32)
-    else:
-        reach, above = counts[..., :width].astype(np.int32)
-    return reach, above
-
-
 def _within(values: Floats, low: Floats, high: Floats, axis: int) -> Mask:
-    within: Mask = (values >= _across(low, axis)) & (values <= _across(high, axis))
+    within: Mask = (values >= across(low, axis)) & (values <= across(high, axis))
     return within
 
 
@@ -185,29 +236,40 @@ def _near(side: Side, strip: Strip, within: Mask, numbers: Positions, lines: Pos
     return Near(numbers[line], lines[line] + starts[side.axis], item + starts[1 - side.axis])
 
 
-def _peaks(side: Side, strip: Strip, peak: Floats, floor: Scores, limit: int) -> Peaks:
+def _peaks(side: Side, strip: Strip, answer: Answer, floor: Scores, limit: int) -> Peaks:
     """List the negatives that may be the highest; ties of one query beyond the first count as close."""
-    highest = peak.astype(np.float64)
+    highest = answer.tops.max(axis=0).astype(np.float64)
     live = np.flatnonzero((highest + strip.band >= floor) & (highest > -np.inf))
     lower = highest[live] - strip.band
-    values = strip.values.take(live, axis=side.axis)
-    starts = strip.starts
-    queries = live + starts[side.axis]
+    begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
+    tops = answer.tops.take(live, axis=1)
     if strip.band == 0:
-        items = values.argmax(axis=1 - side.axis) + starts[1 - side.axis]
-        return Peaks(queries, items, highest[live], exact=True, risen=queries, floor=lower)
+        part = tops.argmax(axis=0)
+        items = part * answer.size + _parts(strip, answer, side.axis, part, live).argmax(axis=1) + first
+        return Peaks(live + begin, items, highest[live], exact=True, risen=live + begin, floor=lower)
     bound = np.maximum(floor[live], lower) - strip.band
-    near = at_most(bound) if values.dtype == np.float32 else bound
-    hits = values >= _across(near, side.axis)
-    if np.count_nonzero(hits) - len(live) > limit:
+    near = at_most(bound) if tops.dtype == np.float32 else bound
+    part, line = _where(tops >= near, 0)
+    if len(part) - len(live) > limit:
         raise TooClose
-    line, item = _where(hits, side.axis)
-    upper = values[(line, item) if side.axis == 0 else (item, line)].astype(np.float64) + strip.band
-    return Peaks(queries[line], item + starts[1 - side.axis], upper, exact=False, risen=queries, floor=lower)
+    values = _parts(strip, answer, side.axis, part, live[line])
+    entry, item = _where(values >= near[line, None], 0)
+    if len(entry) - len(live) > limit:
+        raise TooClose
+    upper = values[entry, item].astype(np.float64) + strip.band
+    queries, items = live[line[entry]] + begin, part[entry] * answer.size + item + first
+    return Peaks(queries, items, upper, exact=False, risen=live + begin, floor=lower)
 
 
-def _across(bound: Floats, axis: int) -> Floats:
-    return bound[:, None] if axis == 0 else bound[None, :]
+def _parts(strip: Strip, answer: Answer, axis: int, part: Positions, line: Positions) -> Floats:
+    """Return the values of parts of lines, (n, size), -inf beyond the strip."""
+    if axis == 0:  # a row is one part
+        return strip.values.take(line, axis=0)
+    rows = part[:, None] * answer.size + np.arange(answer.size)
+    height = len(strip.values)
+    values: Floats = strip.values[np.minimum(rows, height - 1), line[:, None]]
+    values[rows >= height] = -np.inf
+    return values
 
 
 def _where(hits: Mask, axis: int) -> tuple[Positions, Positions]:

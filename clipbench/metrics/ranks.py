@@ -11,39 +11,33 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.errors import ClipbenchError
-from clipbench.metrics.counting import LANES, Found, Strip, TooClose, scan
+from clipbench.metrics.blocks import Blocks
+from clipbench.metrics.device_blocks import AREA, Block, count_on_device
 from clipbench.metrics.positives import Positives
-from clipbench.metrics.products import Engine, Multiply
+from clipbench.metrics.products import Engine
 from clipbench.metrics.scorers import Product, Scorer
-from clipbench.metrics.scores import Floats, Scores, Vectors
+from clipbench.metrics.scores import Positions, Scores
 from clipbench.metrics.sides import Side, sides
+from clipbench.metrics.survey import BUFFER
 from clipbench.metrics.tallies import Score, Tally
 from clipbench.records import Direction, Ledger
 
-STRIP = 1 << 19
-"""Products counted at a time: two megabytes of float32. Fewer fit a core's own cache better, but then
-the overhead of calling numpy shows, which no second thread can hide."""
+Elsewhere: TypeAlias = Callable[[Sequence[Side], Sequence[Tally]], list[Block]]
+"""Counts into the tallies of the sides what it can, and returns the blocks that it left."""
 
-TALLEST = 128
-"""Images of a strip at most; no more than the 255 that one byte can count."""
+WIDTH = 2048
+"""Captions of a block, about."""
 
-FEW = 1024
-"""So many near-ties of a strip are scored one by one in any case, before float64 is tried on the whole."""
-
-WIDTH = 8192
-"""Captions of a block, about: numpy compares long lines several times faster than short ones."""
-
-HEIGHT = 480
-"""Images of a block at most; a product of fewer is slower for its size."""
+HEIGHT = 1024
+"""Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first."""
 
 SCORED = (256, 2048)
 """Images and captions of a block whose scores take more than a product: two megabytes, so that what is done to
@@ -70,7 +64,8 @@ def rank(
     the product held at a time by a thread, chosen where None. Extra memory is at most 64 MB of blocks and
     what grows with the number of queries, never with N × M: 130 MB at 31,000 × 155,000.
 
-    >>> from clipbench.metrics.positives import own
+    >>> from clipbench.metrics.device_blocks import AREA, Block, count_on_device
+    from clipbench.metrics.positives import own
     >>> eye = np.eye(3, dtype=np.float32)
     >>> ledgers = rank(eye, eye, own([0, 1, 2], images=3), [0, 1, 2])
     >>> ledgers["t2i"].above.tolist(), ledgers["t2i"].tied.tolist()
@@ -82,7 +77,28 @@ def rank(
     scorer = Product(images, texts, engine)
     if block is None:
         block = _block(*scorer.shape, threads or _cores())
-    return rank_scores(scorer, positives, owners, block=block, threads=threads)
+    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+
+
+def rank_on_device(
+    images: npt.NDArray[np.float32],
+    texts: npt.NDArray[np.float32],
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    device: str,
+    *,
+    heard: Callable[[str], None] = lambda _: None,
+    area: int = AREA,
+) -> dict[Direction, Ledger]:
+    """Rank as `rank` does, to the same bits, with products and counts made on a torch device ("cuda", "mps", "cpu").
+
+    What the device cannot do, for want of memory or because too much is too close, is done here, and `heard` is told
+    why; all of it where there is no such device. area: products of a block at most.
+    """
+    scorer = Product(images, texts)
+    elsewhere = partial(count_on_device, device, scorer, heard=heard, area=area)
+    block = _block(*scorer.shape, _cores())
+    return _rank(scorer, positives, owners, block, _cores(), elsewhere)
 
 
 def rank_scores(
@@ -98,96 +114,55 @@ def rank_scores(
     As `rank`, which is this with the plain product: exact scores decide, so block and threads change nothing.
     Both directions share one pass; where a scorer means one direction only, ask for that one.
     """
+    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+
+
+def _rank(
+    scorer: Scorer,
+    positives: Mapping[Direction, Positives],
+    owners: npt.ArrayLike,
+    block: tuple[int, int],
+    threads: int,
+    elsewhere: Elsewhere | None,
+) -> dict[Direction, Ledger]:
+    """Rank by blocks in threads; but first let `elsewhere` count, which says what blocks are left."""
     if not positives:
         raise ValueError("there is no direction to rank: positives are empty")
+    if min(block) < 1:
+        raise ValueError(f"a block must hold at least one image and one caption, not {block[0]} × {block[1]}")
     clusters = _clusters(owners, *scorer.shape)
-    parts = sides(positives, scorer)
-    tallies = [Tally(s, _pair_scorer(s, scorer)) for s in parts]
-    blocks = _blocks(*scorer.shape, block)
-    with scorer.blocks() as multiply, ThreadPoolExecutor(threads or _cores()) as pool:
-        largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in blocks)
-        work = _Work(scorer, multiply, parts, tallies, SimpleQueue(), largest)
-        for _ in pool.map(work.block, *zip(*blocks, strict=True)):
-            pass  # an exception in a thread comes out here
-    for tally in tallies:
-        tally.finish()
+    with _pool(threads) as pool:
+        exact = partial(_spread, pool, scorer.pairs, 2 * threads)
+        parts = sides(positives, scorer, exact)
+        tallies = [Tally(s, _queries_first(s, scorer.pairs)) for s in parts]
+        images, texts = scorer.shape
+        left = [(slice(0, images), slice(0, texts))]
+        if elsewhere is not None:
+            left = elsewhere(parts, tallies)
+        blocks = [small for large in left for small in _blocks(*large, block)]
+        if blocks:
+            counting = Blocks(scorer, parts, tallies)
+            with scorer.blocks() as multiply:
+                for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
+                    pass  # an exception in a thread comes out here
+        for side, tally in zip(parts, tallies, strict=True):
+            tally.finish(_queries_first(side, exact))
     return {s.direction: _ledger(s, t, clusters[s.direction]) for s, t in zip(parts, tallies, strict=True)}
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What the threads do: a block's product, then its strips, for every side."""
-
-    scorer: Scorer
-    multiply: Multiply
-    sides: tuple[Side, ...]
-    tallies: list[Tally]
-    buffers: SimpleQueue[Vectors]
-    largest: int
-
-    def block(self, rows: slice, columns: slice) -> None:
-        """Multiply a block and count its strips."""
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        try:
-            buffer = self.buffers.get_nowait()
-        except Empty:
-            buffer = np.empty(self.largest, dtype=np.float32)
-        product = buffer[: height * width].reshape(height, width)
-        self.multiply(rows, columns, product)
-        tall = max(1, min(TALLEST, STRIP // width))
-        mask = np.zeros((tall, -(-width // LANES) * LANES), dtype=np.bool_)
-        for start in range(0, height, tall):
-            part = slice(rows.start + start, min(rows.start + start + tall, rows.stop))
-            self.strip(product[start : start + tall], part, columns, mask)
-        self.buffers.put(buffer)
-
-    def strip(self, fast: Vectors, rows: slice, columns: slice, mask: npt.NDArray[np.bool_]) -> None:
-        """Count a strip as cheaply as its near-ties allow."""
-        scorer, size = self.scorer, fast.size
-        steps = (
-            (lambda: fast, scorer.band(np.float32), max(FEW, size // 128)),
-            (lambda: scorer.closer(rows, columns), scorer.band(np.float64), size // 4),
-            (lambda: scorer.table(rows, columns), 0.0, 0),
-        )
-        for values, width, limit in steps:
-            strip = Strip(values(), rows.start, columns.start, width, mask)
-            try:
-                found = [self.scan(s, t, strip, limit) for s, t in zip(self.sides, self.tallies, strict=True)]
-            except TooClose:
-                continue
-            for tally, part in zip(self.tallies, found, strict=True):
-                tally.add(part)
-            return
-
-    def scan(self, part: Side, tally: Tally, strip: Strip, limit: int) -> Found:
-        """Count one side with its positives out of sight, and put them back for the next."""
-        height, width = strip.values.shape
-        rows, columns = slice(strip.row, strip.row + height), slice(strip.column, strip.column + width)
-        row, column, scores = part.pairs(rows, columns)
-        hidden = strip.values[row, column]
-        _check_precision(hidden, scores, strip.band)
-        strip.values[row, column] = -np.inf
-        try:
-            return scan(part, strip, tally.floor((rows, columns)[part.axis]), limit)
-        finally:
-            strip.values[row, column] = hidden
+def _spread(
+    pool: ThreadPoolExecutor, score: Score, parts: int, images: Positions, texts: Positions
+) -> Scores:
+    """Score pairs in all threads; not for use inside one of them."""
+    cuts = zip(np.array_split(images, parts), np.array_split(texts, parts), strict=True)
+    return np.concatenate([*pool.map(lambda cut: score(*cut), cuts)])
 
 
-def _check_precision(products: Floats, scores: Scores, width: float) -> None:
-    """Every positive is a sample of the product's rounding; it must be what float32 can do."""
-    off = float(np.abs(products - scores).max(initial=0.0))
-    if not off <= width:
-        raise ClipbenchError(
-            f"the matrix product is off by {off:.2g}, float32 by {width:.2g} at most",
-            "turn off reduced precision: torch.set_float32_matmul_precision('highest')",
-        )
-
-
-def _pair_scorer(part: Side, scorer: Scorer) -> Score:
-    """Return how pairs of one side, queries first, are scored."""
+def _queries_first(part: Side, score: Score) -> Score:
+    """Return how pairs of one side, queries first, are scored by what takes images first."""
     if part.axis == 0:
-        return scorer.pairs
-    return lambda queries, items: scorer.pairs(items, queries)
+        return score
+    return lambda queries, items: score(items, queries)
 
 
 def _ledger(part: Side, tally: Tally, cluster: npt.NDArray[np.int32]) -> Ledger:
@@ -223,6 +198,12 @@ def _clusters(owners: npt.ArrayLike, images: int, texts: int) -> dict[Direction,
     return {"t2i": owner.astype(np.int32), "i2t": np.arange(images, dtype=np.int32)}
 
 
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        threads, initializer=np.setbufsize, initargs=(BUFFER,)
+    )  # of these threads alone
+
+
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -230,20 +211,18 @@ def _cores() -> int:
 
 
 def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
-    """Return the size of a block: wide for numpy, high for BLAS, small enough for the memory."""
+    """Return the size of a block: as square as the caches allow, small enough for the memory."""
     blocks = max(1, texts // WIDTH)
     width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
     height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))
     return 16 * math.ceil(max(1, height) / 16), width
 
 
-def _blocks(images: int, texts: int, size: tuple[int, int]) -> list[tuple[slice, slice]]:
+def _blocks(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:
     """Return all blocks, one column of blocks after the other, so that its captions stay in the cache."""
     height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"a block must hold at least one image and one caption, not {height} × {width}")
     return [
-        (slice(row, min(row + height, images)), slice(column, min(column + width, texts)))
-        for column in range(0, texts, width)
-        for row in range(0, images, height)
+        (slice(row, min(row + height, rows.stop)), slice(column, min(column + width, columns.stop)))
+        for column in range(columns.start, columns.stop, width)
+        for row in range(rows.start, rows.stop, height)
     ]

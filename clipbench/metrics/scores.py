@@ -20,8 +20,8 @@ Positions = npt.NDArray[np.integer]
 TOLERANCE = 1e-3
 """How far a row's norm may be from 1."""
 
-PAIRS = 512
-"""Pairs scored at a time: 2 MB of float64 at 512 dimensions, about a core's second-level cache."""
+PAIRS = 256
+"""Pairs scored at a time: 1 MB of float64 at 512 dimensions, about a core's second-level cache."""
 
 
 def unit_rows(vectors: npt.NDArray[np.float32], name: str) -> Vectors:

@@ -6,7 +6,7 @@ distinct ones among them in descending order: the thresholds that gallery items 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ class Thresholds:
     low: Floats
     high: Floats
 
-    def __getitem__(self, part: slice | Positions | tuple[slice, slice]) -> Thresholds:
+    def __getitem__(self, part: slice | Positions | tuple[int | slice, slice]) -> Thresholds:
         return Thresholds(self.scores[part], self.low[part], self.high[part])
 
     def bounds(self, width: float, values: Floats) -> tuple[Floats, Floats]:
@@ -91,8 +91,12 @@ class Side:
         return self.image[here] - rows.start, text[inside] - columns.start, self.image_score[here]
 
 
-def sides(positives: Mapping[Direction, Positives], scorer: Scorer) -> tuple[Side, ...]:
-    """Lay out every direction of `positives`.
+def sides(
+    positives: Mapping[Direction, Positives],
+    scorer: Scorer,
+    exact: Callable[[Positions, Positions], Scores],
+) -> tuple[Side, ...]:
+    """Lay out every direction of `positives`. exact: scores pairs of images and texts as the scorer does.
 
     Raises ValueError where the positives do not fit what is scored.
     """
@@ -108,13 +112,30 @@ def sides(positives: Mapping[Direction, Positives], scorer: Scorer) -> tuple[Sid
     texts = np.int64(scorer.shape[1])
     codes = [texts * image + text for image, text in map(_pairs, given, given.values())]
     distinct, where = np.unique(np.concatenate(codes), return_inverse=True)
-    scores = scorer.pairs(*np.divmod(distinct, texts))[where.ravel()]
+    scores = exact(*np.divmod(distinct, texts))[where.ravel()]
     ends = np.cumsum([len(code) for code in codes])[:-1]
     width = scorer.band(np.float32)
     return tuple(
         _side(direction, given[direction], score, _sizes(direction, *scorer.shape)[1], width)
         for direction, score in zip(given, np.split(scores, ends), strict=True)
     )
+
+
+def together(parts: Sequence[Side]) -> tuple[tuple[int, ...], ...]:
+    """Return the sides in groups with the same positives, as both directions have as a rule; by position."""
+    groups: list[tuple[int, ...]] = []
+    for number, part in enumerate(parts):
+        if groups and _same_pairs(parts[groups[-1][0]], part):
+            groups[-1] += (number,)
+        else:
+            groups.append((number,))
+    return tuple(groups)
+
+
+def _same_pairs(one: Side, other: Side) -> bool:
+    orders = [np.lexsort((side.text, side.image)) for side in (one, other)]
+    pairs = [(side.image[order], side.text[order]) for side, order in zip((one, other), orders, strict=True)]
+    return all(np.array_equal(*columns) for columns in zip(*pairs, strict=True))
 
 
 def _sizes(direction: Direction, images: int, texts: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from threading import Lock
 
 import numpy as np
 
-from clipbench.metrics.counting import Count, Counts, Found, Near, Peaks
+from clipbench.metrics.counting import Count, Found, Near, Peaks
+from clipbench.metrics.lanes import Counts
 from clipbench.metrics.scores import Positions, Scores
 from clipbench.metrics.sides import Side
 
@@ -60,8 +61,9 @@ class Tally:
             near = self._hold([count.near for count in found.counts if count.near is not None])
         self._decide(near)  # outside the lock: this is the slow part
 
-    def finish(self) -> None:
-        """Decide everything that is still open; call once, after the last strip."""
+    def finish(self, score: Score) -> None:
+        """Decide everything that is still open by `score`, which may use threads; call once, after the last strip."""
+        self._score = score
         near, self._near = self._near, []
         self._decide(near)
         self._settle()
