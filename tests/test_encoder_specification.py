@@ -72,7 +72,7 @@ def test_words_that_name_nothing_are_refused(model: str, pretrained: str | None,
         parse(model, pretrained)
 
 
-@pytest.mark.parametrize("option", [{"precision": "int8"}, {"device": "gpu"}])
+@pytest.mark.parametrize("option", [{"precision": "int4"}, {"device": "gpu"}])
 def test_an_unknown_precision_or_device_is_refused(option: dict[str, str]) -> None:
     with pytest.raises(EncoderError, match="unknown"):
         parse("ViT-B-32", "openai", **option)

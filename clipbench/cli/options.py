@@ -103,7 +103,9 @@ PretrainedOption = Annotated[
         "--pretrained", "-p", metavar="TAG", help="open_clip pretrained tag (openai), or a checkpoint file."
     ),
 ]
-PrecisionOption = Annotated[Literal["fp32", "bf16", "fp16"], Option(help="Arithmetic of the encoder.")]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16", "fp16", "int8"], Option(help="Arithmetic of the encoder; int8 is for CPUs.")
+]
 
 
 @dataclass(frozen=True)

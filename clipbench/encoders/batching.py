@@ -57,3 +57,12 @@ def length_sorted(
     order = sorted(range(len(texts)), key=lambda position: (int(token_counts[position]), texts[position]))
     whole = np.array(order[::-1], np.intp)
     return [whole[start : start + batch] for start in range(0, len(whole), batch)]
+
+
+def of_one_length(
+    texts: Sequence[str], token_counts: npt.NDArray[np.integer], batch: int
+) -> list[npt.NDArray[np.intp]]:
+    """Return batches as `length_sorted` does, of texts of the very same length: none has padding beside it."""
+    whole = np.concatenate(length_sorted(texts, token_counts, max(1, len(texts))))
+    runs = np.split(whole, np.flatnonzero(np.diff(token_counts[whole])) + 1)
+    return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]

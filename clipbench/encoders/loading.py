@@ -18,7 +18,7 @@ from clipbench.encoders.hub_cache import is_offline
 from clipbench.encoders.libraries import library_versions, require_libraries
 from clipbench.encoders.network import hub_offline, reachable, silent_libraries
 from clipbench.encoders.offline import missing_error, offline_readiness, wanted_files
-from clipbench.encoders.precision import exact_fp32, precision_notes, resolve_device
+from clipbench.encoders.precision import exact_fp32, labelled, precision_notes, resolve_device
 from clipbench.encoders.prefix_tree import same_features
 from clipbench.encoders.preprocessing import Preprocessing, split
 from clipbench.encoders.protocol import Encoder
@@ -48,7 +48,7 @@ def load(spec: ModelSpec, *, text_batch: int | None = None, image_batch: int | N
 
         return ToyEncoder()
     require_libraries()
-    device = resolve_device(spec.device)
+    device = resolve_device(spec.device, spec.precision)
     exact_fp32(device, spec.precision)
     try:
         return _loaded(spec, device, (text_batch, image_batch))
@@ -72,6 +72,10 @@ def _loaded(spec: ModelSpec, device: str, batches: tuple[int | None, int | None]
     identity = _identity(spec, resolution, config, model, preprocessing, tokenizer)
     fast = tokenizing(tokenizer)
     tower = _checked_tower(model, fast, spec.precision, device)
+    if spec.precision == "int8":
+        from clipbench.encoders.eight_bits import to_integers
+
+        to_integers(model)
     return OpenClipEncoder(
         identity=identity,
         model=model,
@@ -128,7 +132,9 @@ def _build(spec: ModelSpec, resolution: Resolution, device: str) -> tuple[Any, o
     import open_clip
     import torch
 
-    arguments = {"precision": spec.precision, "device": device, **resolution.overrides}
+    # Integers are made of fp32 weights, once their digest was taken.
+    built = "fp32" if spec.precision == "int8" else spec.precision
+    arguments = {"precision": built, "device": device, **resolution.overrides}
     try:
         if spec.source == "random":
             with torch.random.fork_rng(devices=[]):
@@ -180,6 +186,10 @@ def _identity(
 
 
 def _label(spec: ModelSpec, resolution: Resolution) -> str:
+    return labelled(_name(spec, resolution), spec.precision)
+
+
+def _name(spec: ModelSpec, resolution: Resolution) -> str:
     if spec.source == "folder":
         return spec.folder.name
     if spec.source == "hub":
@@ -211,11 +221,12 @@ def _shares_prefixes(
 ) -> bool:
     """Return whether computing shared beginnings once is exact here, and pays.
 
-    On an accelerator, whose batches are large, one long sequence after another would be slower.
+    On an accelerator, whose batches are large, one long sequence after another would be slower. In int8 a text's
+    vector would hang on its neighbours, by which the rounding of the attention goes.
     """
     import torch
 
-    if tower is None or device != "cpu":
+    if tower is None or device != "cpu" or precision == "int8":
         return False
     probes = torch.from_numpy(tokens([*_TRIMMING_PROBES, *_PREFIX_PROBES]).ids)
     return same_features(tower, probes, TOLERANCE[precision])
@@ -229,7 +240,7 @@ def _channels_last(model: Any, precision: Precision) -> bool:
     """
     import torch
 
-    if precision == "fp32":
+    if precision in {"fp32", "int8"}:
         return False
     convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.visual.modules())
     if convolutions < _CONVOLUTIONS:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clipbench.encoders.batching import length_sorted, tell, unique_texts
+from clipbench.encoders.batching import length_sorted, of_one_length, tell, unique_texts
 from clipbench.encoders.precision import input_type
 from clipbench.encoders.prefix_tree import features as prefix_features
 from clipbench.encoders.preprocessing import Preprocessing
@@ -123,7 +123,9 @@ class OpenClipEncoder:
             yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids)
             return
         forward: Forward = self.model.encode_text if self.tower is None else self.tower.features
-        for rows in length_sorted(texts, counts, self.text_batch):
+        # Rounded to 8 bits, what padding changes in the last digit of a float may become a step.
+        batches = of_one_length if self.precision == "int8" else length_sorted
+        for rows in batches(texts, counts, self.text_batch):
             yield rows, forward
             tell(len(rows))  # control comes back here once they went through
 

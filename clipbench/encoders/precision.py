@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,23 @@ if TYPE_CHECKING:
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def resolve_device(asked: Device) -> str:
-    """Return "cuda", "mps" or "cpu"; "auto" takes the first of these that is there.
+UNITS: Mapping[Precision, tuple[str, ...]] = {
+    "bf16": ("avx512_bf16", "amx_bf16"),
+    "fp16": ("avx512_fp16", "amx_fp16"),
+    "int8": ("avx512_vnni", "avx_vnni", "amx_int8"),
+}
+"""Flags of processors that are fast in a precision; one is enough."""
+
+
+def resolve_device(asked: Device, precision: Precision = "fp32") -> str:
+    """Return "cuda", "mps" or "cpu"; "auto" takes the first of these that is there, for int8 the CPU.
 
     Raises EncoderError where the device asked for is not there.
     """
     import torch
 
+    if precision == "int8":
+        return "cpu"
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if asked == "auto":
         return next(name for name, there in present.items() if there)
@@ -32,19 +43,31 @@ def resolve_device(asked: Device) -> str:
     return asked
 
 
+def labelled(name: str, precision: Precision) -> str:
+    """Return what a model in this precision is called in every table: by its name alone in fp32.
+
+    >>> labelled("demo", "fp32"), labelled("demo", "int8")
+    ('demo', 'demo (int8)')
+    """
+    return name if precision == "fp32" else f"{name} ({precision})"
+
+
 def input_type(precision: Precision) -> torch.dtype:
     """Return the number format of the pixels a model of this precision takes."""
     import torch
 
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
 def precision_notes(precision: Precision, device: str) -> tuple[str, ...]:
     """Return what to tell about this precision on this device; empty for the ordinary."""
     if device != "cpu" or precision == "fp32":
         return ()
-    units = ("avx512_bf16", "amx_bf16") if precision == "bf16" else ("avx512_fp16", "amx_fp16")
+    units = UNITS[precision]
     flags = cpu_flags()
+    if precision == "int8":
+        slow = flags is not None and not flags.intersection(units)
+        return ("this processor has no int8 units: int8 is hardly faster than fp32",) if slow else ()
     if flags is None:
         return (f"{precision} on a CPU is slower than fp32 unless the processor has {precision} units",)
     if not flags.intersection(units):

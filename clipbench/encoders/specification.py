@@ -19,7 +19,7 @@ from clipbench.encoders.request import ModelRequest
 from clipbench.errors import EncoderError
 from clipbench.keys import Json, digest
 
-Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16", "int8"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 Source: TypeAlias = Literal["tag", "file", "hub", "folder", "random", "toy", "none"]
 
@@ -29,7 +29,7 @@ RANDOM_PREFIX = "random:"
 TOY = "toy"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
-_PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16"}
+_PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "int8": "int8"}
 _DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -114,7 +114,12 @@ def parse(
     else:
         model = _architecture(model)
         pretrained = _weights(pretrained)
-    return ModelSpec(model, pretrained, precision_named(precision), device_named(device), quickgelu)
+    spec = ModelSpec(model, pretrained, precision_named(precision), device_named(device), quickgelu)
+    if spec.precision == "int8" and spec.device not in {"auto", "cpu"}:
+        raise EncoderError(
+            f"int8 runs on the CPU only, and --device says {device}", "--device cpu, or --precision fp16"
+        )
+    return spec
 
 
 def spec_of(request: ModelRequest) -> ModelSpec:
@@ -216,7 +221,7 @@ def _weights(pretrained: str | None) -> str | None:
 def precision_named(word: str) -> Precision:
     """Return the precision of this name. Raises EncoderError for another word."""
     if word not in _PRECISIONS:
-        raise EncoderError(f"unknown precision {word!r}", "use --precision fp32, bf16 or fp16")
+        raise EncoderError(f"unknown precision {word!r}", "use --precision fp32, bf16, fp16 or int8")
     return _PRECISIONS[word]
 
 

@@ -16,7 +16,7 @@ from clipbench.encoders.specification import Precision
 if TYPE_CHECKING:
     import torch
 
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "bf16": 2e-2, "fp16": 2e-3}
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "bf16": 2e-2, "fp16": 2e-3, "int8": 1e-5}
 """Largest difference of a unit vector's component that still counts as rounding."""
 
 

@@ -39,7 +39,8 @@ def model_place(request: ModelRequest) -> str:
     """
     if request.pretrained or request.quickgelu is not None:
         raise EncoderError(f"{request.model} brings its own weights: --pretrained and quickgelu mean nothing")
-    precision_named(request.precision)
+    if precision_named(request.precision) == "int8":
+        raise EncoderError("int8 is for models of open_clip, not for hf: ones", "--precision fp32")
     device_named(request.device)
     name = request.model.removeprefix("hf:").strip()
     folder = Path(name).expanduser()

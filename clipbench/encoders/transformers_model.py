@@ -20,7 +20,7 @@ from PIL import Image
 from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH, length_sorted, tell, unique_texts
 from clipbench.encoders.libraries import library_versions
 from clipbench.encoders.network import silent_libraries
-from clipbench.encoders.precision import exact_fp32, input_type, precision_notes, resolve_device
+from clipbench.encoders.precision import exact_fp32, input_type, labelled, precision_notes, resolve_device
 from clipbench.encoders.protocol import TextVectors
 from clipbench.encoders.request import ModelRequest
 from clipbench.encoders.specification import Precision, device_named, precision_named
@@ -48,7 +48,8 @@ def load(request: ModelRequest) -> TransformersEncoder:
     Raises EncoderError for whatever is wrong with the request, the files, the installation or the device.
     """
     place = model_place(request)
-    precision, device = precision_named(request.precision), resolve_device(device_named(request.device))
+    precision = precision_named(request.precision)
+    device = resolve_device(device_named(request.device))
     exact_fp32(device, precision)
     model, tokenizer, processor = _loaded(place, offline=must_stay_offline(place))
     _check_kind(model, place)
@@ -337,7 +338,9 @@ def _identity(
     }
     return EncoderIdentity(
         kind="transformers",
-        label=Path(place).name if Path(place).is_dir() else place,
+        label=labelled(
+            Path(place).name if Path(place).is_dir() else place, precision_named(request.precision)
+        ),
         spec=request.model,
         architecture=f"{config.model_type} {digest('config', _plain(config.to_dict()))}",
         pretrained=None,

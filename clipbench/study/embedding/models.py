@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.encoders.backends import backend_of
+from clipbench.encoders.precision import labelled
 from clipbench.encoders.request import ModelRequest as ModelRequest  # noqa: PLC0414, commands take it from here
+from clipbench.encoders.specification import precision_named
 from clipbench.errors import EncoderError
 from clipbench.records import CLEAN, EncoderIdentity, Perturbation
 from clipbench.store.encoders import find_encoder, list_encoders, save_encoder
@@ -156,7 +158,7 @@ class EncoderSource:
             return remembered
         identity = self.encoder.identity
         if self.request.model == DEMO:  # called as it was typed, not as its folder
-            identity = replace(identity, label=DEMO)
+            identity = replace(identity, label=labelled(DEMO, precision_named(self.request.precision)))
         # The signature is taken again: a model may have been downloaded in between.
         save_encoder(self.store, identity, backend.signature(request))
         return identity
