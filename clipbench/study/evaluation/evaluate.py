@@ -12,7 +12,7 @@ from clipbench.errors import DatasetError
 from clipbench.metrics.device_blocks import counting_device
 from clipbench.metrics.folds import folds
 from clipbench.metrics.positives import Positives, equal_captions, own
-from clipbench.metrics.ranks import rank
+from clipbench.metrics.ranks import rank, rank_on_device
 from clipbench.records import Direction, Ledger, Protocol
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_rows
