@@ -159,12 +159,37 @@ def test_a_picture_enlarges_within_the_window_and_without_a_script(
     chrome: Any, page: Path, width: int
 ) -> None:
     opened(chrome, page, width)
-    small, large, window = chrome.execute_script("""
+    small, large, window, again = chrome.execute_script("""
         const picture = document.querySelector('#failures .row img');
         const sides = () => { const box = picture.getBoundingClientRect(); return [box.width, box.left, box.right]; };
-        const small = sides(); picture.focus({preventScroll: true});
-        return [small, sides(), document.documentElement.clientWidth];
+        const small = sides(); picture.closest('summary').click();
+        const large = sides(); picture.closest('summary').click();
+        return [small, large, document.documentElement.clientWidth, sides()];
     """)
     assert large[0] > 3 * small[0]
     assert large[1] >= 0
     assert large[2] <= window
+    assert again == small
+
+
+def test_a_picture_enlarges_by_the_keyboard_and_closes_the_one_before(chrome: Any, page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(chrome, page, DESK)
+    first, second = chrome.find_elements("css selector", "#failures .row summary")[:2]
+    first.send_keys(Keys.ENTER)
+    second.send_keys(Keys.ENTER)
+    shown = chrome.find_elements("css selector", "details.picture[open] > summary")
+    assert shown == [second]
+
+
+def test_a_long_table_keeps_its_headings_and_its_scroll_bar_in_sight(chrome: Any, page: Path) -> None:
+    opened(chrome, page, PHONE)
+    box, window, heading = chrome.execute_script("""
+        const box = [...document.querySelectorAll('.scroll')].find(b => b.scrollHeight > b.clientHeight + 200);
+        box.scrollTop = 150; box.scrollLeft = 60;
+        const head = box.querySelector('thead th'), edge = box.getBoundingClientRect(), own = head.getBoundingClientRect();
+        return [edge.height, innerHeight, [own.top - edge.top, own.left - edge.left]];
+    """)
+    assert box < 0.9 * window
+    assert heading == pytest.approx([0, 0], abs=2)

@@ -89,7 +89,7 @@ def _panel(
         title=title,
         x_label=f"{x_label} (0: clean)" if first == 0 else x_label,
         spoken=_spoken(series),
-        values=tuple((y(value), "" if step % 2 else number(value)) for step, value in enumerate(grid)),
+        values=tuple((y(value), number(value)) for value in grid),
         levels=tuple((x(level), number(level)) for level in shown),
         lines=tuple(drawn(line) for line in series),
     )

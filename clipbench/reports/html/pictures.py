@@ -18,7 +18,8 @@ from clipbench.foreign_files import inside
 from clipbench.photographs.opening import colours, photograph, telling
 from clipbench.records import Sample
 
-SIDE = 240
+SIDE = 360
+"""Pixels of the longer side: sharp enough to be enlarged, small enough for a page to be sent by mail."""
 QUALITY = 72
 
 

@@ -6,6 +6,7 @@ Every number on the page is one that the other reports print; `study.comparing.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clipbench.errors import ClipbenchError
@@ -96,29 +97,29 @@ def page_values(store: Store, content: PageContent) -> Mapping[str, object]:
     }
 
 
-def _comparison(content: PageContent) -> Mapping[str, object] | None:
-    comparison = content.chosen.comparison
-    if comparison is None:
-        return None
-    return {
-        "forced": unlike_notes(comparison),
-        "overview": overview(comparison),
-        "detail": detail(comparison),
-        "left_out": left_out(content),
-    }
+def _comparison(content: PageContent) -> list[Mapping[str, object]]:
+    several = len(content.comparisons) > 1
+    return [
+        {
+            "of": f"{one.baseline.run.dataset_name}: " if several else "",
+            "forced": unlike_notes(one.comparison),
+            "overview": overview(one.comparison),
+            "detail": detail(one.comparison),
+            "left_out": left_out(content, one.chosen),
+        }
+        for one in content.comparisons
+    ]
 
 
 def _flips(content: PageContent) -> list[tuple[str, list[Card]]]:
-    comparison, compared = content.chosen.comparison, content.compared
-    if comparison is None:
-        return []
-    labels, base = run_labels([loaded.run for loaded in compared]), comparison.baseline
     groups = []
-    for number, queries in content.changed.items():
-        pair, names = (compared[base], compared[number]), (labels[base], labels[number])
-        pictures = [Pictures(loaded.dataset.image_folder) for loaded in pair]
-        cards = [changed_card(query, pair, names, pictures) for query in queries]
-        groups.append((f"{names[1]} against {names[0]}", cards))
+    for one in content.comparisons:
+        labels, base = run_labels([loaded.run for loaded in one.runs]), one.comparison.baseline
+        for number, queries in one.changed.items():
+            pair, names = (one.baseline, one.runs[number]), (labels[base], labels[number])
+            pictures = [Pictures(loaded.dataset.image_folder) for loaded in pair]
+            cards = [changed_card(query, pair, names, pictures) for query in queries]
+            groups.append((f"{names[1]} against {names[0]}", cards))
     return groups
 
 
@@ -133,8 +134,8 @@ def _robustness(summaries: Sequence[SweepSummary]) -> tuple[str, list[Curves], l
             curves.append(drawn_curves(lines, x_label, metric_label(*name)))
     tables: list[object] = []
     for summary in summaries:
-        tables.append(effect_table(summary))
-        tables += [operation_table(summary)] if summary.operations else []
+        own = [effect_table(summary), *([operation_table(summary)] if summary.operations else [])]
+        tables += [replace(one, title=f"{one.title}, {summary.sweep.name}") for one in own]
     return f"{summaries[0].clean_run.dataset_name}: {models}", curves, tables
 
 

@@ -10,7 +10,7 @@ from clipbench.reports.comparing.words import HEADLINE, digits, metric_label, ru
 from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.runs import POSITIVES, TIES
 from clipbench.reports.tables import Cell, Column, Table
-from clipbench.study.comparing.page_content import PageContent
+from clipbench.study.comparing.page_content import Chosen, PageContent
 from clipbench.study.evaluation.methods import method_words
 from clipbench.study.runs.loaded import LoadedRun
 
@@ -74,9 +74,8 @@ def data_table(sides: Sequence[LoadedRun]) -> Table:
     return Table("", columns, rows, ("runs compare where their fingerprints are equal",))
 
 
-def left_out(content: PageContent) -> list[str]:
-    """Return in words which runs the comparison of a page leaves out, and why."""
-    chosen = content.chosen
+def left_out(content: PageContent, chosen: Chosen) -> list[str]:
+    """Return in words which runs a comparison of a page leaves out, and why."""
     if chosen.baseline is None:
         return []
     runs = [loaded.run for loaded in content.runs]

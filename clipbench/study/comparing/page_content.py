@@ -6,7 +6,7 @@ Knows what belongs on a page and how to get it from the store; nothing of how a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clipbench.errors import ClipbenchError
 from clipbench.metrics.ties import knows_ranks
@@ -70,18 +70,30 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A comparison with its runs, in its order, and by their place there what changed most against the baseline."""
+
+    chosen: Chosen
+    comparison: Comparison
+    runs: tuple[LoadedRun, ...]
+    changed: Mapping[int, tuple[ChangedQuery, ...]]
+
+    @property
+    def baseline(self) -> LoadedRun:
+        """The run that the others are compared with."""
+        return self.runs[self.comparison.baseline]
+
+
+@dataclass(frozen=True)
 class PageContent:
     """Everything that a page shows.
 
-    compared: the runs of the comparison, in its order. changed: by their place there, what changed most
-    against the baseline. sweeps: those of one dataset together. failing: the run whose failures are shown, None
-    where no run tells them.
+    comparisons: one for each dataset that has two runs and more, where nobody says which. sweeps: those of one
+    dataset together. failing: the run whose failures are shown, None where no run tells them.
     """
 
     runs: tuple[LoadedRun, ...]
-    chosen: Chosen
-    compared: tuple[LoadedRun, ...]
-    changed: Mapping[int, tuple[ChangedQuery, ...]]
+    comparisons: tuple[Compared, ...]
     published: tuple[PublishedComparison, ...]
     sweeps: tuple[tuple[SweepSummary, ...], ...]
     failing: LoadedRun | None
@@ -96,31 +108,38 @@ def gather(store: Store, request: PageRequest, headline: Sequence[str]) -> PageC
     runs = _runs(store, request)
     if request.compare is not None:
         references = request.references or tuple(run.key for run in runs)
-        chosen = Chosen(compare_named(store, references, request.compare, request.baseline))
+        chosen = [Chosen(compare_named(store, references, request.compare, request.baseline))]
     else:
         chosen = _alike(store, runs, headline)
-    comparison = chosen.comparison
-    if comparison is not None:  # the baseline may not have been among the runs
-        runs = (*(run for run in comparison.runs if run.key not in {r.key for r in runs}), *runs)
+    for one in chosen:  # the baseline may not have been among the runs
+        named = one.comparison.runs if one.comparison else ()
+        runs = (*(run for run in named if run.key not in {r.key for r in runs}), *runs)
     loaded_runs = load_runs(store, runs)
     by_key = {loaded.run.key: loaded for loaded in loaded_runs}
-    compared = tuple(by_key[run.key] for run in comparison.runs) if comparison else ()
-    base = comparison.baseline if comparison else 0
-    failing = _failing(loaded_runs, compared[base] if compared else None)
+    comparisons = tuple(
+        _compared(store, one, one.comparison, by_key, request.flips) for one in chosen if one.comparison
+    )
+    failing = _failing(loaded_runs, comparisons[0].baseline if comparisons else None)
     return PageContent(
         runs=loaded_runs,
-        chosen=chosen,
-        compared=compared,
-        changed={
-            number: changed_most(store, compared[base], other, request.flips)
-            for number, other in enumerate(compared)
-            if request.flips and number != base
-        },
+        comparisons=comparisons,
         published=tuple(one for one in compare_with_published(store, runs) if one.published is not None),
         sweeps=_sweeps(store, runs),
         failing=failing,
         failures=worst_failures(store, failing, request.failures) if failing else (),
     )
+
+
+def _compared(
+    store: Store, chosen: Chosen, comparison: Comparison, by_key: Mapping[str, LoadedRun], flips: int | None
+) -> Compared:
+    runs = tuple(by_key[run.key] for run in comparison.runs)
+    changed = {
+        number: changed_most(store, runs[comparison.baseline], other, flips)
+        for number, other in enumerate(runs)
+        if flips and number != comparison.baseline
+    }
+    return Compared(chosen, comparison, runs, changed)
 
 
 def _runs(store: Store, request: PageRequest) -> tuple[StoredRun, ...]:
@@ -135,12 +154,37 @@ def _runs(store: Store, request: PageRequest) -> tuple[StoredRun, ...]:
     return tuple(run for run in runs if run is not None)
 
 
-def _alike(store: Store, runs: Sequence[StoredRun], headline: Sequence[str]) -> Chosen:
-    """Compare what is like the newest clean run with it."""
+def _alike(store: Store, runs: Sequence[StoredRun], headline: Sequence[str]) -> list[Chosen]:
+    """Compare, for each dataset, what is like its newest clean run with that; the newest of all comes first.
+
+    Runs that stand in no comparison are named beside the first one, with what keeps them out of it.
+    """
+    first = _base(runs)
+    datasets: dict[str, list[LoadedRun]] = {first.fingerprint: []}
+    for loaded in reversed(load_runs(store, runs)):
+        datasets.setdefault(loaded.run.fingerprint, []).insert(0, loaded)
+    found = [(own, _alike_there(store, own, headline)) for own in datasets.values()]
+    compared = [one for _, one in found if one.comparison is not None]
+    if not compared:
+        return []
+    alone = [loaded for own, one in found if one.comparison is None for loaded in own]
+    [base] = [x for own, one in found if one is compared[0] for x in own if x.run is one.baseline]
+    unlike = tuple((other.run, differences(base, other)) for other in alone)
+    return [replace(compared[0], unlike=(*compared[0].unlike, *unlike)), *compared[1:]]
+
+
+def _base(runs: Sequence[StoredRun]) -> StoredRun:
+    """Return the newest clean run, which the others are seen against.
+
+    Nor is a ranking by prompts, a re-ranker or an index what the others are seen against, unless all of them are.
+    """
     clean = [run for run in runs if is_plain(run)]
-    # Nor is a ranking by prompts, a re-ranker or an index what the others are seen against, unless all of them are.
-    base = ([run for run in clean if not run.spec.method] or clean or list(runs))[-1]
-    loaded_runs = load_runs(store, runs)
+    return ([run for run in clean if not run.spec.method] or clean or list(runs))[-1]
+
+
+def _alike_there(store: Store, loaded_runs: Sequence[LoadedRun], headline: Sequence[str]) -> Chosen:
+    """Compare what is like the newest clean run with it, of runs of one dataset."""
+    base = _base([loaded.run for loaded in loaded_runs])
     [baseline] = [loaded for loaded in loaded_runs if loaded.run.key == base.key]
     others = [loaded for loaded in loaded_runs if loaded is not baseline]
     reasons = {other.run.key: differences(baseline, other) for other in others}
