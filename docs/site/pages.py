@@ -54,6 +54,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Lead to the page of the notebook where a page leads to its file."""
+    return markdown.replace("](notebook.ipynb)", "](notebook.md)")
+
+
 def front_page(text: str) -> str:
     """Return a page of the top level with its links as they lead on the site.
 
