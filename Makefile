@@ -41,10 +41,11 @@ unit: install-dev
 docs: install-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
 
-# Help texts, the list of commands and the sessions of README and docs/, as the program prints them now.
+# Help texts, commands, sessions and the notebook in README and docs/, as the program gives them now.
 docs-blocks: install-dev
 	$(BIN)/python tests/docs_blocks.py --write
 	OMP_NUM_THREADS=1 $(BIN)/python tests/docs_sessions.py --write
+	OMP_NUM_THREADS=1 $(BIN)/python tests/docs_notebook.py --write
 
 # What is put on the registry: built, checked, and tried in an empty environment of each python that is here.
 wheels: install-dev

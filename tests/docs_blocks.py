@@ -5,6 +5,8 @@ prints, one under `<!-- commands -->` every command with its first sentence.
 
     python tests/docs_blocks.py           tell which blocks are out of date; exit 1 if any
     python tests/docs_blocks.py --write   bring them up to date
+
+Both look after the manual page as well (docs_man.py).
 """
 
 from __future__ import annotations
@@ -130,4 +132,6 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from docs_man import main as manual
+
+    sys.exit(max(main(sys.argv[1:]), manual(sys.argv[1:])))

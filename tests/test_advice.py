@@ -16,9 +16,17 @@ FOLDERS = ("clipbench", "datasets", "store")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 COMMAND = re.compile(r"(?:^|[:;,(`] ?|\bor )clipbench((?: [a-z][a-z-]*)+)")
 ELSEWHERE = frozenset(
-    ("--nfc", "--output", "--porcelain", "--untracked-files", "--upgrade", "--force-reinstall")
+    (
+        "--nfc",
+        "--output",
+        "--porcelain",
+        "--untracked-files",
+        "--upgrade",
+        "--force-reinstall",
+        "--experiment-id",
+    )
 )
-"""Options of other programs: convmv, clip_benchmark, git, pip."""
+"""Options of other programs: convmv, clip_benchmark, git, pip, mlflow."""
 
 NAMES = ("clipbench hints", "clipbench bundle")
 """What is called so in files; no command."""

@@ -15,7 +15,7 @@ from wheels import PYTHONS, Tried, is_here, try_out
 
 ROOT = Path(__file__).parent.parent
 OUTER = ("datasets", "store", "migrations")
-SHIPPED = ("clipbench", *OUTER, "pyproject.toml", "README.md", "LICENSE")
+SHIPPED = ("clipbench", *OUTER, "pyproject.toml", "README.md", "LICENSE", "docs/clipbench.1")
 PRESENT = Path(sqlmodel.__file__).parent.parent
 """Where the packages of this environment are."""
 
@@ -29,6 +29,7 @@ def linkless(folder: Path) -> Path:
                 ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
             )
         else:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     for name in OUTER:
         link = folder / "clipbench" / name
@@ -118,8 +119,9 @@ def test_an_installed_clipbench_is_in_one_folder() -> None:
 def test_sdist_and_wheel_hold_every_module_and_no_more(built: Path) -> None:
     (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    packed -= {name for name in packed if ".data/" in name}
-    assert packed == modules()
+    beside = {name for name in packed if ".data/" in name}
+    assert packed - beside == modules()
+    assert [name.partition(".data/")[2] for name in beside] == ["data/share/man/man1/clipbench.1"]
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
         assert not [member.name for member in archive if member.issym() or member.islnk()]

@@ -21,9 +21,9 @@ WIDTH = 200
 """Columns of a printed table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """The outcome of a command: printed it is what the command prints.
+    """The outcome of a command: printed, or typed at a prompt, it is what the command prints.
 
     tables: what it shows, the first of them first. text: what it says beside them, "" for nothing. command: how it is
     typed. in_full: how to get the same with every number and whole keys; None where it would be done a second time.
@@ -75,12 +75,25 @@ class Result:
         from clipbench.cli.drawing import drawn
 
         out = io.StringIO()
-        console = Console(file=out, width=WIDTH, highlight=False, soft_wrap=True, markup=False, emoji=False)
+        # Into the text and nowhere else: within a notebook rich would show the parts by itself.
+        console = Console(
+            file=out,
+            width=WIDTH,
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+            emoji=False,
+            force_terminal=False,
+            force_jupyter=False,
+        )
         for table in self.tables:
             for part in drawn(table, WIDTH):
                 console.print(part)
             console.print()
         return (self.text + out.getvalue()).rstrip("\n")
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         """Return the tables as HTML, for notebooks; whatever is in a cell is text."""

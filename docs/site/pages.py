@@ -54,6 +54,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Lead to the page of the notebook where a page leads to its file."""
+    return markdown.replace("](notebook.ipynb)", "](notebook.md)")
+
+
 def front_page(text: str) -> str:
     """Return a page of the top level with its links as they lead on the site.
 
@@ -87,9 +92,9 @@ def command_page(words: tuple[str, ...]) -> str:
 
 
 def _row(spelling: str, says: str) -> str:
-    # A bar parts cells even within code, and what looks like a tag would be one.
-    cells = (f"`{spelling}`", " ".join(says.split()).replace("<", "&lt;"))
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    # Within code a bar parts no cells; elsewhere it would, and what looks like a tag would be one.
+    told = " ".join(says.split()).replace("<", "&lt;").replace("|", "&#124;")
+    return f"| `{spelling}` | {told} |"
 
 
 def notebook_page(notebook: dict[str, Any]) -> str:
@@ -113,7 +118,7 @@ def _output(output: dict[str, Any]) -> str:
         picture = "".join(data["image/png"]).replace("\n", "")
         return f'<img alt="{escape(_alt(data))}" src="data:image/png;base64,{picture}">'
     if "text/html" in data:
-        return "<div class='md-typeset__scrollwrap'>" + "".join(data["text/html"]) + "</div>"
+        return f'<div class="output">{"".join(data["text/html"])}</div>'
     return f"```\n{''.join(data.get('text/plain', ''))}\n```"
 
 
