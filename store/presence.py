@@ -38,7 +38,7 @@ def rows_there(store: Store) -> Findings:
                 undigested = f"{table} {row} was written by another program: it has no digest"
                 yield None if kept.pop((table, row), None) else undigested
     for table, row in kept:
-        yield f"{table} {row} was stored and is gone"
+        yield f"{table} {row.replace(chr(digests.MARK), ' ')} was stored and is gone"
 
 
 def files_there(store: Store) -> Findings:

@@ -140,7 +140,7 @@ def _rows(store: Store) -> Iterator[str | None]:
                 digest = kept.pop((table, row), None)
                 yield from _looked(f"{table} {row}", _fitting(connection, (table, row), digest))
     for table, row in kept:
-        yield f"{table} {row} was stored and is gone"
+        yield f"{table} {row.replace(chr(digests.MARK), ' ')} was stored and is gone"
 
 
 def _fitting(connection: Connection, named: tuple[str, str], digest: str | None) -> Iterator[str | None]:
