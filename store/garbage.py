@@ -99,7 +99,7 @@ def _sets(connection: Connection, before: str, *, unused: bool) -> Iterator[Garb
     """Remove sets that no run and no index uses, of datasets that have no name (of all, where `unused`)."""
     query = """SELECT id, key FROM embedding_set
       WHERE created_at < :before
-        AND NOT EXISTS (SELECT 1 FROM run WHERE image_set_id = embedding_set.id OR text_set_id = embedding_set.id)
+        AND id NOT IN (SELECT image_set_id FROM run UNION ALL SELECT text_set_id FROM run)
         AND NOT EXISTS (SELECT 1 FROM vector_index WHERE embedding_set_id = embedding_set.id)
         AND (:unused OR NOT EXISTS
           (SELECT 1 FROM dataset_name WHERE dataset_name.dataset_id = embedding_set.dataset_id))
@@ -140,26 +140,30 @@ def _unreferenced(store: Store, connection: Connection, before: str) -> list[int
         used = np.zeros(len(index.shards), dtype=bool)
         for items in _items_of(connection, encoder_id, modality):
             rows = index.find(items_from(items))
-            used[np.unique(np.searchsorted(index.starts, rows[rows >= 0], side="right") - 1)] = True
+            used[np.searchsorted(index.starts, rows[rows >= 0], side="right") - 1] = True
+            if used.all():
+                break
         found += [s.id for s, needed in zip(index.shards, used, strict=True) if not needed]
     return sorted(set(found) - young)
 
 
 def _texts(store: Store, connection: Connection) -> Iterator[Garbage]:
     """Remove the texts of no embedding set and no vector: a text is kept with its vector, before any set."""
-    rows = connection.execute(select(tables.item_text)).all()
-    if not rows:
+    kept = connection.execute(select(tables.item_text.c.item)).scalars().all()
+    if not kept:
         return
-    items = items_array([row.item for row in rows])
-    used = np.zeros(len(rows), dtype=bool)
+    items = items_array(kept)
+    used = np.zeros(len(kept), dtype=bool)
     encoders = connection.execute(select(tables.encoder.c.id, tables.encoder.c.key)).all()
-    for encoder_id, key in encoders:
+    for _, key in encoders:
         used |= Pool(store, key, "text").index_in(connection).find(items) >= 0
+    for encoder_id, _ in encoders if not used.all() else ():  # few are left, if any
+        left = np.flatnonzero(~used)
         for named in _items_of(connection, encoder_id, "text"):
-            used |= np.isin(items.view("V16").ravel(), items_from(named).view("V16").ravel())
-    needless = [row for row, needed in zip(rows, used, strict=True) if not needed]
-    for row in needless:
-        connection.execute(delete(tables.item_text).where(tables.item_text.c.item == row.item))
+            used[left] |= np.isin(items[left].view("V16").ravel(), items_from(named).view("V16").ravel())
+    needless = [item for item, needed in zip(kept, used, strict=True) if not needed]
+    for item in needless:
+        connection.execute(delete(tables.item_text).where(tables.item_text.c.item == item))
     if needless:
         yield Garbage("texts", f"{len(needless):,} texts of no vector", 0)
 

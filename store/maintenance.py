@@ -16,7 +16,7 @@ from clipbench.store.backups import Backup, backup
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import Collected, Garbage, gc
 from clipbench.store.upgrade import schema_of
-from clipbench.store.verify import Recompute, Verification, verify
+from clipbench.store.verify import Recompute, Verification, verify, verify_quickly
 
 __all__ = [
     "Backup",
@@ -29,6 +29,7 @@ __all__ = [
     "gc",
     "info",
     "verify",
+    "verify_quickly",
 ]
 
 CHUNK = 1 << 20

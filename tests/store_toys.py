@@ -33,7 +33,7 @@ from clipbench.records import (
 from clipbench.store.datasets import load_dataset, save_dataset
 from clipbench.store.embeddings import EmbeddingSet, Encoding, list_sets, save_set
 from clipbench.store.encoders import save_encoder
-from clipbench.store.engine import Store, open_store, reading
+from clipbench.store.engine import Store, open_store, reading, writing
 from clipbench.store.indexes import IndexContent, IndexRecord, NewIndex, ids_of, save_index
 from clipbench.store.perturbations import save_perturbation
 from clipbench.store.runs import RunRecord, save_run
@@ -223,3 +223,14 @@ def toy_index(
     write = None if data is None else lambda path: path.write_bytes(data)
     items = ids_of(load_dataset(store, images.dataset), images)
     return save_index(store, NewIndex(content, name, items, 0.5, write))
+
+
+def tamper(store: Store, statement: str) -> None:
+    """Change what is finished, as one could who takes the triggers away and puts them back."""
+    with writing(store) as connection:
+        kept = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+        for name, _ in kept:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql(statement)
+        for _, statement_ in kept:
+            connection.exec_driver_sql(statement_)

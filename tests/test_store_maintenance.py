@@ -22,6 +22,7 @@ from store_toys import (
     encode,
     item_keys,
     new_store,
+    tamper,
     toy_dataset,
     toy_metrics,
     toy_run,
@@ -52,17 +53,6 @@ def store(tmp_path: Path) -> Store:
 
 def files(store: Store) -> list[Path]:
     return sorted(path for path in store.home.embeddings.rglob("*") if path.is_file())
-
-
-def tamper(store: Store, statement: str) -> None:
-    """Change what is finished, as one could who takes the triggers away and puts them back."""
-    with writing(store) as connection:
-        kept = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
-        for name, _ in kept:
-            connection.exec_driver_sql(f"DROP TRIGGER {name}")
-        connection.exec_driver_sql(statement)
-        for _, statement_ in kept:
-            connection.exec_driver_sql(statement_)
 
 
 def test_info_counts_things_and_bytes(store: Store) -> None:

@@ -93,7 +93,17 @@ def compare(
         raise CompareError(
             f"a comparison needs 2 runs, got {len(runs)}", "clipbench report --compare latest:clean RUN"
         )
-    loaded_runs = load_runs(store, runs)
+    return compare_loaded(store, load_runs(store, runs), request, baseline, categories)
+
+
+def compare_loaded(
+    store: Store,
+    loaded_runs: Sequence[LoadedRun],
+    request: CompareRequest,
+    baseline: int = 0,
+    categories: Categories | None = None,
+) -> Comparison:
+    """Return what `compare` does of two or more runs that are loaded: who compares some of them often loads them once."""
     others = [loaded for number, loaded in enumerate(loaded_runs) if number != baseline]
     unlike = check_comparable(loaded_runs[baseline], others)
     if unlike and not request.allow_unlike:
@@ -120,7 +130,7 @@ def compare(
         correction = "holm" if tests <= HOLM_UP_TO else "bh"
     return Comparison(
         request,
-        tuple(runs),
+        tuple(loaded.run for loaded in loaded_runs),
         baseline,
         tuple(corrected(lines, correction)),
         correction,

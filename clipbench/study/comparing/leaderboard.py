@@ -16,11 +16,12 @@ from clipbench.statistics.multiple import holm
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, find_run
-from clipbench.study.comparing.compare import compare
+from clipbench.study.comparing.compare import compare_loaded
 from clipbench.study.comparing.comparison import CompareRequest, Estimate, Line
 from clipbench.study.comparing.values import BOTH
 from clipbench.study.evaluation.protocol import RSUM
 from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.runs.loaded import load_runs
 
 LARGEST = 40
 """Runs of one table; all pairs of more take minutes, and their family of tests finds nothing any more."""
@@ -153,8 +154,9 @@ def _all_pairs(
     )
     lines: dict[tuple[int, int], Line] = {}
     name = RSUM if direction == BOTH else metric.replace("R@", "hit@")
+    loaded_runs = load_runs(store, runs) if len(runs) > 1 else ()
     for first in range(len(runs) - 1):
-        for line in compare(store, runs[first:], asked, 0).lines:
+        for line in compare_loaded(store, loaded_runs[first:], asked).lines:
             if line.direction == direction:
                 lines[first, first + line.run] = line
                 name = line.metric
