@@ -6,15 +6,14 @@ it matters is decided in `reading`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from clipbench.datasets.listing import Listing, Located
 from clipbench.errors import DatasetError, PhotographError
 from clipbench.foreign_files import inside
+from clipbench.photographs.ahead import ahead
 from clipbench.photographs.containers import contained
 from clipbench.photographs.opening import (
     MissingContainerError,
@@ -71,10 +70,10 @@ def inspect(
     root = folder.resolve()
     listing = Listing(root)
     folders = (root, folder.absolute())
-    located = [_located(listing, path, folders) for path in paths]
+    located = (_located(listing, path, folders) for path in paths)
     done: list[Photograph] = []
-    with quiet_pillow(), ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        for photograph in pool.map(lambda known: _examined(root, known, follow_links=follow_links), located):
+    with quiet_pillow():
+        for photograph in ahead(lambda known: _examined(root, known, follow_links=follow_links), located):
             done.append(photograph)
             if on_progress is not None:
                 on_progress(len(done), len(paths))
