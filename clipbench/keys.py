@@ -75,6 +75,20 @@ def digest(tag: str, value: Json) -> str:
     return f"{tag}:{hashlib.blake2b(text.encode(), digest_size=20).hexdigest()}"
 
 
+def digest_of_list(tag: str, head: Sequence[Json], items: Iterable[Json]) -> str:
+    """Return `digest(tag, [*head, [*items]])` without ever holding the JSON of all items.
+
+    >>> digest_of_list("t", ["a"], iter([1, [2]])) == digest("t", ["a", [1, [2]]])
+    True
+    """
+    hasher = hashlib.blake2b(f"clipbench\n{tag}\n".encode(), digest_size=20)
+    hasher.update("".join(("[", *(f"{canonical(value)}," for value in head), "[")).encode())
+    for number, item in enumerate(items):
+        hasher.update((f",{canonical(item)}" if number else canonical(item)).encode())
+    hasher.update(b"]]")
+    return f"{tag}:{hasher.hexdigest()}"
+
+
 def item_key(parts: Iterable[str]) -> bytes:
     """Return the 16-byte key of one item to encode, e.g. of ("text", "a red ball")."""
     hasher = hashlib.blake2b(digest_size=ITEM_BYTES)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import ClipbenchError
-from clipbench.keys import Json, digest, item_key, rounded
+from clipbench.keys import Json, digest, digest_of_list, item_key, rounded
 
 Direction: TypeAlias = Literal["t2i", "i2t"]
 """Query to target: `t2i` finds a caption's image, `i2t` an image's captions."""
@@ -82,13 +82,13 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of ordered ids, texts, split and caption policy. Runs compare only where it is equal."""
-        samples: list[Json] = [[s.id, [[c.id, c.text] for c in s.captions]] for s in self.samples]
-        return digest("dataset", [self.split, self.caption_policy, samples])
+        samples = ([s.id, [[c.id, c.text] for c in s.captions]] for s in self.samples)
+        return digest_of_list("dataset", [self.split, self.caption_policy], samples)
 
     @cached_property
     def key(self) -> str:
         """Digest of the fingerprint and of every image's bytes: the identity of the stored dataset."""
-        return digest("content", [self.fingerprint, [s.digest for s in self.samples]])
+        return digest_of_list("content", [self.fingerprint], (s.digest for s in self.samples))
 
     @cached_property
     def captions(self) -> tuple[Caption, ...]:

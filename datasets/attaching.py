@@ -30,16 +30,15 @@ def attach(
     request: ReadRequest,
     folder: Path | None,
     samples: Sequence[Sample],
-    rows: Sequence[Row],
+    first: Mapping[str, Row],
     on_progress: Callable[[int, int], None] | None,
 ) -> Attached:
     """Return the samples with digests, and their missing photographs as problems or, where allowed, as a note.
 
-    rows: as the source has them, for their lines and paths.
+    first: the first row of each image, for its line and path.
     """
     if folder is None:
         return Attached(tuple(replace(sample, path=None) for sample in samples))
-    first = {row.image: row for row in reversed(rows)}
     paths = [path for sample in samples if (path := _path(request, sample)) is not None]
     looked = iter(inspect(folder, paths, on_progress, follow_links=request.follow_links))
     known = {sample.id: next(looked) for sample in samples if sample.path is not None}

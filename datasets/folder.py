@@ -101,10 +101,14 @@ def _respelt(images: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
 
     Only where one photograph and one file have it; stems that match exactly are not among them.
     """
-    by_form: dict[str, tuple[set[str], set[str]]] = {}
-    for side, stems in enumerate((images, texts)):
-        for stem in stems:
-            by_form.setdefault(spelling(stem), (set(), set()))[side].add(stem)
+    unowned = set(texts) - set(images)
+    forms = {spelling(stem) for stem in unowned}
+    by_form: dict[str, tuple[set[str], set[str]]] = {form: (set(), set()) for form in forms}
+    if forms:  # seldom: of a million photographs nothing more is remembered
+        for side, stems in enumerate((images, texts)):
+            for stem in stems:
+                if (form := spelling(stem)) in by_form:
+                    by_form[form][side].add(stem)
     pairs = {}
     for ours, theirs in by_form.values():
         if len(ours) == len(theirs) == 1 and ours != theirs:
@@ -118,7 +122,8 @@ def _captions(root: Path, image: str, text: str | None, problems: list[Problem],
         return nothing
     file = root / text
     try:
-        if not links and not file.resolve().is_relative_to(root.resolve()):
+        # Folders that are links were not entered, so only the file itself may lead out.
+        if not links and file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
             problems.append(Problem(str(file), 0, LINKED_TEXT if file.exists() else NOWHERE))
             return []
         if not read_bytes(file).strip():

@@ -56,6 +56,8 @@ def parse(request: ReadRequest) -> Parsed:
 
 def _files(root: Path, wanted: str | None) -> Iterator[tuple[str | None, str]]:
     """Yield each Arrow file below the root with its split, None where there is one dataset alone."""
+    if not root.exists():
+        raise DatasetError(f"cannot read {root}: No such file or directory", "check the path")
     if not is_saved(root):
         message = f"{root} was not written by save_to_disk: there is no {STATE} with {INFO}, and no {SPLITS}"
         raise DatasetError(message, "name the folder that save_to_disk was given")

@@ -10,7 +10,6 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +21,7 @@ from clipbench.datasets.findings import Finding, finding
 from clipbench.datasets.photographs import LEAVES, MISSING
 from clipbench.errors import PhotographError
 from clipbench.foreign_files import inside
+from clipbench.photographs.ahead import ahead
 from clipbench.photographs.facts import PhotographFacts, facts
 from clipbench.photographs.opening import (
     ChangedPhotographError,
@@ -87,8 +87,9 @@ def _looks(
 ) -> list[Look]:
     looks: list[Look] = []
     root = None if folder is None else folder.resolve()
-    with quiet_pillow(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for look in pool.map(lambda sample: _look(root, sample, similar=similar), samples):
+    threads = min(8, os.cpu_count() or 1)
+    with quiet_pillow():
+        for look in ahead(lambda sample: _look(root, sample, similar=similar), samples, threads):
             looks.append(look)
             if on_progress is not None:
                 on_progress(len(looks), len(samples))

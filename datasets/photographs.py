@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from clipbench.datasets.listing import Listing, Located
 from clipbench.errors import DatasetError, PhotographError
 from clipbench.foreign_files import inside
+from clipbench.photographs.ahead import ahead
 from clipbench.photographs.containers import contained
 from clipbench.photographs.opening import (
     MissingContainerError,
@@ -71,10 +71,13 @@ def inspect(
     root = folder.resolve()
     listing = Listing(root)
     folders = (root, folder.absolute())
-    located = [_located(listing, path, folders) for path in paths]
+    known: dict[str, str] = {}
+    located = (_located(listing, path, folders) for path in paths)
     done: list[Photograph] = []
-    with quiet_pillow(), ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        for photograph in pool.map(lambda known: _examined(root, known, follow_links=follow_links), located):
+    with quiet_pillow():
+        for photograph in ahead(
+            lambda named: _examined(root, named, known, follow_links=follow_links), located
+        ):
             done.append(photograph)
             if on_progress is not None:
                 on_progress(len(done), len(paths))
@@ -103,14 +106,28 @@ def _relative(path: str, folders: Sequence[Path]) -> str:
     return path
 
 
-def _examined(root: Path, named: Photograph, *, follow_links: bool) -> Photograph:
+def _stays(root: str, file: str, known: dict[str, str]) -> bool:
+    """Whether a file is below a folder that is no link, whatever links its path goes through.
+
+    known: folders and where they really are, looked up once for all of their files.
+    """
+    folder, name = os.path.split(file)
+    if folder not in known:
+        known[folder] = os.path.realpath(folder)
+    real = os.path.join(known[folder], name)  # noqa: PTH118, a Path for each of a million files takes longest
+    if os.path.islink(real):  # noqa: PTH114
+        real = os.path.realpath(real)
+    return real.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _examined(root: Path, named: Photograph, known: dict[str, str], *, follow_links: bool) -> Photograph:
     if named.problem is not None:
         return named
     file = root / named.path
     place = contained(file)
     holder = file if place is None else place.container
     try:
-        if not follow_links and not holder.resolve().is_relative_to(root):
+        if not follow_links and not _stays(str(root), str(holder), known):
             return replace(named, problem=LINKED if holder.exists() else NOWHERE)
         return replace(named, digest=checked_digest(file))
     except MissingPhotographError as error:

@@ -41,12 +41,14 @@ BYTES, PATH = "bytes", "path"
 class Layout:
     """What a table's schema says. `picture` is the column of photographs, None where it names files instead.
 
-    named: whether the pictures have file names beside their bytes. names: the roles of all columns.
+    named: whether the pictures have file names beside their bytes. names: the roles of all columns. own: the same
+    where the picture's column holds the image's id.
     """
 
     picture: str | None
     named: bool
     names: Roles
+    own: Roles
 
     @property
     def read(self) -> list[str]:
@@ -100,16 +102,20 @@ class Gathered:
             self.lacking[lacks] += 1
             return []
         if layout.picture is None:
-            return [_in_split(row, split) for row in rows_of(record.cells, names, record.number)]
-        if record.place is None:
-            raise FieldError(_without_bytes(layout.picture, record.name))
+            return rows_of(record.cells, names, record.number)
+        if record.place is None and record.name is not None:
+            raise FieldError(
+                f"{layout.picture} holds no bytes, only the name {record.name}: save it with the pictures inside"
+            )
         image = self._image(file, layout, record)
+        place = None if record.place is None else self._place(image, record.place)
         if self.request.no_captions:
-            return [_in_split(Row(image, self._place(image, record.place), None, line=record.number), split)]
-        named = replace(names, image=layout.picture, image_id=None)
-        rows = rows_of({**record.cells, layout.picture: image}, named, record.number)
-        place = self._place(image, record.place)
-        return [_in_split(replace(row, image=image, path=place), split) for row in rows]
+            return [Row(image, place, None, None, split, record.number)]
+        rows = rows_of({**record.cells, layout.picture: image}, layout.own, record.number)
+        return [
+            Row(image, place, row.caption, row.caption_id, row.split or split, row.line, row.cells)
+            for row in rows
+        ]
 
     def _image(self, file: Path, layout: Layout, record: Record) -> str:
         column = layout.names.image_id
@@ -172,7 +178,7 @@ def layout(path: Path, schema: Any, request: ReadRequest) -> Layout:
         ) from error
     names = replace(names, others=tuple(name for name in names.others if name in plain))
     named = picture is not None and types.is_struct(schema.field(picture).type)
-    return Layout(picture, named, names)
+    return Layout(picture, named, names, replace(names, image=picture, image_id=None))
 
 
 def _is_picture(type_: Any) -> bool:
@@ -212,13 +218,3 @@ def split_of(name: str) -> str | None:
     """
     match = SPLIT.fullmatch(name.rpartition("/")[2])
     return None if match is None else match[1]
-
-
-def _in_split(row: Row, split: str | None) -> Row:
-    return row if split is None or row.split is not None else replace(row, split=split)
-
-
-def _without_bytes(column: str, name: str | None) -> str:
-    if name is None:
-        return f"{column} is empty"
-    return f"{column} holds no bytes, only the name {name}: save it with the pictures inside (embed_external_files=True)"

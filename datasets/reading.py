@@ -78,7 +78,8 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
     _check(request, form)
     parsed = form.parse(request)
     file = str(request.captions)
-    rows, own, clashes = selection.number(parsed.rows, file)
+    given, parsed = list(parsed.rows), replace(parsed, rows=())
+    rows, own, clashes = selection.number(given, file)
     notes += parsed.notes + own
     problems = parsed.problems + clashes
     links = tuple(p for p in problems if p.message in {LINKED_TEXT, NOWHERE})
@@ -86,8 +87,10 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
         advice = hint(links, request.captions) if links else None
         raise InputError(f"cannot read {file}", problems or [Problem(file, 0, "holds no captions")], advice)
     choice = _choose(request, form, rows)
+    first = {row.image: row for row in reversed(rows)}
+    del rows  # of an image, its first row is all that is needed from here on
     folder, found = _images_folder(request, form, choice.samples)
-    attached = attach(request, folder, choice.samples, rows, on_progress)
+    attached = attach(request, folder, choice.samples, first, on_progress)
     uncaptioned, bare = _uncaptioned(request, choice)
     notes += choice.notes + found + attached.notes
     problems += choice.problems + attached.problems + uncaptioned
@@ -104,8 +107,7 @@ def _read(request: ReadRequest, on_progress: Progress | None) -> Reading:
         image_folder=folder,
         source=_source(request, choice),
     )
-    first = {row.image: row.cells for row in reversed(rows)}
-    cells = tuple(first[sample.id] for sample in dataset.samples) if parsed.columns else ()
+    cells = tuple(first[sample.id].cells for sample in dataset.samples) if parsed.columns else ()
     return Reading(dataset, notes + bare, parsed.columns, cells)
 
 

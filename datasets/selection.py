@@ -30,18 +30,24 @@ class Listed:
     line: int
 
 
-def number(rows: Iterable[Row], file: str) -> tuple[tuple[Row, ...], tuple[Note, ...], tuple[Problem, ...]]:
+def number(rows: list[Row], file: str) -> tuple[tuple[Row, ...], tuple[Note, ...], tuple[Problem, ...]]:
     """Return the rows with a caption id each, unique in the source; rows that only repeat another are dropped.
 
-    A caption id with two texts or two images, and an image with two files, are problems.
+    A caption id with two texts or two images, and an image with two files, are problems. The list is used up
+    on the way, for a million rows would be there twice.
     """
     numbered: list[Row] = []
+    own_ids = any(
+        row.caption_id is not None for row in rows
+    )  # where all are counted here, none is there twice
+    rows.reverse()
     repeated: list[str] = []
     problems: list[Problem] = []
     counts: Counter[str] = Counter()
     captions: dict[str, Row] = {}
     files: dict[str, Row] = {}
-    for given in rows:
+    while rows:
+        given = rows.pop()
         first = files.setdefault(given.image, given)
         if first.path != given.path:
             where = f" (line {first.line})" if first.line else ""
@@ -53,8 +59,14 @@ def number(rows: Iterable[Row], file: str) -> tuple[tuple[Row, ...], tuple[Note,
             continue
         row = given
         if given.caption_id is None:
-            row = replace(given, caption_id=f"{given.image}#{counts[given.image]}")
+            own_id = f"{given.image}#{counts[given.image]}"
+            # Equal strings once: an image has several captions, and each row came with its own.
+            path = first.path if first.path == given.path else given.path
+            row = Row(first.image, path, given.caption, own_id, given.split, given.line, given.cells)
             counts[given.image] += 1
+        if not own_ids:
+            numbered.append(row)
+            continue
         known = captions.setdefault(row.caption_id or "", row)
         if known is row:
             numbered.append(row)

@@ -194,17 +194,16 @@ def _take(found: _Found, sample: _Sample, shard: str, path: Path, file: BinaryIO
     where = slice_path(shard, member.start, member.length, member.name)
     try:
         clean(member.name, "the member's name")
-        rows = _rows(found, sample, member, file)
+        found.rows += _rows(found, sample, member, where, file)
     except (FieldError, InputError) as error:
         message = error.problems[0].message if isinstance(error, InputError) else str(error)
         found.problems.append(Problem(str(path), 0, f"sample {sample.key!a}: {message}"))
-        return
-    found.rows += [replace(row, path=where) for row in rows]
 
 
-def _rows(found: _Found, sample: _Sample, member: _Member, file: BinaryIO) -> list[Row]:
+def _rows(found: _Found, sample: _Sample, member: _Member, where: str, file: BinaryIO) -> list[Row]:
+    """Return a sample's rows. where: the path of its photograph."""
     columns = found.request.columns
-    bare = [Row(member.name, None, None)]
+    bare = [Row(member.name, where, None)]
     if found.request.no_captions:
         return bare
     texts = [kind for kind in TEXTS if kind in sample.members]
@@ -218,15 +217,20 @@ def _rows(found: _Found, sample: _Sample, member: _Member, file: BinaryIO) -> li
         lines = _lines(file, sample.members[texts[0]])
         values[_TEXT] = lines
         if told is None:
-            return [Row(member.name, None, line) for line in lines] or bare
+            return [Row(member.name, where, line) for line in lines] or bare
     elif told is None:
         return bare
+    else:
+        values.setdefault(_TEXT, None)  # this one has no text, and so no captions where the others have
     names = _roles(found, values)
     values[_ID] = member.name
     if lacks := names.lacking(values):
         found.lacking[lacks] += 1
         return []
-    return rows_of(values, names, 0)
+    return [
+        Row(row.image, where, row.caption, row.caption_id, row.split, 0, row.cells)
+        for row in rows_of(values, names, 0)
+    ]
 
 
 def _lines(file: BinaryIO, member: _Member) -> list[str]:
@@ -240,7 +244,7 @@ def _roles(found: _Found, values: dict[str, object]) -> Roles:
     """Return the roles of the fields of the JSON, by the first one that there is."""
     if found.names is None:
         columns = found.request.columns
-        caption = _TEXT if _TEXT in values else columns.caption
+        caption = _TEXT if values.get(_TEXT) is not None else columns.caption
         asked = replace(columns, image=None, caption=None if columns.templates else caption)
         asked = replace(asked, image_id=columns.image_id or _ID)
         nested = {name for name, held in values.items() if isinstance(held, dict)}

@@ -3,10 +3,11 @@
 Knows how a Dataset becomes rows and comes back equal; reads no source file and checks no photograph.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import find_id, keys_with_prefix, next_id
 
 LONGEST_NAME = 100
+
+AT_ONCE = 10_000
+"""Rows that are handed to the database together: of a million captions, not all at once."""
 
 SHOWN = 8
 """Datasets that an error message lists."""
@@ -68,16 +72,16 @@ def save_dataset(store: Store, dataset: Dataset, *, replace: bool = False) -> St
     """
     check_name(dataset.name)
     _check_paths(dataset.name, [sample.path for sample in dataset.samples])
-    key, images, captions = dataset.key, _image_rows(dataset), _caption_rows(dataset)
+    key = dataset.key
     with writing(store) as connection:
         found = find_id(connection, tables.dataset, key)
         _check_free(connection, dataset, found, replace=replace)
         row = found if found is not None else next_id(connection, tables.dataset)
         if found is None:
-            _insert_many(connection, tables.image, row, images)
-            _insert_many(connection, tables.caption, row, captions)
+            _insert_many(connection, tables.image, _image_rows(dataset, row))
+            _insert_many(connection, tables.caption, _caption_rows(dataset, row))
             connection.execute(insert(tables.dataset), _dataset_row(dataset, row))
-        _point(connection, dataset, row, [image["path"] for image in images])
+        _point(connection, dataset, row)
     return StoredDataset(dataset.name, key, row, created=found is None)
 
 
@@ -219,30 +223,28 @@ def _place(connection: Connection) -> str:
     return str(Path(connection.engine.url.database or "").parent)
 
 
-def _image_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    return [
-        {
+def _image_rows(dataset: Dataset, row: int) -> Iterator[dict[str, Any]]:
+    for position, sample in enumerate(dataset.samples):
+        yield {
+            "dataset_id": row,
             "position": position,
             "image_id": text_in(sample.id),
             "path": text_in(sample.path),
             "digest": sample.digest,
             "problem": text_in(sample.problem),
         }
-        for position, sample in enumerate(dataset.samples)
-    ]
 
 
-def _caption_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    owners = dataset.owners.tolist()
-    return [
-        {
+def _caption_rows(dataset: Dataset, row: int) -> Iterator[dict[str, Any]]:
+    owned = ((owner, caption) for owner, sample in enumerate(dataset.samples) for caption in sample.captions)
+    for position, (owner, caption) in enumerate(owned):
+        yield {
+            "dataset_id": row,
             "position": position,
             "image_position": owner,
             "caption_id": text_in(caption.id),
             "text": text_in(caption.text),
         }
-        for position, (owner, caption) in enumerate(zip(owners, dataset.captions, strict=True))
-    ]
 
 
 def _dataset_row(dataset: Dataset, row: int) -> dict[str, Any]:
@@ -266,15 +268,16 @@ def _folder(dataset: Dataset) -> str | bytes | None:
     return None if dataset.image_folder is None else text_in(str(dataset.image_folder))
 
 
-def _insert_many(connection: Connection, table: Any, dataset_id: int, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table), [{"dataset_id": dataset_id, **row} for row in rows])
+def _insert_many(connection: Connection, table: Any, rows: Iterator[dict[str, Any]]) -> None:
+    while some := list(islice(rows, AT_ONCE)):
+        connection.execute(insert(table), some)
 
 
-def _point(connection: Connection, dataset: Dataset, row: int, paths: list[str | bytes | None]) -> None:
+def _point(connection: Connection, dataset: Dataset, row: int) -> None:
     """Let the dataset's name mean content `row`, photographs where this reading found them."""
     query = select(tables.image.c.path).filter_by(dataset_id=row).order_by(tables.image.c.position)
-    same = connection.execute(query).scalars().all() == paths
+    stored = connection.execute(query).scalars()
+    same = all(a == text_in(b.path) for a, b in zip(stored, dataset.samples, strict=True))
     values = {
         "dataset_id": row,
         "format": text_in(dataset.format),

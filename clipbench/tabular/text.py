@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipbench.errors import InputError, Problem
@@ -71,6 +72,17 @@ def split_lines(text: str) -> list[str]:
     if lines[-1] == "":
         lines.pop()
     return lines
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Yield what `split_lines` returns, one line at a time."""
+    end = "\n" if "\n" in text else "\r"
+    start = 0
+    while (at := text.find(end, start)) >= 0:
+        yield text[start:at].removesuffix("\r")
+        start = at + 1
+    if start < len(text):
+        yield text[start:].removesuffix("\r")
 
 
 def _utf_8(data: bytes, file: str) -> str:
