@@ -58,6 +58,9 @@ def run(
         ),
     ] = None,
     allow_missing: MissingOption = 0.0,
+    dry_run: Annotated[
+        bool, flag("--dry-run", says="Count what is lacking, estimate the time, stop.")
+    ] = False,
     engine: EngineOptions = EngineOptions(),
     store: StoreOption = None,
     output: OutputOptions = OutputOptions(),
@@ -70,6 +73,9 @@ def run(
     from clipbench.reports.embeddings import embedded_table
     from clipbench.study.embedding.modalities import embed_modalities, modalities
 
+    if dry_run:
+        _estimate(open_at(store, to_read=True), dataset, part, (model, encoder, engine), only)
+        return
     if part is not None:
         asked = _part(part, allow_missing)
         _run_part(open_at(store), dataset, asked, (model, encoder, engine), only, output, quiet)
@@ -78,6 +84,23 @@ def run(
     with at_work(at, model, encoder, quiet, dataset, engine) as (source, bars):
         done = embed_modalities(at, dataset, source, bars, modalities(only), allow_missing=allow_missing)
     emit(embedded_table(dataset, source.identity, done), output)
+
+
+def _estimate(
+    at: Store,
+    dataset: str,
+    part: str | None,
+    model: tuple[str, EncoderOptions, EngineOptions],
+    only: str | None,
+) -> None:
+    from clipbench.study.cluster.estimate import effort, words
+    from clipbench.study.embedding.modalities import modalities
+
+    if part is not None:
+        raise typer.BadParameter("--dry-run is of the whole set; give it without --part")
+    asked = model[2].asked
+    found = effort(model_source(at, model[0], model[1]), dataset, modalities(only))
+    typer.echo("\n".join(words(found, asked)))
 
 
 def _part(typed: str, allow_missing: float) -> Part:

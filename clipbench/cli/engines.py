@@ -13,6 +13,7 @@ from clipbench.cli.console import note
 from clipbench.cli.expanding import option
 
 if TYPE_CHECKING:
+    from clipbench.study.cluster.connection import Asked
     from clipbench.study.embedding.models import VectorSource
 
 PANEL = "Several machines"
@@ -43,7 +44,14 @@ class EngineOptions:
         min=0,
     )
 
-    def check(self) -> None:
+    @property
+    def asked(self) -> Asked | None:
+        """The cluster that is asked for, None for this process."""
+        from clipbench.study.cluster.connection import Asked
+
+        return None if self.engine == "local" else Asked(self.address, self.workers, self.gpus_per_worker)
+
+    def __post_init__(self) -> None:
         """Raise BadParameter for options of a cluster where none is to be used."""
         given = {
             "--address": self.address,
@@ -58,18 +66,16 @@ class EngineOptions:
 @contextmanager
 def engine_of(source: VectorSource, options: EngineOptions, quiet: bool) -> Iterator[None]:
     """Have a source's vectors made where the options say; a cluster is left at the end."""
-    options.check()
-    if options.engine == "local":
+    asked = options.asked
+    if asked is None:
         yield
         return
-    from clipbench.study.cluster.connection import Asked
     from clipbench.study.cluster.engine import RayEngine
 
     def tell(words: str) -> None:
         if not quiet:
             note(f"note: {words}")
 
-    asked = Asked(options.address, options.workers, options.gpus_per_worker)
     with RayEngine(asked, tell) as engine:
         source.engine = engine
         yield

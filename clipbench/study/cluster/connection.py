@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,22 @@ from typing import Any
 
 from clipbench.errors import ClipbenchError
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Environment of every use of Ray: it tells nobody of it."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
+"""Environment of every use of Ray: it reports to nobody, and prints nothing among our results."""
 
 OWN = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """Environment of a cluster of ours: the first makes Ray listen on 127.0.0.1 alone, whatever the system."""
 
 MEMORY = 100 << 20
 """Bytes of Ray's shared memory; tasks and answers are small, vectors go by files."""
+
+
+START = (
+    "ray start --head on one machine and ray start --address on the others, or leave out --address for "
+    "the processors of this one"
+)
+ANSWER = 5.0
+"""Seconds in which a cluster must answer; Ray itself would try for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class Connection:
         """Connect. Raises ClipbenchError where Ray is not installed or there is no such cluster."""
         self._asked = asked
         self._folder: Path | None = None
+        if asked.address is not None:
+            check_address(asked.address)
         self.ray = imported(own=asked.address is None)
         self._theirs = bool(self.ray.is_initialized())
         if not self._theirs:
@@ -75,11 +86,10 @@ class Connection:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError, ImportError) as error:
             self.close()
             told = " ".join(str(error).split())[:200]
-            where = f"at {self._asked.address}" if self._asked.address else "of this machine"
+            if self._asked.address is None:
+                raise ClipbenchError(f"no Ray cluster can be started on this machine: {told}") from None
             raise ClipbenchError(
-                f"there is no Ray cluster {where} to be used: {told}",
-                "ray start --head on one machine and ray start --address on the others, "
-                "or leave out --address for the processors of this one",
+                f"no Ray cluster can be used by --address {self._asked.address}: {told}", START
             ) from None
 
     def crowd(self, device: str) -> Crowd:
@@ -113,6 +123,20 @@ class Connection:
             self.ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def check_address(address: str) -> None:
+    """Raise ClipbenchError for what is no address of a cluster, or where nobody answers there."""
+    if address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 1 << 16):
+        raise ClipbenchError(f"--address {address} is none", "auto, HOST:PORT or ray://HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except OSError as error:
+        told = error.strerror or str(error)
+        raise ClipbenchError(f"nobody answers at --address {address} ({told})", START) from None
 
 
 def imported(*, own: bool) -> Any:

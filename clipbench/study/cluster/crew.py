@@ -133,9 +133,9 @@ class Crew:
         try:
             said = self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
-            raise EncoderError(f"a worker failed: {_last_line(error)}") from None
+            raise EncoderError(f"a worker failed: {_told(error)}") from None
         except self._ray.exceptions.RayError as error:
-            return self._lost(worker, _last_line(error))
+            return self._lost(worker, _told(error))
         if isinstance(said, Refusal):
             raise EncoderError(said.message, said.hint)
         if isinstance(said, Ready):
@@ -154,6 +154,7 @@ class Crew:
         return Gone(worker.ready.host if worker.ready else None, tuple(job for _, job in worker.jobs), why)
 
 
-def _last_line(error: Exception) -> str:
+def _told(error: Exception) -> str:
+    """Return what Ray says of an error, without the advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    return (lines[-1] if lines else type(error).__name__).split(". ")[0][:300]

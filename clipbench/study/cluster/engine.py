@@ -17,6 +17,7 @@ from clipbench.encoders.request import ModelRequest
 from clipbench.errors import DatasetError, EncoderError, StoreError
 from clipbench.records import EncoderIdentity
 from clipbench.store.vectors import Pool
+from clipbench.study.cluster.account import Account
 from clipbench.study.cluster.connection import Asked, Connection
 from clipbench.study.cluster.crew import Crew, Delivered, Gone, Job
 from clipbench.study.cluster.worker import Order, Written, named
@@ -45,6 +46,7 @@ class RayEngine:
         self._patience = patience
         self._connection: Connection | None = None
         self._crew: tuple[Order, Crew] | None = None
+        self.account = Account()
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +80,9 @@ class RayEngine:
             self._crew = None
             self._connection.close()
             self._connection = None
+        went = self.account.words()
+        if went is not None:
+            self.tell(went)
 
     @property
     def tell(self) -> Tell:
@@ -146,15 +151,17 @@ class OnCluster:
 
     def _spread(self, pool: Pool, waiting: deque[Job], bar: Bar, render: Render | None) -> Iterator[Made]:
         place, left = pool.place, len(waiting)
+        self.engine.account.resumed()
         bar.say("starting workers")
         crew = self.engine.crew(self.order)
-        watch = self.engine.watch(crew)
+        watch, account = self.engine.watch(crew), self.engine.account
         unseen: deque[tuple[float, Delivered]] = deque()
         while left:
             crew.hire(left)
             while waiting and (worker := crew.idle()) is not None:
                 crew.give(worker, waiting.popleft(), place, render)
             for event in crew.events(POLL):
+                account.passed(crew.size)
                 if isinstance(event, Delivered):
                     _check_seen(event.written, event.place)
                     unseen.append((time.monotonic(), event))
@@ -171,6 +178,7 @@ class OnCluster:
                     continue
                 left -= 1
                 watch.fed()
+                account.delivered(delivered.written)
                 bar.advance(len(task))
                 yield Made(task, delivered.written.unreadable)
             watch.look()
