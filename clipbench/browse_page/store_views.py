@@ -232,7 +232,7 @@ def _one(
     title: str, place: str, command: str, tables: Sequence[Table], curves: Sequence[StoredCurve]
 ) -> View:
     drawn = tuple(
-        (f"{curve.dataset} by {curve.name}", drawn_curves(lines, curve.name, "R@K"))
+        (f"{curve.dataset} by {curve.name}", drawn_curves(lines, curve.name, "R@K", zero="base"))
         for curve in curves
         if (lines := curve_lines(curve))
     )

@@ -14,6 +14,9 @@ from clipbench.reports.figures.text import number
 LEFT, RIGHT, TOP, BOTTOM = 44, 290, 24, 156
 """Edges of the plot within a panel of 300 by 190; the template draws its frame."""
 
+APART = 26
+"""Between labels of levels that can both be read."""
+
 Dots = tuple[tuple[float, float], ...]
 
 
@@ -50,19 +53,34 @@ class Curves:
     panels: tuple[Panel, ...]
     colours: int = 7
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether any point shows the seeds that it is the mean of."""
+        return any(line.seeds for panel in self.panels for line in panel.lines)
 
-def drawn_curves(lines: Mapping[str, Sequence[Series]], x_label: str, y_label: str) -> Curves:
-    """Return the panels of operations by name. Every one has at least one line."""
+
+def drawn_curves(
+    lines: Mapping[str, Sequence[Series]], x_label: str, y_label: str, zero: str = "clean"
+) -> Curves:
+    """Return the panels of operations by name. Every one has at least one line. zero: what level 0 is."""
     everything = [line for panel in lines.values() for line in panel]
     names = tuple(dict.fromkeys(line.label for line in everything))
     limits = _limits([point for line in everything for point in line.points])
-    panels = tuple(_panel(title, series, names, limits, x_label) for title, series in lines.items())
+    panels = tuple(
+        _panel(title, series, names, limits, (x_label, f"{x_label} (0: {zero})"))
+        for title, series in lines.items()
+    )
     return Curves(x_label, y_label, names, panels)
 
 
 def _panel(
-    title: str, series: Sequence[Series], names: Sequence[str], limits: tuple[float, float], x_label: str
+    title: str,
+    series: Sequence[Series],
+    names: Sequence[str],
+    limits: tuple[float, float],
+    x_labels: tuple[str, str],
 ) -> Panel:
+    """x_labels: of panels that begin above 0, and of those that begin there."""
     levels = sorted({point.level for line in series for point in line.points})
     first, span = levels[0], levels[-1] - levels[0]
     low, high = limits
@@ -85,12 +103,18 @@ def _panel(
 
     grid = [low + (high - low) * step / 4 for step in range(5)]
     shown = levels if len(levels) <= 7 else [levels[0], levels[len(levels) // 2], levels[-1]]
+    # Both ends are labelled, and between them what is not written over its left neighbour or the last.
+    labelled = [
+        level
+        for n, level in enumerate(shown)
+        if n in {0, len(shown) - 1} or min(x(level) - x(shown[n - 1]), RIGHT - x(level)) >= APART
+    ]
     return Panel(
         title=title,
-        x_label=f"{x_label} (0: clean)" if first == 0 else x_label,
+        x_label=x_labels[first == 0],
         spoken=_spoken(series),
         values=tuple((y(value), number(value)) for value in grid),
-        levels=tuple((x(level), number(level)) for level in shown),
+        levels=tuple((x(level), number(level)) for level in labelled),
         lines=tuple(drawn(line) for line in series),
     )
 
