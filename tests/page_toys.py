@@ -144,15 +144,19 @@ def complaints(chrome: Any) -> list[str]:
     return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def barriers(chrome: Any) -> list[str]:
+def barriers(chrome: Any, *, contrast: bool = True) -> list[str]:
     """Return what axe finds that keeps people out of the page that is open; skips where axe is not installed."""
     package = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
     script = (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     # Evaluated by the debugger, since a page's own policy lets no foreign script in.
     chrome.execute_cdp_cmd("Runtime.evaluate", {"expression": script})
-    asked = "const done = arguments[arguments.length - 1]; axe.run().then(r => done(r.violations))"
+    chrome.set_script_timeout(120)
+    asked = (
+        "const done = arguments[1], rules = {'color-contrast': {enabled: arguments[0]}};"
+        "axe.run({rules}).then(r => done(r.violations))"
+    )
     return [
         f"{found['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
-        for found in chrome.execute_async_script(asked)
+        for found in chrome.execute_async_script(asked, contrast)
         for node in found["nodes"]
     ]

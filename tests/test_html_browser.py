@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import draw, environment, good, write_csv
-from page_toys import browser
+from page_toys import barriers, browser
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +130,12 @@ def test_every_text_stands_out_from_what_is_behind_it(chrome: Any, page: Path, d
     assert background == ("rgb(21, 24, 28)" if dark else "rgb(255, 255, 255)")
     weak = [(round(ratio, 2), who) for ratio, who in chrome.execute_script(CONTRASTS) if ratio < 4.5]
     assert weak == []
+
+
+def test_nothing_keeps_anybody_out(chrome: Any, page: Path) -> None:
+    opened(chrome, page, DESK)
+    found = barriers(chrome, contrast=False)
+    assert not found, "\n".join(found)  # that is measured above, and faster
 
 
 def test_paper_is_white_and_wide_enough_for_every_table(chrome: Any, page: Path) -> None:
