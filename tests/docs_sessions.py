@@ -50,7 +50,9 @@ def printed(line: str) -> str:
     if out:
         Path(out).write_text(text, encoding="utf-8")
         return ""
-    return "".join(f"{each.rstrip()}\n" for each in text.splitlines()).strip("\n") + "\n" if text.strip() else ""
+    return (
+        "".join(f"{each.rstrip()}\n" for each in text.splitlines()).strip("\n") + "\n" if text.strip() else ""
+    )
 
 
 def written(page: str) -> str:

@@ -24,7 +24,9 @@ def test_a_session_is_renewed_in_place(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(docs_sessions, "PAGES", (page,))
     assert main([]) == 1
     assert main(["--write"]) == 0
-    assert page.read_text() == "before\n\n<!-- session -->\n```\n$ mkdir new\n$ ls\nnew\n```\n\n```\n$ ls\n```\n"
+    assert (
+        page.read_text() == "before\n\n<!-- session -->\n```\n$ mkdir new\n$ ls\nnew\n```\n\n```\n$ ls\n```\n"
+    )
     assert main([]) == 0
 
 
