@@ -91,10 +91,10 @@ class Pool:
 
     @property
     def place(self) -> ShardPlace:
-        """Where the files of this pool go; the folder is made if it is not there."""
+        """Where the files of this pool go: the folder itself where a link leads to one that machines share."""
         folder = self.store.home.embeddings
         folder.mkdir(parents=True, exist_ok=True)
-        return ShardPlace(folder, self.encoder, self.modality, self.dimension)
+        return ShardPlace(folder.resolve(), self.encoder, self.modality, self.dimension)
 
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Return the positions, in order, of the keys that are in no shard; a repeated key every time."""

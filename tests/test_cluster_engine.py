@@ -96,7 +96,7 @@ class Joined:
 
     ray: Cluster
 
-    def crowd(self, _: str) -> Crowd:
+    def crowd(self, *_: object) -> Crowd:
         return Crowd(3, 1.0, 0.0)
 
     def resources(self) -> str:
@@ -129,7 +129,7 @@ def files(store: Store) -> dict[str, bytes]:
 
 
 def on(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, told: list[str] | None = None) -> RayEngine:
-    monkeypatch.setattr(engine, "Connection", lambda _: Joined(cluster))
+    monkeypatch.setattr(engine, "Connection", lambda *_: Joined(cluster))
     return RayEngine(Asked(), (told if told is not None else []).append, patience=0.0)
 
 
@@ -262,6 +262,12 @@ def test_a_worker_writes_into_a_shared_folder_only(tmp_path: Path) -> None:
     assert isinstance(refused, Refusal)
     assert "there is no folder" in refused.message
     assert not place.folder.exists()
+
+
+def test_a_link_to_the_shared_folder_is_followed_before_others_are_told(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    store.home.embeddings.symlink_to(tmp_path / "shared")
+    assert pool(store).place.folder == (tmp_path / "shared").resolve()
 
 
 def test_paths_of_models_are_sent_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

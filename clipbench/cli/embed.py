@@ -93,14 +93,17 @@ def _estimate(
     model: tuple[str, EncoderOptions, EngineOptions],
     only: str | None,
 ) -> None:
+    from clipbench.study.cluster.engine import threads_of
     from clipbench.study.cluster.estimate import effort, words
     from clipbench.study.embedding.modalities import modalities
 
     if part is not None:
         raise typer.BadParameter("--dry-run is of the whole set; give it without --part")
     asked = model[2].asked
-    found = effort(model_source(at, model[0], model[1]), dataset, modalities(only))
-    typer.echo("\n".join(words(found, asked)))
+    source = model_source(at, model[0], model[1])
+    found = effort(source, dataset, modalities(only))
+    threads = threads_of(source.identity) if asked else None
+    typer.echo("\n".join(words(found, asked, threads)))
 
 
 def _part(typed: str, allow_missing: float) -> Part:

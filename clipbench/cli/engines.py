@@ -32,7 +32,7 @@ class EngineOptions:
         metavar="ADDRESS",
     )
     workers: int | None = option(
-        "Workers, each with the model. [default: one a GPU, without any one a processor]",
+        "Workers, each with the model. [default: one a GPU; without any, as many as find their threads]",
         panel=PANEL,
         metavar="N",
         min=1,

@@ -56,9 +56,10 @@ class Crowd:
 class Connection:
     """A connection to a cluster, and what has to be put away with it."""
 
-    def __init__(self, asked: Asked) -> None:
-        """Connect. Raises ClipbenchError where Ray is not installed or there is no such cluster."""
+    def __init__(self, asked: Asked, threads: int = 1) -> None:
+        """Connect. threads: of a worker. Raises ClipbenchError where Ray is not installed or there is no such cluster."""
         self._asked = asked
+        self._threads = threads
         self._folder: Path | None = None
         if asked.address is not None:
             check_address(asked.address)
@@ -74,7 +75,7 @@ class Connection:
                 self._folder = Path(tempfile.mkdtemp(prefix="clipbench-ray-"))
                 self.ray.init(
                     address="local",
-                    num_cpus=max(self._asked.workers or 1, os.cpu_count() or 1),
+                    num_cpus=max((self._asked.workers or 1) * self._threads, os.cpu_count() or 1),
                     include_dashboard=False,
                     object_store_memory=MEMORY,
                     _node_ip_address="127.0.0.1",
@@ -92,10 +93,10 @@ class Connection:
                 f"no Ray cluster can be used by --address {self._asked.address}: {told}", START
             ) from None
 
-    def crowd(self, device: str) -> Crowd:
-        """Return how many workers fit where nobody said so: one a GPU, without any one a processor."""
-        has = self.ray.cluster_resources()
-        cpus, gpus = float(has.get("CPU", 0)), float(has.get("GPU", 0))
+    def crowd(self, device: str, threads: int) -> Crowd:
+        """Return how many workers fit where nobody said so: one a GPU, without any as many as find their threads."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        gpus = float(sum(node.get("GPU", 0) for node in nodes))
         each = self._asked.gpus
         if each is None:
             each = 1.0 if gpus and device in {"auto", "cuda"} else 0.0
@@ -103,8 +104,12 @@ class Connection:
             raise ClipbenchError(
                 f"each worker is to have {each:g} GPUs, this machine has {gpus:g}", "--gpus-per-worker 0"
             )
-        fitting = int(gpus // each) if each else int(cpus)
-        return Crowd(self._asked.workers or max(1, fitting), 1.0, each)
+        if each:
+            return Crowd(self._asked.workers or max(1, int(gpus // each)), 1.0, each)
+        # A node with fewer processors than this machine has threads takes one worker all the same.
+        cpus = max(1.0, min(float(threads), max((node.get("CPU", 0.0) for node in nodes), default=1.0)))
+        fitting = sum(int(node.get("CPU", 0) // cpus) for node in nodes)
+        return Crowd(self._asked.workers or max(1, fitting), cpus, 0.0)
 
     def resources(self) -> str:
         """Return what of the cluster is taken, for people."""

@@ -56,15 +56,15 @@ class RayEngine:
 
     def executor(self, request: ModelRequest, identity: EncoderIdentity) -> OnCluster:
         """Return who makes the shards of a model."""
-        return OnCluster(self, Order(portable(request), identity))
+        return OnCluster(self, Order(portable(request), identity, threads_of(identity)))
 
     def crew(self, order: Order) -> Crew:
         """Return the workers of a model; those of another one are let go."""
         if self._connection is None:
-            self._connection = Connection(self._asked)
+            self._connection = Connection(self._asked, order.threads or 1)
         if self._crew is None or self._crew[0] != order:
             self.dismiss()
-            crowd = self._connection.crowd(order.request.device)
+            crowd = self._connection.crowd(order.request.device, order.threads or 1)
             self._crew = order, Crew(self._connection, order, crowd)
         return self._crew[1]
 
@@ -224,6 +224,15 @@ def _check_seen(written: Written, place: str) -> None:
             f"{here[0].path} is here, but not on the worker {place}",
             "the photographs must lie in a folder that all machines share, under the same path",
         )
+
+
+def threads_of(identity: EncoderIdentity) -> int | None:
+    """Return with how many threads this process would compute, and so workers do: else the last bits may differ."""
+    if identity.kind == "toy":  # it computes without torch, which takes seconds to be asked
+        return None
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def portable(request: ModelRequest) -> ModelRequest:

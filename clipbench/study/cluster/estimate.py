@@ -60,8 +60,11 @@ def effort(source: VectorSource, name: str, wanted: Sequence[Modality]) -> Effor
     return Effort(strings, pictures, len(texts) + len(images), seconds)
 
 
-def words(found: Effort, asked: Asked | None) -> list[str]:
-    """Return an effort for people, a line each; asked: of a cluster, None where none is to be used."""
+def words(found: Effort, asked: Asked | None, threads: int | None = None) -> list[str]:
+    """Return an effort for people, a line each.
+
+    asked: of a cluster, None where none is to be used. threads: of a worker, by which they fit on this machine.
+    """
     if not found.shards:
         return ["nothing to encode: all of it is stored"]
     lines = [
@@ -70,7 +73,7 @@ def words(found: Effort, asked: Asked | None) -> list[str]:
     ]
     if asked is None:
         return lines
-    workers = asked.workers or os.cpu_count() or 1
+    workers = asked.workers or max(1, (os.cpu_count() or 1) // (threads or 1))
     lines.append(
         f"about {_size(found.on(workers))} with {workers:,} worker{'s' * (workers > 1)}: {START:.0f} s until the first shard, then "
         f"{SHARE:g} of this process's rate each"

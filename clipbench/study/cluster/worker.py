@@ -28,10 +28,15 @@ PROBLEMS = 3
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which model a worker is to load, and what that must turn out to be; version: of clipbench itself."""
+    """Which model a worker is to load, and what that must turn out to be.
+
+    threads: with how many it computes, for the last bits of a small batch depend on it; None for whatever there are.
+    version: of clipbench itself.
+    """
 
     request: ModelRequest
     identity: EncoderIdentity
+    threads: int | None = None
     version: str = __version__
 
 
@@ -82,6 +87,10 @@ class Worker:
                 f"{place()} has clipbench {__version__}, the one that asks has {self._order.version}",
                 "install the same version on all machines",
             )
+        if self._order.threads is not None:
+            import torch
+
+            torch.set_num_threads(self._order.threads)
         try:
             encoder = load_model(self._order.request)
         except ClipbenchError as error:
