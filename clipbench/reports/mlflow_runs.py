@@ -132,6 +132,7 @@ def _send(client: MlflowClient, experiment: str, store: Store, run: StoredRun) -
     client.log_batch(
         name, metrics=_numbers(metrics, ended), params=_parameters(store, run), tags=(), synchronous=True
     )
+    client.log_inputs(name, datasets=[_dataset(run)])
     with tempfile.TemporaryDirectory() as folder:
         for file in _artifacts(store, run, metrics, Path(folder)):
             client.log_artifact(name, str(file))
@@ -162,6 +163,13 @@ def _tags(run: StoredRun) -> dict[str, str]:
         "mlflow.source.name": run.command,
         "mlflow.note.content": f"`{run.command}`",
     }
+
+
+def _dataset(run: StoredRun) -> Any:
+    from mlflow.entities import Dataset, DatasetInput
+
+    told = json.dumps({"key": run.spec.dataset, "fingerprint": run.fingerprint})
+    return DatasetInput(Dataset(run.dataset_name, short(run.fingerprint), "clipbench", told))
 
 
 def _parameters(store: Store, run: StoredRun) -> list[Any]:
