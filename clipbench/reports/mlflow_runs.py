@@ -38,9 +38,13 @@ KEY, TAGS = "clipbench.run", "clipbench.tags"
 WORDS_OF_A_PARAMETER = 6000
 """Characters that MLflow takes of a parameter's value."""
 
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""Unless the environment says otherwise: nothing is told to MLflow's makers, and a server that is not there is not
-waited for during minutes."""
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Unless the environment says otherwise: nothing is told to MLflow's makers, a server that is not there is not waited
+for during minutes, and no lines of its own stand between ours."""
 
 
 @dataclass(frozen=True, slots=True)
