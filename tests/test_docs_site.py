@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from docs_blocks import ROOT, commands
+from page_toys import browser, until
 
 pytest.importorskip("material", reason="mkdocs-material is not installed")
 
@@ -50,3 +51,17 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         assert not re.search(r"url\([\"']?(https?:)?//|@import", sheet.read_text(encoding="utf-8")), (
             sheet.name
         )
+
+
+@pytest.mark.slow
+def test_its_search_works_when_a_page_is_opened_from_the_disk(site: Path) -> None:
+    """Browsers start no workers there: docs/site/iframe-worker.js stands in for one."""
+    with browser() as chrome:
+        chrome.get((site / "index.html").as_uri())
+        chrome.find_element("css selector", "input.md-search__input").send_keys("dropout")
+
+        def found() -> str:
+            return str(chrome.find_element("css selector", ".md-search-result__list").text)
+
+        until(lambda: "Robustness" in found(), "robustness is found")
+        assert chrome.get_log("browser") == []

@@ -58,6 +58,7 @@ def test_a_run_is_there_with_settings_numbers_and_ledger(store: Path, uri: str) 
     assert run.data.metrics["t2i/hit_at_1"] == float(stored["t2i", "hit@1"]["value"])
     assert run.data.metrics["t2i/hit_at_1/low"] == float(stored["t2i", "hit@1"]["low"])
     assert run.info.status == "FINISHED"
+    assert [one.dataset.name for one in run.inputs.dataset_inputs] == ["toys"]
     (ledger,) = Path(run.info.artifact_uri.removeprefix("file://")).glob("ledger-*.csv")
     assert ledger.read_text() == good("runs", "export", "first", store=store).out
     assert store.parent in ledger.parents, "beside the database, not where the command was typed"

@@ -38,9 +38,13 @@ KEY, TAGS = "clipbench.run", "clipbench.tags"
 WORDS_OF_A_PARAMETER = 6000
 """Characters that MLflow takes of a parameter's value."""
 
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""Unless the environment says otherwise: nothing is told to MLflow's makers, and a server that is not there is not
-waited for during minutes."""
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Unless the environment says otherwise: nothing is told to MLflow's makers, a server that is not there is not waited
+for during minutes, and no lines of its own stand between ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ def _send(client: MlflowClient, experiment: str, store: Store, run: StoredRun) -
     client.log_batch(
         name, metrics=_numbers(metrics, ended), params=_parameters(store, run), tags=(), synchronous=True
     )
+    client.log_inputs(name, datasets=[_dataset(run)])
     with tempfile.TemporaryDirectory() as folder:
         for file in _artifacts(store, run, metrics, Path(folder)):
             client.log_artifact(name, str(file))
@@ -162,6 +167,13 @@ def _tags(run: StoredRun) -> dict[str, str]:
         "mlflow.source.name": run.command,
         "mlflow.note.content": f"`{run.command}`",
     }
+
+
+def _dataset(run: StoredRun) -> Any:
+    from mlflow.entities import Dataset, DatasetInput
+
+    told = json.dumps({"key": run.spec.dataset, "fingerprint": run.fingerprint})
+    return DatasetInput(Dataset(run.dataset_name, short(run.fingerprint), "clipbench", told))
 
 
 def _parameters(store: Store, run: StoredRun) -> list[Any]:
