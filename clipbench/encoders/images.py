@@ -22,9 +22,9 @@ from clipbench.photographs.opening import photograph, telling
 MOST_WORKERS = 16
 """Beyond so many threads the budget of pixels that may be decoded at once is what holds large photographs back."""
 
-AHEAD = 128
-"""Prepared photographs that wait at most, besides some for each worker: two batches of a shard, so that one is ready
-whenever the encoder comes back from another. They take 20 MB at 224 × 224."""
+AHEAD = 256
+"""Prepared photographs that wait at most, besides some for each worker: the largest batch, so that one is ready
+whenever the encoder comes back from another. They take 40 MB at 224 × 224."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ def _clean(encoder: Encoder) -> Transform:
 
 
 def _encode_pictures(task: ShardTask, ahead: Iterable[Decoded], encoder: Encoder, bar: Bar) -> ShardVectors:
+    size = encode.ENCODE_BATCH.get(encoder.device, encode.ENCODE_BATCH["cpu"])
     failed: dict[str, str] = {}
     batch: list[npt.NDArray[np.uint8]] = []
     vectors = [np.empty((0, encoder.identity.dimension), np.float32)]
@@ -134,7 +135,7 @@ def _encode_pictures(task: ShardTask, ahead: Iterable[Decoded], encoder: Encoder
             bar.advance()
             continue
         batch.append(decoded.pixels)
-        if len(batch) == encode.ENCODE_BATCH:
+        if len(batch) == size:
             flush()
     flush()
     keys = [key for key, p in zip(task.keys, task.pictures, strict=True) if p.id not in failed]
