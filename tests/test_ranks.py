@@ -172,6 +172,23 @@ def test_every_precision_comes_to_the_same_ranks(
     assert_same(usual, rank(images, texts, positives, owners))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("share", "most", "least"), [(0, 4, 256), (1, 4, 256), (1, 0, 0)], ids=["counted", "listed", "misled"]
+)
+def test_what_is_rare_is_listed_to_the_same_ranks(
+    kind: str, share: float, most: int, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample tells how rare it is. Here all is called rare, or nothing, or the sample is wrong every time."""
+    images, texts, owners = larger_problem(kind)
+    positives = own(owners, len(images))
+    usual = rank(images, texts, positives, owners)
+    monkeypatch.setattr(counting, "LISTED", share)
+    monkeypatch.setattr(counting, "MOST", most)
+    monkeypatch.setattr(counting, "LEAST", least)
+    assert_same(usual, rank(images, texts, positives, owners))
+
+
 def test_float32_alone_would_order_near_ties_otherwise() -> None:
     """The property above is worth testing: here the float32 product gives other ranks."""
     images, texts, owners = larger_problem("close")

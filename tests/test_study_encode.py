@@ -61,7 +61,7 @@ class Watched:
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encode, "TEXT_SHARD", 5)
     monkeypatch.setattr(encode, "IMAGE_SHARD", 4)
-    monkeypatch.setattr(encode, "ENCODE_BATCH", 3)
+    monkeypatch.setattr(encode, "ENCODE_BATCH", {"cpu": 3})
 
 
 @pytest.fixture

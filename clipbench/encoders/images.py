@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,13 @@ from PIL import Image
 
 from clipbench.errors import PhotographError
 from clipbench.photographs.opening import photograph, telling
+
+MOST_WORKERS = 16
+"""Beyond so many threads the budget of pixels that may be decoded at once is what holds large photographs back."""
+
+AHEAD = 256
+"""Prepared photographs that wait at most, besides some for each worker: the largest batch, so that one is ready
+whenever the encoder comes back from another. They take 40 MB at 224 × 224."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +50,16 @@ def decode_ahead(
     *,
     workers: int | None = None,
     depth: int | None = None,
-) -> Iterator[Decoded]:
+) -> Generator[Decoded]:
     """Decode and prepare files in threads, up to `depth` of them ahead, and yield them in order.
 
     prepare: called in a worker with the position in `files` and the image; an encoder's `prepare`, with a
     corruption before or after. A file that cannot be decoded or prepared is yielded with its problem; any other
-    error ends the iteration. workers: by default the processors less one, at most 8 (Pillow decodes outside the
-    interpreter lock). Leaving the iteration early, by Ctrl-C too, drops what was not yet started.
+    error ends the iteration. workers: by default one for each processor, at most `MOST_WORKERS` (Pillow decodes outside
+    the interpreter lock). Leaving the iteration early, by Ctrl-C too, drops what was not yet started.
     """
-    workers = workers or max(1, min(8, (os.cpu_count() or 2) - 1))
-    depth = depth or 4 * workers + 16
+    workers = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+    depth = depth or AHEAD + 4 * workers
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     waiting: deque[Future[Decoded]] = deque()
     try:

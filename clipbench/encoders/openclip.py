@@ -104,8 +104,12 @@ class OpenClipEncoder:
             )
         vectors = np.empty((len(pixels), self.identity.dimension), np.float32)
         for start in range(0, len(pixels), self.image_batch):
-            chunk = np.array(pixels[start : start + self.image_batch])  # torch needs a writable array
-            vectors[start : start + len(chunk)] = self._unit(self._image_forward, torch.from_numpy(chunk))
+            chunk = torch.from_numpy(
+                np.array(pixels[start : start + self.image_batch])
+            )  # it must be writable
+            if self.device == "cuda":
+                chunk = chunk.pin_memory()  # so that the copy below does not wait for the device
+            vectors[start : start + len(chunk)] = self._unit(self._image_forward, chunk)
             tell(len(chunk))
         if not np.isfinite(vectors).all():
             first = int(np.argmin(np.isfinite(vectors).all(axis=1)))
@@ -138,7 +142,9 @@ class OpenClipEncoder:
         import torch
 
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        numbers = self.preprocessing.numbers(pixels.to(self.device)).to(input_type(self.precision))
+        numbers = self.preprocessing.numbers(pixels.to(self.device, non_blocking=self.device == "cuda")).to(
+            input_type(self.precision)
+        )
         features: torch.Tensor = self.model.encode_image(numbers.contiguous(memory_format=layout))
         return features
 

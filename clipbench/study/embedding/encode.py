@@ -29,8 +29,8 @@ TEXT_SHARD = 1024
 IMAGE_SHARD = 256
 """Items in a shard, which is what a kill loses at most: 10-20 s of work at ViT-B/32 on two cores."""
 
-ENCODE_BATCH = 64
-"""Images that go through the tower together."""
+ENCODE_BATCH = {"cpu": 32, "mps": 64, "cuda": 256}
+"""Images that are handed to an encoder at once, by its device: what it takes in one batch, or two of them."""
 
 T = TypeVar("T")
 

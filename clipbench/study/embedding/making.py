@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -12,9 +14,10 @@ import numpy.typing as npt
 
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding import encode
-from clipbench.study.embedding.encode import Bar, Made, Render, ShardTask
+from clipbench.study.embedding.encode import Bar, Made, Render, ShardTask, Transform
 
 if TYPE_CHECKING:
+    from clipbench.encoders.images import Decoded
     from clipbench.encoders.protocol import Encoder
 
 Load: TypeAlias = Callable[[], "Encoder"]
@@ -39,16 +42,47 @@ class Here:
     def make(
         self, pool: Pool, tasks: Iterable[ShardTask], bar: Bar, render: Render | None = None
     ) -> Iterator[Made]:
-        """Store every shard, in order."""
+        """Store every shard; those that are adopted may come earlier than those that are encoded."""
+        for of_texts, part in groupby(tasks, lambda task: bool(task.texts)):
+            if of_texts:
+                yield from self._texts(pool, part, bar)
+            else:
+                yield from self._pictures(pool, iter(part), bar, render)
+
+    def _texts(self, pool: Pool, tasks: Iterable[ShardTask], bar: Bar) -> Iterator[Made]:
         for task in tasks:
             if pool.adopt(task.keys, task.texts):
                 bar.advance(len(task))
-                yield Made(task)
-                continue
-            done = encode_shard(task, self.load(), bar, render)
-            if done.keys:
+            else:
+                done = encode_shard(task, self.load(), bar)
                 pool.write(done.keys, done.vectors, task.texts)
-            yield Made(task, done.unreadable)
+            yield Made(task)
+
+    def _pictures(
+        self, pool: Pool, tasks: Iterable[ShardTask], bar: Bar, render: Render | None
+    ) -> Iterator[Made]:
+        """Decode without a break between shards: the next one's photographs come while this one is encoded."""
+        adopted: list[ShardTask] = []
+        waiting: deque[ShardTask] = deque()
+
+        def lacking() -> Iterator[ShardTask]:
+            for task in tasks:
+                if pool.adopt(task.keys):
+                    bar.advance(len(task))
+                    adopted.append(task)
+                else:
+                    waiting.append(task)
+                    yield task
+
+        with closing(_decoded(lacking(), self.load, render)) as ahead:
+            for first in ahead:
+                task = waiting.popleft()
+                one_shard = chain([first], islice(ahead, len(task) - 1))
+                done = _encode_pictures(task, one_shard, self.load(), bar)
+                if done.keys:
+                    pool.write(done.keys, done.vectors)
+                yield Made(task, done.unreadable)
+        yield from map(Made, adopted)
 
 
 def encode_shard(task: ShardTask, encoder: Encoder, bar: Bar, render: Render | None = None) -> ShardVectors:
@@ -56,13 +90,35 @@ def encode_shard(task: ShardTask, encoder: Encoder, bar: Bar, render: Render | N
     if task.texts:
         with _advancing(bar, len(task.texts)):
             return ShardVectors(task.keys, encoder.encode_texts(task.texts).vectors, {})
-    return _encode_pictures(task, encoder, bar, render)
+    with closing(_decoded([task], lambda: encoder, render)) as ahead:
+        return _encode_pictures(task, ahead, encoder, bar)
 
 
-def _encode_pictures(task: ShardTask, encoder: Encoder, bar: Bar, render: Render | None) -> ShardVectors:
+def _decoded(tasks: Iterable[ShardTask], load: Load, render: Render | None) -> Generator[Decoded]:
+    """Yield the photographs of shards, decoded and prepared ahead of whoever asks for them."""
     from clipbench.encoders.images import PhotoFile, decode_ahead
 
-    see = render(encoder) if render else lambda _, image: encoder.prepare(image)
+    names: list[str] = []
+    transforms: list[Transform] = []
+
+    def files() -> Iterator[PhotoFile]:
+        for task in tasks:
+            if not transforms:  # the encoder is loaded once there is something to encode
+                transforms.append((render or _clean)(load()))
+            for picture in task.pictures:
+                names.append(picture.id)
+                yield PhotoFile(picture.path, picture.digest)
+
+    return decode_ahead(files(), lambda position, image: transforms[0](names[position], image))
+
+
+def _clean(encoder: Encoder) -> Transform:
+    """Make the pixels of photographs as they are."""
+    return lambda _, image: encoder.prepare(image)
+
+
+def _encode_pictures(task: ShardTask, ahead: Iterable[Decoded], encoder: Encoder, bar: Bar) -> ShardVectors:
+    size = encode.ENCODE_BATCH.get(encoder.device, encode.ENCODE_BATCH["cpu"])
     failed: dict[str, str] = {}
     batch: list[npt.NDArray[np.uint8]] = []
     vectors = [np.empty((0, encoder.identity.dimension), np.float32)]
@@ -73,17 +129,13 @@ def _encode_pictures(task: ShardTask, encoder: Encoder, bar: Bar, render: Render
                 vectors.append(encoder.encode_images(np.stack(batch)))
             batch.clear()
 
-    ahead = decode_ahead(
-        [PhotoFile(p.path, p.digest) for p in task.pictures],
-        lambda position, image: see(task.pictures[position].id, image),
-    )
     for picture, decoded in zip(task.pictures, ahead, strict=True):
         if decoded.pixels is None:
             failed[picture.id] = decoded.problem.message if decoded.problem else "unreadable"
             bar.advance()
             continue
         batch.append(decoded.pixels)
-        if len(batch) == encode.ENCODE_BATCH:
+        if len(batch) == size:
             flush()
     flush()
     keys = [key for key, p in zip(task.keys, task.pictures, strict=True) if p.id not in failed]
