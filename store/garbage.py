@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, delete, select, text
 
-from clipbench.home import Home
+from clipbench.home import TEMPORARY, Home
 from clipbench.records import Modality
 from clipbench.store import clock, index_tables, tables
 from clipbench.store.columns import items_array, items_from
@@ -23,7 +23,6 @@ from clipbench.store.engine import Store, reading, writing
 from clipbench.store.indexes import index_path
 from clipbench.store.rows import delete_final
 from clipbench.store.shard_files import is_inside, shard_findings
-from clipbench.store.shards import TEMPORARY
 from clipbench.store.vectors import Pool
 
 GRACE = timedelta(days=1)

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select
 
 from clipbench.errors import StoreError
+from clipbench.home import TEMPORARY
 from clipbench.keys import Json, digest, file_digest, short
 from clipbench.records import Dataset, Modality
 from clipbench.store import clock, index_tables, tables
@@ -25,7 +26,7 @@ from clipbench.store.columns import json_in, json_out
 from clipbench.store.embeddings import EmbeddingSet
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
-from clipbench.store.shards import TEMPORARY, sync_folder
+from clipbench.store.shards import sync_folder
 from clipbench.store.sqlite_errors import translated
 
 _FILE = re.compile(r"[0-9a-f]{40}\.index")
