@@ -37,6 +37,10 @@ class Home:
         return self.root / "artifacts"
 
 
+TEMPORARY = ".tmp-"
+"""In the name of every file of a store that is still being written."""
+
+
 def locate(folder: Path | None = None) -> Home:
     """Return the home named by `folder`, else by CLIPBENCH_STORE, else ./clipbench-store."""
     if folder is None:

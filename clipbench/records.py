@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipbench.errors import ClipbenchError
 from clipbench.keys import Json, digest, digest_of_list, item_key, rounded
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Direction: TypeAlias = Literal["t2i", "i2t"]
 """Query to target: `t2i` finds a caption's image, `i2t` an image's captions."""
@@ -98,6 +99,8 @@ class Dataset:
     @cached_property
     def owners(self) -> npt.NDArray[np.int32]:
         """For each caption in order, the position of its image; shape (captions,)."""
+        import numpy as np
+
         counts = [len(sample.captions) for sample in self.samples]
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 

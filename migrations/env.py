@@ -6,7 +6,7 @@ lock. The metadata is there for a developer's `alembic check`; nothing is genera
 
 from alembic import context
 
-from clipbench.store.tables import metadata
+from clipbench.store.all_tables import metadata
 
 
 def run_revisions() -> None:

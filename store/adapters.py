@@ -14,7 +14,7 @@ from sqlalchemy import Row, Select, insert, select
 
 from clipbench.errors import StoreError
 from clipbench.keys import Json, short
-from clipbench.store import clock, tables
+from clipbench.store import adapter_tables, clock, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import delete_final, need_id, next_id
@@ -48,19 +48,21 @@ def save_adapter(store: Store, adapter: AdapterRecord, weights: bytes) -> Adapte
     """
     check_adapter_name(adapter.name)
     with writing(store) as connection:
-        same = connection.execute(_adapters().where(tables.adapter.c.key == adapter.key)).one_or_none()
+        same = connection.execute(
+            _adapters().where(adapter_tables.adapter.c.key == adapter.key)
+        ).one_or_none()
         if same is not None:
             return _stored(same)
-        taken = connection.execute(select(tables.adapter.c.key).filter_by(name=adapter.name)).scalar()
+        taken = connection.execute(select(adapter_tables.adapter.c.key).filter_by(name=adapter.name)).scalar()
         if taken is not None:
             raise StoreError(
                 f"the name {adapter.name!r} means another adapter ({short(taken)})",
                 "--name takes a new one; clipbench adapt list",
             )
         connection.execute(
-            insert(tables.adapter),
+            insert(adapter_tables.adapter),
             {
-                "id": next_id(connection, tables.adapter),
+                "id": next_id(connection, adapter_tables.adapter),
                 "key": adapter.key,
                 "request": adapter.request,
                 "name": adapter.name,
@@ -72,7 +74,9 @@ def save_adapter(store: Store, adapter: AdapterRecord, weights: bytes) -> Adapte
                 "created_at": clock.stamp(),
             },
         )
-        return _stored(connection.execute(_adapters().where(tables.adapter.c.key == adapter.key)).one())
+        return _stored(
+            connection.execute(_adapters().where(adapter_tables.adapter.c.key == adapter.key)).one()
+        )
 
 
 def check_adapter_name(name: str) -> None:
@@ -84,14 +88,16 @@ def check_adapter_name(name: str) -> None:
 def find_by_request(store: Store, request: str) -> AdapterRecord | None:
     """Return the adapter that came of a request (by key), None where there is none."""
     with reading(store) as connection:
-        row = connection.execute(_adapters().where(tables.adapter.c.request == request)).one_or_none()
+        row = connection.execute(_adapters().where(adapter_tables.adapter.c.request == request)).one_or_none()
     return None if row is None else _stored(row)
 
 
 def list_adapters(store: Store) -> tuple[AdapterRecord, ...]:
     """Return all adapters, the first stored first."""
     with reading(store) as connection:
-        return tuple(_stored(row) for row in connection.execute(_adapters().order_by(tables.adapter.c.id)))
+        return tuple(
+            _stored(row) for row in connection.execute(_adapters().order_by(adapter_tables.adapter.c.id))
+        )
 
 
 def load_adapter(store: Store, word: str) -> AdapterRecord:
@@ -114,7 +120,7 @@ def load_adapter(store: Store, word: str) -> AdapterRecord:
 def load_weights(store: Store, key: str) -> bytes:
     """Return the weights of an adapter (by key) as the bytes of a safetensors file. Raises StoreError."""
     with reading(store) as connection:
-        weights = connection.execute(select(tables.adapter.c.weights).filter_by(key=key)).scalar()
+        weights = connection.execute(select(adapter_tables.adapter.c.weights).filter_by(key=key)).scalar()
     if weights is None:
         raise StoreError(f"adapter {key} is not in the store", "clipbench adapt list")
     return bytes(weights)
@@ -123,19 +129,19 @@ def load_weights(store: Store, key: str) -> bytes:
 def delete_adapter(store: Store, key: str) -> None:
     """Delete an adapter (by key); its vectors and runs stay, as those of an encoder do."""
     with writing(store) as connection:
-        delete_final(connection, tables.adapter, need_id(connection, tables.adapter, key))
+        delete_final(connection, adapter_tables.adapter, need_id(connection, adapter_tables.adapter, key))
 
 
 def _adapters() -> Select[Any]:
     encoder, base = tables.encoder.alias(), tables.encoder.alias()
     return (
         select(
-            *(column for column in tables.adapter.c if column.name != "weights"),
+            *(column for column in adapter_tables.adapter.c if column.name != "weights"),
             encoder.c.key.label("encoder"),
             base.c.key.label("base"),
         )
-        .join(encoder, encoder.c.id == tables.adapter.c.encoder_id)
-        .join(base, base.c.id == tables.adapter.c.base_id)
+        .join(encoder, encoder.c.id == adapter_tables.adapter.c.encoder_id)
+        .join(base, base.c.id == adapter_tables.adapter.c.base_id)
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from clipbench.errors import StoreError
 from clipbench.failures.items import Failure
-from clipbench.store import clock, tables
+from clipbench.store import annotation_tables, clock, tables
 from clipbench.store.columns import json_in, json_out, text_in, text_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.failures import failure_ids, failure_of
@@ -117,7 +117,11 @@ def save_batches(store: Store, batches: Sequence[Batch]) -> tuple[Saved, ...]:
 
 def earlier_import(store: Store, digest: str, annotator: str) -> datetime | None:
     """Return when a file with these bytes was imported for an annotator, None where it was not."""
-    source, label, person = tables.annotation_source, tables.annotation, tables.annotator
+    source, label, person = (
+        annotation_tables.annotation_source,
+        annotation_tables.annotation,
+        annotation_tables.annotator,
+    )
     query = (
         select(func.min(source.c.created_at))
         .join(label, label.c.annotation_source_id == source.c.id)
@@ -137,12 +141,12 @@ def newest_labels(
     dataset: fingerprint, None for all datasets. Labels that were taken back are left out unless
     `taken_back`; they may still carry a note.
     """
-    newest = select(func.max(tables.annotation.c.id)).group_by(
-        tables.annotation.c.annotator_id, tables.annotation.c.failure_id
+    newest = select(func.max(annotation_tables.annotation.c.id)).group_by(
+        annotation_tables.annotation.c.annotator_id, annotation_tables.annotation.c.failure_id
     )
-    query = _labels().where(tables.annotation.c.id.in_(newest))
+    query = _labels().where(annotation_tables.annotation.c.id.in_(newest))
     if not taken_back:
-        query = query.where(tables.annotation.c.category.is_not(None))
+        query = query.where(annotation_tables.annotation.c.category.is_not(None))
     if dataset is not None:
         query = query.where(tables.dataset.c.fingerprint == dataset)
     with reading(store) as connection:
@@ -153,7 +157,7 @@ def label_history(store: Store, annotator: str | None = None) -> tuple[StoredLab
     """Return every label ever given, of one annotator or all, the first given first."""
     query = _labels()
     if annotator is not None:
-        query = query.where(tables.annotator.c.name == annotator)
+        query = query.where(annotation_tables.annotator.c.name == annotator)
     with reading(store) as connection:
         return tuple(_label(row) for row in connection.execute(query))
 
@@ -161,7 +165,9 @@ def label_history(store: Store, annotator: str | None = None) -> tuple[StoredLab
 def annotators(store: Store) -> Mapping[str, str]:
     """Return the kind of every annotator there is, by name, the first one first."""
     with reading(store) as connection:
-        rows = connection.execute(select(tables.annotator).order_by(tables.annotator.c.id)).all()
+        rows = connection.execute(
+            select(annotation_tables.annotator).order_by(annotation_tables.annotator.c.id)
+        ).all()
     return {row.name: row.kind for row in rows}
 
 
@@ -188,12 +194,12 @@ def _save(connection: Connection, batch: Batch) -> Saved:
         source = _insert_source(connection, batch.source)
         stamp = clock.stamp()
         rows = [_row(label, ids[label.failure.key], (person, source), stamp) for label in fresh]
-        connection.execute(insert(tables.annotation), rows)
+        connection.execute(insert(annotation_tables.annotation), rows)
     return Saved(batch.annotator, len(fresh) - changed, changed, len(batch.labels) - len(fresh))
 
 
 def _annotator_id(connection: Connection, name: str, kind: str) -> int:
-    row = connection.execute(select(tables.annotator).filter_by(name=name)).one_or_none()
+    row = connection.execute(select(annotation_tables.annotator).filter_by(name=name)).one_or_none()
     if row is not None:
         if row.kind != kind:
             raise StoreError(
@@ -201,24 +207,24 @@ def _annotator_id(connection: Connection, name: str, kind: str) -> int:
                 "give the labels another name with --annotator",
             )
         return int(row.id)
-    number = next_id(connection, tables.annotator)
+    number = next_id(connection, annotation_tables.annotator)
     values = {"id": number, "name": name, "kind": kind, "created_at": clock.stamp()}
-    connection.execute(insert(tables.annotator), values)
+    connection.execute(insert(annotation_tables.annotator), values)
     return number
 
 
 def _insert_source(connection: Connection, source: Source) -> int:
     """Return the id of a source, added unless it is the same sitting going on."""
-    table = tables.annotation_source.c
+    table = annotation_tables.annotation_source.c
     if source.digest is None:
         same = select(table.id).where(table.kind == source.kind, table.name == text_in(source.name))
         known = connection.execute(same.where(table.digest.is_(None))).scalars().first()
         if known is not None:
             return int(known)
-    number = next_id(connection, tables.annotation_source)
+    number = next_id(connection, annotation_tables.annotation_source)
     values = {"kind": source.kind, "name": text_in(source.name), "digest": source.digest}
     connection.execute(
-        insert(tables.annotation_source), {"id": number, "created_at": clock.stamp(), **values}
+        insert(annotation_tables.annotation_source), {"id": number, "created_at": clock.stamp(), **values}
     )
     return number
 
@@ -227,7 +233,7 @@ def _written(
     connection: Connection, person: int, failures: Sequence[int]
 ) -> dict[int, list[tuple[bool, str, str, str]]]:
     """Return what a person wrote about each of the failures, the oldest first."""
-    table = tables.annotation.c
+    table = annotation_tables.annotation.c
     query = select(table.failure_id, table.category, table.raw_category, table.raw_subtype, table.note).where(
         table.annotator_id == person
     )
@@ -259,23 +265,29 @@ def _row(label: NewLabel, failure: int, by: tuple[int, int], stamp: str) -> dict
 def _labels() -> Select[Any]:
     return (
         select(
-            tables.annotation.c.id.label("number"),
-            *(c for c in tables.annotation.c if c.name not in {"id", "created_at"}),
-            tables.annotation.c.created_at.label("given_at"),
-            *(c for c in tables.failure.c if c.name not in {"id", "created_at"}),
+            annotation_tables.annotation.c.id.label("number"),
+            *(c for c in annotation_tables.annotation.c if c.name not in {"id", "created_at"}),
+            annotation_tables.annotation.c.created_at.label("given_at"),
+            *(c for c in annotation_tables.failure.c if c.name not in {"id", "created_at"}),
             tables.dataset.c.fingerprint,
-            tables.annotator.c.name.label("annotator"),
-            tables.annotator.c.kind,
-            tables.annotation_source.c.name.label("source"),
+            annotation_tables.annotator.c.name.label("annotator"),
+            annotation_tables.annotator.c.kind,
+            annotation_tables.annotation_source.c.name.label("source"),
         )
-        .join(tables.failure, tables.failure.c.id == tables.annotation.c.failure_id)
-        .join(tables.dataset, tables.dataset.c.id == tables.failure.c.dataset_id)
-        .join(tables.annotator, tables.annotator.c.id == tables.annotation.c.annotator_id)
         .join(
-            tables.annotation_source,
-            tables.annotation_source.c.id == tables.annotation.c.annotation_source_id,
+            annotation_tables.failure,
+            annotation_tables.failure.c.id == annotation_tables.annotation.c.failure_id,
         )
-        .order_by(tables.annotation.c.id)
+        .join(tables.dataset, tables.dataset.c.id == annotation_tables.failure.c.dataset_id)
+        .join(
+            annotation_tables.annotator,
+            annotation_tables.annotator.c.id == annotation_tables.annotation.c.annotator_id,
+        )
+        .join(
+            annotation_tables.annotation_source,
+            annotation_tables.annotation_source.c.id == annotation_tables.annotation.c.annotation_source_id,
+        )
+        .order_by(annotation_tables.annotation.c.id)
     )
 
 

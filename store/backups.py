@@ -17,11 +17,11 @@ from pathlib import Path
 
 from clipbench.errors import StoreError
 from clipbench.foreign_files import open_foreign
-from clipbench.home import Home
+from clipbench.home import TEMPORARY, Home
 from clipbench.store.engine import Store
 from clipbench.store.indexes import index_path
 from clipbench.store.shard_files import most_bytes, shard_path
-from clipbench.store.shards import TEMPORARY, sync_folder
+from clipbench.store.shards import sync_folder
 from clipbench.store.sqlite_errors import translated
 from clipbench.store.upgrade import copy_database
 

@@ -3,17 +3,20 @@
 Knows neither tables nor SQL. Whatever goes in comes out equal, to the bit.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipbench.errors import StoreError
 from clipbench.keys import ITEM_BYTES, Json
 
-Items = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Items: TypeAlias = "npt.NDArray[np.uint8]"
 """Item keys as an array of shape (n, 16)."""
 
 
@@ -63,6 +66,8 @@ def text_out(value: Any) -> Any:
 
 def int_blob(array: npt.NDArray[np.int32]) -> bytes:
     """Return an int32 array as little-endian bytes. Raises ValueError where a value does not fit."""
+    import numpy as np
+
     narrow = np.asarray(array).astype("<i4")
     if not np.array_equal(narrow, array):
         raise ValueError("a ledger value does not fit 32 bits")
@@ -71,21 +76,29 @@ def int_blob(array: npt.NDArray[np.int32]) -> bytes:
 
 def int_array(blob: bytes) -> npt.NDArray[np.int32]:
     """Return the int32 array of little-endian bytes."""
+    import numpy as np
+
     return np.frombuffer(blob, dtype="<i4").astype(np.int32)
 
 
 def float_blob(array: npt.NDArray[np.float32]) -> bytes:
     """Return a float32 array as little-endian bytes."""
+    import numpy as np
+
     return np.asarray(array, dtype="<f4").tobytes()
 
 
 def float_array(blob: bytes) -> npt.NDArray[np.float32]:
     """Return the float32 array of little-endian bytes."""
+    import numpy as np
+
     return np.frombuffer(blob, dtype="<f4").astype(np.float32)
 
 
 def items_array(keys: Sequence[bytes]) -> Items:
     """Return item keys as an array of shape (n, 16). Raises ValueError where one is not 16 bytes long."""
+    import numpy as np
+
     if any(len(key) != ITEM_BYTES for key in keys):
         raise ValueError(f"an item key has {ITEM_BYTES} bytes")
     return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, ITEM_BYTES)
@@ -93,4 +106,6 @@ def items_array(keys: Sequence[bytes]) -> Items:
 
 def items_from(blob: bytes) -> Items:
     """Return the item keys of a blob as an array of shape (n, 16)."""
+    import numpy as np
+
     return np.frombuffer(blob, dtype=np.uint8).reshape(-1, ITEM_BYTES)

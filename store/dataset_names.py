@@ -12,7 +12,7 @@ from shlex import quote
 from sqlalchemy import Connection, delete, select, text, update
 
 from clipbench.errors import DatasetError
-from clipbench.store import clock, tables
+from clipbench.store import annotation_tables, clock, index_tables, tables
 from clipbench.store.datasets import check_name, named_row
 from clipbench.store.engine import Store, writing
 from clipbench.store.indexes import delete_index_file
@@ -73,7 +73,7 @@ def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool
             kept = _labels(connection, row.id)
         indexes = {} if kept else _indexes(connection, row.id)
         for index in indexes:
-            delete_final(connection, tables.vector_index, index)
+            delete_final(connection, index_tables.vector_index, index)
         if not kept:
             _delete_content(connection, row.id)
         if dry_run:
@@ -94,7 +94,7 @@ def _runs(connection: Connection, dataset: int, key: str) -> list[int]:
 
 def _indexes(connection: Connection, dataset: int) -> dict[int, str]:
     """Return the keys of the indexes of a dataset's vectors, by id. Raises DatasetError for one that a server keeps a part of."""
-    index, held = tables.vector_index.c, tables.embedding_set.c
+    index, held = index_tables.vector_index.c, tables.embedding_set.c
     query = select(index.id, index.key, index.name, index.place).join(
         tables.embedding_set, held.id == index.embedding_set_id
     )
@@ -111,7 +111,7 @@ def _labels(connection: Connection, dataset: int) -> str:
     query = """SELECT count(*) FROM annotation JOIN failure ON failure.id = annotation.failure_id
       WHERE failure.dataset_id = :dataset"""
     labels = connection.execute(text(query), {"dataset": dataset}).scalar_one()
-    drawn = select(tables.failure.c.id).filter_by(dataset_id=dataset).limit(1)
+    drawn = select(annotation_tables.failure.c.id).filter_by(dataset_id=dataset).limit(1)
     if labels:
         return f"{labels:,} labels are about it"
     return "failures were drawn from it" if connection.execute(drawn).first() else ""

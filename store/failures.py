@@ -18,7 +18,7 @@ from clipbench.failures.items import Assignment, Failure, FailureSample, Sampled
 from clipbench.failures.sampling import Stratum
 from clipbench.failures.suggestions import Suggestion
 from clipbench.keys import Json
-from clipbench.store import clock, tables
+from clipbench.store import annotation_tables, clock, tables
 from clipbench.store.columns import json_in, json_out, text_in, text_out
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import find_id, keys_with_prefix, need_id, next_id
@@ -39,7 +39,7 @@ def failure_ids(connection: Connection, dataset: str, failures: Sequence[Failure
     """Return the row ids of failures by key, adding those that are new. dataset: key of where they occurred."""
     wanted = {failure.key: failure for failure in failures}
     known = _known(connection, list(wanted))
-    first = next_id(connection, tables.failure)
+    first = next_id(connection, annotation_tables.failure)
     fresh = [key for key in wanted if key not in known]
     if fresh:
         of = need_id(connection, tables.dataset, dataset)
@@ -48,7 +48,7 @@ def failure_ids(connection: Connection, dataset: str, failures: Sequence[Failure
             {"id": first + place, "key": key, "dataset_id": of, "created_at": stamp, **_columns(wanted[key])}
             for place, key in enumerate(fresh)
         ]
-        connection.execute(insert(tables.failure), rows)
+        connection.execute(insert(annotation_tables.failure), rows)
         known |= {row["key"]: row["id"] for row in rows}
     return known
 
@@ -58,7 +58,7 @@ def find_failures(store: Store, keys: Sequence[str]) -> dict[str, Failure]:
     with reading(store) as connection:
         found: dict[str, Failure] = {}
         for part in _parts(list(keys)):
-            rows = connection.execute(_failures().where(tables.failure.c.key.in_(part))).all()
+            rows = connection.execute(_failures().where(annotation_tables.failure.c.key.in_(part))).all()
             found |= {row.key: failure_of(row) for row in rows}
     return found
 
@@ -67,17 +67,17 @@ def save_sample(store: Store, sample: FailureSample) -> StoredSample:
     """Store a sample with its failures and scores; the same request is kept as it is."""
     key = sample.key
     with writing(store) as connection:
-        known = find_id(connection, tables.failure_sample, key)
+        known = find_id(connection, annotation_tables.failure_sample, key)
         if known is None:
             _insert_sample(connection, sample)
-        row = connection.execute(_samples().where(tables.failure_sample.c.key == key)).one()
+        row = connection.execute(_samples().where(annotation_tables.failure_sample.c.key == key)).one()
         return _stored(connection, row, created=known is None)
 
 
 def has_sample(store: Store, key: str) -> bool:
     """Whether the sample with this key is stored."""
     with reading(store) as connection:
-        return find_id(connection, tables.failure_sample, key) is not None
+        return find_id(connection, annotation_tables.failure_sample, key) is not None
 
 
 def find_sample(store: Store, reference: str) -> StoredSample:
@@ -85,7 +85,7 @@ def find_sample(store: Store, reference: str) -> StoredSample:
 
     Raises StoreError that lists the samples where it means none or several.
     """
-    table = tables.failure_sample
+    table = annotation_tables.failure_sample
     with reading(store) as connection:
         rows = connection.execute(_samples().order_by(table.c.created_at.desc(), table.c.id.desc())).all()
         keys = (
@@ -105,7 +105,7 @@ def find_sample(store: Store, reference: str) -> StoredSample:
 
 def list_samples(store: Store) -> tuple[StoredSample, ...]:
     """Return all samples, the newest first."""
-    table = tables.failure_sample
+    table = annotation_tables.failure_sample
     with reading(store) as connection:
         rows = connection.execute(_samples().order_by(table.c.created_at.desc(), table.c.id.desc())).all()
         return tuple(_stored(connection, row) for row in rows)
@@ -114,12 +114,14 @@ def list_samples(store: Store) -> tuple[StoredSample, ...]:
 def save_assignment(store: Store, assignment: Assignment) -> bool:
     """Store who labels what; return False where the same was stored before and is kept."""
     with writing(store) as connection:
-        if find_id(connection, tables.assignment, assignment.key) is not None:
+        if find_id(connection, annotation_tables.assignment, assignment.key) is not None:
             return False
-        sample = connection.execute(_samples().where(tables.failure_sample.c.key == assignment.sample)).one()
+        sample = connection.execute(
+            _samples().where(annotation_tables.failure_sample.c.key == assignment.sample)
+        ).one()
         failures = [task.failure for task in assignment.tasks]
         ids = failure_ids(connection, sample.dataset, failures)
-        number = next_id(connection, tables.assignment)
+        number = next_id(connection, annotation_tables.assignment)
         places: dict[str, int] = {}
         rows = []
         for task in assignment.tasks:
@@ -133,9 +135,9 @@ def save_assignment(store: Store, assignment: Assignment) -> bool:
                     "swapped": int(task.swapped),
                 }
             )
-        connection.execute(insert(tables.assignment_item), rows)
+        connection.execute(insert(annotation_tables.assignment_item), rows)
         connection.execute(
-            insert(tables.assignment),
+            insert(annotation_tables.assignment),
             {
                 "id": number,
                 "key": assignment.key,
@@ -151,19 +153,19 @@ def latest_assignment(store: Store, sample: str) -> Assignment | None:
     """Return the newest assignment of a sample (by key), None where nobody was assigned yet."""
     with reading(store) as connection:
         query = (
-            select(tables.assignment)
-            .join(tables.failure_sample)
-            .where(tables.failure_sample.c.key == sample)
-            .order_by(tables.assignment.c.id.desc())
+            select(annotation_tables.assignment)
+            .join(annotation_tables.failure_sample)
+            .where(annotation_tables.failure_sample.c.key == sample)
+            .order_by(annotation_tables.assignment.c.id.desc())
         )
         row = connection.execute(query.limit(1)).one_or_none()
         if row is None:
             return None
         request = json_out(row.request)
-        item = tables.assignment_item
+        item = annotation_tables.assignment_item
         rows = connection.execute(
             _failures(item.c.part, item.c.swapped)
-            .join(item, item.c.failure_id == tables.failure.c.id)
+            .join(item, item.c.failure_id == annotation_tables.failure.c.id)
             .where(item.c.assignment_id == row.id)
             .order_by(item.c.position)
         ).all()
@@ -194,21 +196,21 @@ def save_suggestions(store: Store, found: Mapping[str, Sequence[Suggestion]]) ->
         fresh = 0
         for row in rows:
             fresh += connection.execute(
-                upsert(tables.suggestion).values(**row).on_conflict_do_nothing()
+                upsert(annotation_tables.suggestion).values(**row).on_conflict_do_nothing()
             ).rowcount
     return fresh
 
 
 def load_suggestions(store: Store, keys: Sequence[str]) -> dict[str, tuple[Suggestion, ...]]:
     """Return the hints of these failures (by key), in the order they were found."""
-    table = tables.suggestion
+    table = annotation_tables.suggestion
     found: dict[str, list[Suggestion]] = {key: [] for key in keys}
     with reading(store) as connection:
         for part in _parts(list(found)):
             query = (
-                select(tables.failure.c.key, table)
-                .join(table, table.c.failure_id == tables.failure.c.id)
-                .where(tables.failure.c.key.in_(part))
+                select(annotation_tables.failure.c.key, table)
+                .join(table, table.c.failure_id == annotation_tables.failure.c.id)
+                .where(annotation_tables.failure.c.key.in_(part))
                 .order_by(table.c.id)
             )
             for row in connection.execute(query):
@@ -233,8 +235,8 @@ def failure_of(row: Row[Any]) -> Failure:
 
 
 def _failures(*more: Any) -> Select[Any]:
-    return select(tables.failure, tables.dataset.c.fingerprint, *more).join(
-        tables.dataset, tables.dataset.c.id == tables.failure.c.dataset_id
+    return select(annotation_tables.failure, tables.dataset.c.fingerprint, *more).join(
+        tables.dataset, tables.dataset.c.id == annotation_tables.failure.c.dataset_id
     )
 
 
@@ -251,7 +253,7 @@ def _columns(failure: Failure) -> dict[str, Any]:
 
 
 def _known(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
-    table = tables.failure.c
+    table = annotation_tables.failure.c
     known: dict[str, int] = {}
     for part in _parts(keys):
         known |= {
@@ -267,14 +269,14 @@ def _parts(keys: Sequence[str], size: int = 500) -> list[Sequence[str]]:
 
 
 def _samples() -> Select[Any]:
-    return select(tables.failure_sample, tables.dataset.c.key.label("dataset")).join(
-        tables.dataset, tables.dataset.c.id == tables.failure_sample.c.dataset_id
+    return select(annotation_tables.failure_sample, tables.dataset.c.key.label("dataset")).join(
+        tables.dataset, tables.dataset.c.id == annotation_tables.failure_sample.c.dataset_id
     )
 
 
 def _insert_sample(connection: Connection, sample: FailureSample) -> None:
     ids = failure_ids(connection, sample.dataset, [item.failure for item in sample.items])
-    number = next_id(connection, tables.failure_sample)
+    number = next_id(connection, annotation_tables.failure_sample)
     rows = [
         {
             "failure_sample_id": number,
@@ -289,10 +291,10 @@ def _insert_sample(connection: Connection, sample: FailureSample) -> None:
         for position, item in enumerate(sample.items)
     ]
     if rows:
-        connection.execute(insert(tables.failure_sample_item), rows)
+        connection.execute(insert(annotation_tables.failure_sample_item), rows)
     strata: list[Json] = [[stratum.name, stratum.population, stratum.drawn] for stratum in sample.strata]
     connection.execute(
-        insert(tables.failure_sample),
+        insert(annotation_tables.failure_sample),
         {
             "id": number,
             "key": sample.key,
@@ -308,10 +310,10 @@ def _insert_sample(connection: Connection, sample: FailureSample) -> None:
 
 
 def _stored(connection: Connection, row: Row[Any], *, created: bool = False) -> StoredSample:
-    item = tables.failure_sample_item
+    item = annotation_tables.failure_sample_item
     rows = connection.execute(
         _failures(item)
-        .join(item, item.c.failure_id == tables.failure.c.id)
+        .join(item, item.c.failure_id == annotation_tables.failure.c.id)
         .where(item.c.failure_sample_id == row.id)
         .order_by(item.c.position)
     ).all()

@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, delete, select, text
 
-from clipbench.home import Home
+from clipbench.home import TEMPORARY, Home
 from clipbench.records import Modality
-from clipbench.store import clock, tables
+from clipbench.store import clock, index_tables, tables
 from clipbench.store.columns import items_array, items_from
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.indexes import index_path
 from clipbench.store.rows import delete_final
 from clipbench.store.shard_files import is_inside, shard_findings
-from clipbench.store.shards import TEMPORARY
 from clipbench.store.vectors import Pool
 
 GRACE = timedelta(days=1)
@@ -207,7 +206,7 @@ def needless_index_files(store: Store) -> list[Path]:
     """Return the files among those of indexes that belong to none: left by killed processes."""
     files = sorted(store.home.indexes.glob("*")) + sorted(store.home.indexes.glob(".*"))
     with reading(store) as connection:  # after the files, since rows come last
-        keys = connection.execute(select(tables.vector_index.c.key)).scalars().all()
+        keys = connection.execute(select(index_tables.vector_index.c.key)).scalars().all()
     known = {index_path(store, key) for key in keys}
     return [path for path in files if path not in known]
 

@@ -18,14 +18,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select
 
 from clipbench.errors import StoreError
+from clipbench.home import TEMPORARY
 from clipbench.keys import Json, digest, file_digest, short
 from clipbench.records import Dataset, Modality
-from clipbench.store import clock, tables
+from clipbench.store import clock, index_tables, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.embeddings import EmbeddingSet
 from clipbench.store.engine import Store, reading, writing
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
-from clipbench.store.shards import TEMPORARY, sync_folder
+from clipbench.store.shards import sync_folder
 from clipbench.store.sqlite_errors import translated
 
 _FILE = re.compile(r"[0-9a-f]{40}\.index")
@@ -139,13 +140,13 @@ def _written(new: NewIndex, partial: Path) -> tuple[str | None, int]:
 
 
 def _insert(connection: Connection, new: NewIndex, checksum: str | None, size: int) -> None:
-    if find_id(connection, tables.vector_index, new.content.key) is not None:
+    if find_id(connection, index_tables.vector_index, new.content.key) is not None:
         raise _KnownError
     _check_free(connection, new.name)
     connection.execute(
-        insert(tables.vector_index),
+        insert(index_tables.vector_index),
         {
-            "id": next_id(connection, tables.vector_index),
+            "id": next_id(connection, index_tables.vector_index),
             "key": new.content.key,
             "name": new.name,
             "embedding_set_id": need_id(connection, tables.embedding_set, new.content.embedding_set),
@@ -179,7 +180,7 @@ def check_name_free(store: Store, name: str) -> None:
 
 
 def _check_free(connection: Connection, name: str) -> None:
-    taken = connection.execute(select(tables.vector_index.c.key).filter_by(name=name)).scalar()
+    taken = connection.execute(select(index_tables.vector_index.c.key).filter_by(name=name)).scalar()
     if taken is not None:
         raise StoreError(
             f"the name {name!r} means another index ({short(taken)})",
@@ -190,7 +191,7 @@ def _check_free(connection: Connection, name: str) -> None:
 def find_index(store: Store, key: str) -> IndexRecord | None:
     """Return the index with this key, None where there is none."""
     with reading(store) as connection:
-        row = connection.execute(_indexes().where(tables.vector_index.c.key == key)).one_or_none()
+        row = connection.execute(_indexes().where(index_tables.vector_index.c.key == key)).one_or_none()
     return None if row is None else _record(row)
 
 
@@ -198,7 +199,7 @@ def list_indexes(store: Store) -> tuple[IndexRecord, ...]:
     """Return all indexes, the first stored first."""
     with reading(store) as connection:
         return tuple(
-            _record(row) for row in connection.execute(_indexes().order_by(tables.vector_index.c.id))
+            _record(row) for row in connection.execute(_indexes().order_by(index_tables.vector_index.c.id))
         )
 
 
@@ -227,10 +228,12 @@ def load_index(store: Store, word: str) -> IndexRecord:
 def index_items(store: Store, key: str) -> tuple[str, ...]:
     """Return the ids of an index (by key) in its own order. Raises StoreError where there is no such index."""
     with reading(store) as connection:
-        row = need_id(connection, tables.vector_index, key)
+        row = need_id(connection, index_tables.vector_index, key)
         return tuple(
             json_out(
-                connection.execute(select(tables.vector_index.c["items"]).filter_by(id=row)).scalar_one()
+                connection.execute(
+                    select(index_tables.vector_index.c["items"]).filter_by(id=row)
+                ).scalar_one()
             )
         )
 
@@ -283,7 +286,9 @@ def ids_of(dataset: Dataset, embedding_set: EmbeddingSet) -> tuple[str, ...]:
 def delete_index(store: Store, key: str) -> None:
     """Delete an index (by key), row first and file after it; runs through it stay."""
     with writing(store) as connection:
-        delete_final(connection, tables.vector_index, need_id(connection, tables.vector_index, key))
+        delete_final(
+            connection, index_tables.vector_index, need_id(connection, index_tables.vector_index, key)
+        )
     delete_index_file(store, key)
 
 
@@ -295,7 +300,7 @@ def delete_index_file(store: Store, key: str) -> None:
 
 
 def _indexes() -> Select[Any]:
-    index, held = tables.vector_index, tables.embedding_set
+    index, held = index_tables.vector_index, tables.embedding_set
     name = select(tables.dataset_name.c.name).where(tables.dataset_name.c.dataset_id == tables.dataset.c.id)
     newest = name.order_by(tables.dataset_name.c.named_at.desc(), tables.dataset_name.c.name).limit(1)
     return (

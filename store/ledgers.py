@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Row
 
 from clipbench.records import UNKNOWN, Ledger
@@ -19,6 +18,8 @@ ARRAYS = tuple(f.name for f in fields(Ledger) if f.name not in ("direction", "ga
 
 def check_ledger(ledger: Ledger) -> None:
     """Raise ValueError where a ledger's arrays do not belong together, or hold what 32 bits cannot."""
+    import numpy as np
+
     lengths = {name: len(getattr(ledger, name)) for name in ARRAYS}
     pairs = int(ledger.offsets[-1]) if len(ledger.offsets) else 0
     expected = dict.fromkeys(PER_QUERY, ledger.queries) | dict.fromkeys(PER_PAIR, pairs)

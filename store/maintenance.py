@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from clipbench.store import tables
+from clipbench.store import annotation_tables, index_tables, tables
 from clipbench.store.backups import Backup, backup
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import Collected, Garbage, gc
@@ -42,11 +42,11 @@ _COUNTED = {
     "perturbations": tables.perturbation,
     "vector files": tables.vector_shard,
     "embedding sets": tables.embedding_set,
-    "indexes": tables.vector_index,
+    "indexes": index_tables.vector_index,
     "runs": tables.run,
     "metrics": tables.metric,
-    "failures": tables.failure,
-    "labels": tables.annotation,
+    "failures": annotation_tables.failure,
+    "labels": annotation_tables.annotation,
 }
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.errors import StoreError
+from clipbench.home import TEMPORARY
 from clipbench.keys import ITEM_BYTES, digest, short
 from clipbench.records import Modality
 from clipbench.store.columns import Items
@@ -31,9 +32,6 @@ UNIT = 1e-3
 """How far a vector's norm may be from 1: fp16 towers round by a few 1e-4, an unnormalised one is far off."""
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
-
-TEMPORARY = ".tmp-"
-"""In the name of every file that is still being written."""
 
 Vectors = npt.NDArray[np.float32]
 

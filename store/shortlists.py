@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Row, select
 
 from clipbench.records import UNKNOWN, Direction, Shortlist
@@ -19,6 +18,8 @@ from clipbench.store.rows import need_id
 
 def check_shortlist(shortlist: Shortlist, queries: int, gallery_size: int) -> None:
     """Raise ValueError where a shortlist cannot be one of so many queries in a gallery of that size."""
+    import numpy as np
+
     items, scores = shortlist.items, shortlist.scores
     what = f"the {shortlist.direction} shortlist"
     if items.shape != scores.shape or items.ndim != 2 or len(items) != queries or not items.shape[1]:

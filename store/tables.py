@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from clipbench.store import adapter_tables, annotation_tables, index_tables
 from clipbench.store.table_base import Row as Row  # noqa: PLC0414, said to be exported: migrations import it from here
 from clipbench.store.table_base import parent, reference
 
@@ -362,7 +361,6 @@ class DeletionRow(Row, table=True):
     row_id: int = Field(sa_type=Integer, primary_key=True)
 
 
-metadata = Row.metadata
 # The same tables for Core statements, which is how everything is written and read.
 dataset = Row.metadata.tables["dataset"]
 dataset_name = Row.metadata.tables["dataset_name"]
@@ -371,7 +369,6 @@ caption = Row.metadata.tables["caption"]
 dataset_columns = Row.metadata.tables["dataset_columns"]
 encoder = Row.metadata.tables["encoder"]
 encoder_signature = Row.metadata.tables["encoder_signature"]
-adapter = adapter_tables.adapter
 perturbation = Row.metadata.tables["perturbation"]
 vector_shard = Row.metadata.tables["vector_shard"]
 embedding_set = Row.metadata.tables["embedding_set"]
@@ -383,16 +380,6 @@ metric = Row.metadata.tables["metric"]
 tag = Row.metadata.tables["tag"]
 sweep = Row.metadata.tables["sweep"]
 sweep_run = Row.metadata.tables["sweep_run"]
-failure = annotation_tables.failure
-failure_sample = annotation_tables.failure_sample
-failure_sample_item = annotation_tables.failure_sample_item
-assignment = annotation_tables.assignment
-assignment_item = annotation_tables.assignment_item
-annotator = annotation_tables.annotator
-annotation_source = annotation_tables.annotation_source
-annotation = annotation_tables.annotation
-suggestion = annotation_tables.suggestion
 item_text = Row.metadata.tables["item_text"]
 content_digest = Row.metadata.tables["content_digest"]
-vector_index = index_tables.vector_index
 deletion = Row.metadata.tables["deletion"]

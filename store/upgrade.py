@@ -22,10 +22,9 @@ from sqlalchemy import Connection, Engine
 
 import clipbench
 from clipbench.errors import StoreError
-from clipbench.home import Home
+from clipbench.home import TEMPORARY, Home
 from clipbench.store import clock, digests, triggers, views
 from clipbench.store.connect import BUSY_SECONDS, connect
-from clipbench.store.shards import TEMPORARY
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every schema revision, oldest first. A test holds this equal to the modules in `clipbench.migrations`."""

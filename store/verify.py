@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, select
 from clipbench.errors import ClipbenchError
 from clipbench.foreign_files import reason
 from clipbench.records import Direction, Ledger, Metric, text_key
-from clipbench.store import digests, presence, tables, triggers, views
+from clipbench.store import digests, index_tables, presence, tables, triggers, views
 from clipbench.store.columns import Items, text_out
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import find_set, is_elsewhere, load_vectors, set_items
@@ -281,7 +281,7 @@ def _indexes(store: Store) -> Iterator[str | None]:
             return f"index {record.name} is of other vectors than its embedding set has"
         return file_problem(index_path(store, key), record)
 
-    return _each("index", _keys(store, tables.vector_index), check)
+    return _each("index", _keys(store, index_tables.vector_index), check)
 
 
 def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:

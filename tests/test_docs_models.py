@@ -7,7 +7,7 @@ import pytest
 from cli_toys import added, good
 
 from clipbench.encoders.backends import BACKENDS
-from clipbench.study.embedding.models import USAGES
+from clipbench.study.embedding.model_words import USAGES
 
 PAGE = (Path(__file__).parent.parent / "docs/models.md").read_text()
 CODE = re.search(r"<!-- example: my_encoder.py -->\n```python\n(.*?)```", PAGE, re.S)

@@ -20,7 +20,7 @@ from cli_toys import cli, collection, good, misused, refused
 
 from clipbench.encoders import toy
 from clipbench.errors import ClipbenchError
-from clipbench.home import Home
+from clipbench.home import TEMPORARY, Home
 from clipbench.store import shards
 from clipbench.store.embeddings import list_sets
 from clipbench.store.engine import open_store
@@ -241,7 +241,7 @@ def test_a_damaged_or_foreign_file_is_named_and_refused_and_the_rest_is_used(
     assert "1 of 4 vector files were refused, the others are used" in done.err
     (row,) = [row for row in done.json["rows"] if row["side"] == "text"]
     assert row["adopted"] == total - rows
-    assert not list(owner.rglob(f"*{shards.TEMPORARY}*"))
+    assert not list(owner.rglob(f"*{TEMPORARY}*"))
     assert "all of it is right" in good("store", "verify", "--deep", store=owner).out
 
 

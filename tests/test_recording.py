@@ -33,7 +33,8 @@ from clipbench.study.evaluation.evaluate import evaluate, evaluate_sets, ranked
 from clipbench.study.evaluation.galleries import gallery_of
 from clipbench.study.evaluation.methods import method_words
 from clipbench.study.evaluation.protocol import metrics_of
-from clipbench.study.evaluation.recording import EVALUATE, RunInputs, find_recorded, record_run
+from clipbench.study.evaluation.recording import RunInputs, find_recorded, record_run
+from clipbench.study.runs.kind_names import EVALUATE
 from clipbench.study.runs.run_kinds import KINDS, derived, kind_of
 from clipbench.study.workplace.progress import Silent
 

@@ -22,13 +22,13 @@ from store_toys import DROPOUT, new_store, toy_dataset, toy_extras, toy_run
 
 from clipbench.errors import StoreError
 from clipbench.home import Home
+from clipbench.store.all_tables import metadata
 from clipbench.store.digests import DIGESTED, UNCOUNTED
 from clipbench.store.engine import Store, open_store
 from clipbench.store.maintenance import backup, verify
 from clipbench.store.queries import list_runs
 from clipbench.store.runs import delete_run, tag_run
 from clipbench.store.sweeps import save_sweep
-from clipbench.store.tables import metadata
 from clipbench.store.verify import Verification
 
 CHILDREN = {child for digested in DIGESTED.values() for child in digested.children}

@@ -21,7 +21,7 @@ from store_toys import DROPOUT, ENCODER, new_store, toy_dataset, toy_metrics, to
 
 from clipbench.errors import StoreError
 from clipbench.home import Home
-from clipbench.store import tables
+from clipbench.store.all_tables import metadata
 from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import list_sets, load_vectors
@@ -95,7 +95,7 @@ def description(connection: sqlite3.Connection) -> dict[str, object]:
 
 def test_the_revisions_make_exactly_what_the_tables_say(home: Home, tmp_path: Path) -> None:
     open_store(home)
-    tables.Row.metadata.create_all(create_engine(f"sqlite:///{tmp_path / 'tables.db'}"))
+    metadata.create_all(create_engine(f"sqlite:///{tmp_path / 'tables.db'}"))
     with closing(sql(home.database)) as migrated, closing(sql(tmp_path / "tables.db")) as declared:
         made, said = description(migrated), description(declared)
     assert made.keys() == said.keys()
@@ -109,7 +109,7 @@ def test_alembic_sees_nothing_left_to_do(home: Home) -> None:
 
     store = open_store(home)
     with reading(store) as connection:
-        left = compare_metadata(MigrationContext.configure(connection), tables.Row.metadata)
+        left = compare_metadata(MigrationContext.configure(connection), metadata)
     assert left == []
 
 

@@ -16,7 +16,7 @@ from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.study.comparing.references import need_known
 from clipbench.study.evaluation.methods import method_words
-from clipbench.study.evaluation.recording import EVALUATE
+from clipbench.study.runs.kind_names import EVALUATE
 from clipbench.study.runs.run_kinds import kind_of
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (

@@ -20,7 +20,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs
 from clipbench.study.adapting.splits import shared_images
-from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.runs.kind_names import EVALUATE, ROBUSTNESS
 
 Setting: TypeAlias = tuple[str, float]
 """Operation and level; ("clean", 0.0) is the clean run."""

@@ -20,7 +20,7 @@ from clipbench.study.comparing.compare import compare_loaded
 from clipbench.study.comparing.comparison import CompareRequest, Estimate, Line
 from clipbench.study.comparing.values import BOTH
 from clipbench.study.evaluation.protocol import RSUM
-from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS
+from clipbench.study.runs.kind_names import EVALUATE, ROBUSTNESS
 from clipbench.study.runs.loaded import load_runs
 
 LARGEST = 40

@@ -23,7 +23,7 @@ from clipbench.store.datasets import load_dataset
 from clipbench.store.engine import Store
 from clipbench.store.queries import RunFilter, RunSummary, list_runs, resolve_run, run_line
 from clipbench.store.runs import LATEST, StoredRun, find_run
-from clipbench.study.embedding.models import ADAPTER
+from clipbench.study.embedding.model_words import ADAPTER
 from clipbench.study.runs.run_kinds import KINDS
 
 QUERY_TERMS = ("dataset", "model", "perturb", "level", "seed", "kind", "tag", "method")

@@ -6,7 +6,7 @@ so a command whose vectors are all stored never loads torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -32,18 +32,12 @@ from clipbench.study.embedding.encode import (
     encode_texts,
 )
 from clipbench.study.embedding.making import Here
+from clipbench.study.embedding.model_words import DEMO, USAGES
 from clipbench.study.workplace.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from clipbench.encoders.protocol import Encoder
     from clipbench.encoders.specification import ModelSpec
-
-DEMO = "demo"
-"""The word that stands for the bundled tiny model; it is loaded as `local-dir:` like any other."""
-
-
-IMPORTED = "imported:"
-"""`--model imported:WORDS` means vectors that `embed import` attached under these words."""
 
 
 class Engine(Protocol):
@@ -238,13 +232,3 @@ class ImportedSource(EncoderSource):
         """Return 0: where vectors were made elsewhere, nothing is cut here."""
         del texts
         return 0
-
-
-ADAPTER = "adapter:"
-"""`--model adapter:NAME` means an adapter that `adapt train` stored, on top of its own base."""
-
-USAGES: Mapping[str, str] = {
-    IMPORTED: "imported:WORDS (vectors that embed import attached)",
-    ADAPTER: "adapter:NAME (a head that adapt train stored)",
-}
-"""How they are typed, for help and messages."""

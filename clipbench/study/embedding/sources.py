@@ -6,14 +6,8 @@ from collections.abc import Callable, Mapping
 
 from clipbench.store.engine import Store
 from clipbench.study.adapting.model_folders import adapter_source
-from clipbench.study.embedding.models import (
-    ADAPTER,
-    IMPORTED,
-    EncoderSource,
-    ImportedSource,
-    ModelRequest,
-    VectorSource,
-)
+from clipbench.study.embedding.model_words import ADAPTER, IMPORTED
+from clipbench.study.embedding.models import EncoderSource, ImportedSource, ModelRequest, VectorSource
 
 SOURCES: Mapping[str, Callable[[Store, ModelRequest], VectorSource]] = {
     IMPORTED: ImportedSource,

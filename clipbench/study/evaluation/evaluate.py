@@ -22,14 +22,8 @@ from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.folds import joined
 from clipbench.study.evaluation.galleries import Gallery, gallery_of
 from clipbench.study.evaluation.protocol import metrics_of
-from clipbench.study.evaluation.recording import (
-    EVALUATE,
-    Recorded,
-    RunInputs,
-    Stopwatch,
-    find_recorded,
-    record_run,
-)
+from clipbench.study.evaluation.recording import Recorded, RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.runs.kind_names import EVALUATE
 from clipbench.study.workplace.progress import Progress
 
 Vectors: TypeAlias = npt.NDArray[np.float32]

@@ -31,9 +31,6 @@ from clipbench.study.evaluation.galleries import gallery_words
 from clipbench.study.workplace.environment import command_line, environment
 from clipbench.version import __version__
 
-EVALUATE, ROBUSTNESS = "evaluate", "robustness"
-"""The kinds of runs that rank a dataset itself, as it is and under a perturbation."""
-
 PRODUCT: Mapping[str, Json] = MappingProxyType({})
 """The method that needs no name: items are ranked by the product of their vectors with the query's."""
 

@@ -20,8 +20,9 @@ from clipbench.records import DIRECTIONS, Direction, Ledger, Shortlist
 from clipbench.rerank.expansion import first_of
 from clipbench.store.runs import StoredRun
 from clipbench.study.evaluation.protocol import metrics_of
-from clipbench.study.evaluation.recording import EVALUATE, RunInputs, Stopwatch, find_recorded, record_run
+from clipbench.study.evaluation.recording import RunInputs, Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.stress import Ground
+from clipbench.study.runs.kind_names import EVALUATE
 
 DEPTH = 10
 """First items of every query that are kept with a variant's run, for people who look at them."""

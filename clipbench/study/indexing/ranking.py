@@ -21,10 +21,11 @@ from clipbench.records import Direction, Ledger, Metric, Modality, Shortlist
 from clipbench.store.runs import StoredRun, load_ledger
 from clipbench.store.shortlists import load_shortlists
 from clipbench.study.evaluation.protocol import metrics_of
-from clipbench.study.evaluation.recording import EVALUATE, RunInputs, find_recorded, record_run
+from clipbench.study.evaluation.recording import RunInputs, find_recorded, record_run
 from clipbench.study.indexing.opening import OpenIndex
 from clipbench.study.indexing.timing import Speed, answered
 from clipbench.study.robustness.stress import Ground
+from clipbench.study.runs.kind_names import EVALUATE
 
 METHOD = "index"
 

@@ -13,7 +13,7 @@ from clipbench.store.adapters import list_adapters
 from clipbench.store.encoders import list_encoders
 from clipbench.store.engine import open_store
 from clipbench.store.protected import is_there
-from clipbench.study.embedding.models import ADAPTER, DEMO, IMPORTED
+from clipbench.study.embedding.model_words import ADAPTER, DEMO, IMPORTED
 
 DEMO_WORDS = "comes with clipbench; knows drawn scenes only, no photographs"
 

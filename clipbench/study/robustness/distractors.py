@@ -25,12 +25,13 @@ from clipbench.study.evaluation.galleries import Gallery
 from clipbench.study.evaluation.protocol import averaged, metrics_of
 from clipbench.study.evaluation.recording import Stopwatch, find_recorded, record_run
 from clipbench.study.robustness.gallery_sizes import hits_at
+from clipbench.study.runs.kind_names import DISTRACTORS
 from clipbench.study.workplace.progress import Progress
 
 if TYPE_CHECKING:
     from clipbench.study.robustness.stress import Ground
 
-KIND = "distractors"
+KIND = DISTRACTORS
 STEPS = (1, 2, 5)
 
 

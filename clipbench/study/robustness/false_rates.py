@@ -15,8 +15,9 @@ from clipbench.records import Ledger, Metric, Protocol
 from clipbench.store.engine import Store
 from clipbench.study.evaluation.galleries import Gallery
 from clipbench.study.evaluation.protocol import averaged
+from clipbench.study.runs.kind_names import FOOLING
 
-KIND = "fooling"
+KIND = FOOLING
 """As runs are stored: what hard negatives were called at first."""
 
 FALSE_RATE = "false-rate"

@@ -20,11 +20,12 @@ from clipbench.records import DIRECTIONS, Direction, Ledger, Metric, Protocol
 from clipbench.store.runs import StoredRun
 from clipbench.study.evaluation.protocol import averaged, metrics_of
 from clipbench.study.evaluation.recording import Stopwatch, find_recorded, record_run
+from clipbench.study.runs.kind_names import GALLERY_SIZE
 
 if TYPE_CHECKING:  # for the types alone: whoever reads runs loads this module, and it should stay quick
     from clipbench.study.robustness.stress import Ground
 
-KIND = "gallery-size"
+KIND = GALLERY_SIZE
 STEPS = (1, 2, 5)
 
 Integers = npt.NDArray[np.int64]

@@ -18,7 +18,8 @@ from clipbench.study.embedding.embed import embed_images, embed_texts
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.evaluate import Vectors, evaluate_sets
 from clipbench.study.evaluation.galleries import Gallery, gallery_of
-from clipbench.study.evaluation.recording import EVALUATE, RunInputs
+from clipbench.study.evaluation.recording import RunInputs
+from clipbench.study.runs.kind_names import EVALUATE
 from clipbench.study.workplace.progress import Progress
 
 

@@ -30,10 +30,11 @@ from clipbench.study.embedding.embed import (
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.evaluate import evaluate_sets
 from clipbench.study.evaluation.galleries import gallery_words
-from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS, RunInputs
+from clipbench.study.evaluation.recording import RunInputs
 from clipbench.study.robustness.corruption import Corrupting, image_audit
 from clipbench.study.robustness.perturbed_texts import perturbed_texts, text_audit, without_repeats
 from clipbench.study.robustness.settings import Setting, SweepRequest, settings
+from clipbench.study.runs.kind_names import EVALUATE, ROBUSTNESS
 from clipbench.study.workplace.progress import RUNS, WHOLE, Counted, OneBar, Progress, Silent, Work
 
 PICTURE, RUN = 8, 60

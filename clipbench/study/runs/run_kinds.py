@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from clipbench.keys import Json
 from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, RunSpec, protocol_of
 from clipbench.store.engine import Store
 from clipbench.store.protocols import protocol_words
 from clipbench.store.runs import StoredRun
-from clipbench.study.evaluation.galleries import Gallery
-from clipbench.study.evaluation.protocol import metrics_of
-from clipbench.study.evaluation.recording import EVALUATE, ROBUSTNESS
-from clipbench.study.robustness import distractors, false_rates, gallery_sizes
+from clipbench.study.runs.kind_names import DISTRACTORS, EVALUATE, FOOLING, GALLERY_SIZE, ROBUSTNESS
+
+if TYPE_CHECKING:
+    from clipbench.study.evaluation.galleries import Gallery
 
 Ledgers: TypeAlias = Mapping[Direction, Ledger]
 Words: TypeAlias = Mapping[str, Json]
@@ -58,23 +58,39 @@ class RunKind:
 
 
 def _size_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    from clipbench.study.robustness import gallery_sizes
+
     return gallery_sizes.size_metrics(ledgers, cast("Sequence[int]", stored["sizes"]), protocol)
 
 
 def _false_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    from clipbench.study.robustness import false_rates
+
     return false_rates.false_metrics(ledgers["i2t"], stored, protocol)
+
+
+def _distractors(store: Store, stored: Words, gallery: Gallery) -> tuple[str, ...]:
+    from clipbench.study.robustness import distractors
+
+    return distractors.added_names(store, stored, gallery)
+
+
+def _hard_negatives(store: Store, stored: Words, gallery: Gallery) -> tuple[str, ...]:
+    from clipbench.study.robustness import false_rates
+
+    return false_rates.added_names(store, stored, gallery)
 
 
 _ALL = (
     RunKind(EVALUATE, "evaluation", whole=True, plain=True),
     RunKind(ROBUSTNESS, "evaluation under a perturbation", whole=True),
-    RunKind(gallery_sizes.KIND, "smaller galleries", more_metrics=_size_metrics),
-    RunKind(distractors.KIND, "distractor images", added_items=distractors.added_names),
+    RunKind(GALLERY_SIZE, "smaller galleries", more_metrics=_size_metrics),
+    RunKind(DISTRACTORS, "distractor images", added_items=_distractors),
     RunKind(
-        false_rates.KIND,
+        FOOLING,
         "hard negative captions",
         more_metrics=_false_metrics,
-        added_items=false_rates.added_names,
+        added_items=_hard_negatives,
     ),
 )
 
@@ -99,6 +115,8 @@ def derived(run: StoredRun, ledgers: Ledgers) -> Iterable[Metric]:
 
 def metrics_from(spec: RunSpec, ledgers: Ledgers) -> Iterable[Metric]:
     """Return the metrics that follow from a specification and the ledgers that came of it."""
+    from clipbench.study.evaluation.protocol import metrics_of
+
     protocol = protocol_of(spec.protocol)
     yield from metrics_of(ledgers, protocol)
     yield from kind_of(spec.kind).more_metrics(ledgers, spec.protocol, protocol)

@@ -12,7 +12,8 @@ from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.embeddings import list_sets
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store
-from clipbench.study.embedding.models import ADAPTER, ModelRequest, VectorSource
+from clipbench.study.embedding.model_words import ADAPTER
+from clipbench.study.embedding.models import ModelRequest, VectorSource
 from clipbench.study.embedding.sources import open_source
 
 NAMED = 6
