@@ -146,8 +146,8 @@ def _quantile(at: float) -> Statistic:
 
 def _places(samples: Samples, k: int, items: int) -> Floats:
     """Return how many of `items` sampled ones stand before the K-th place, in steps of the sample (Q,)."""
-    places: Floats = (k - samples.before) * ((items + 1) / (samples.population + 1))
-    return places
+    places = (k - samples.before) * ((items + 1) / (samples.population + 1))
+    return np.asarray(places, dtype=np.float64)
 
 
 def _chances(samples: Samples, k: int) -> Floats:
