@@ -53,6 +53,12 @@ def _gallery(told: Mapping[str, Json]) -> Iterator[str]:
     """Yield what was done to the gallery: the runs of `clipbench robustness gallery` say it in words of theirs."""
     if told.get("uncaptioned"):
         yield "images without captions as distractors"
+    sample = told.get("gallery_sample")
+    if isinstance(sample, Mapping):
+        head = sample.get("head")
+        yield f"estimated from {sample.get('repeats')} samples of {_count(sample.get('size'))}" + (
+            "" if head is None else f", exact to rank {_count(head)}"
+        )
     sizes = _list(told.get("sizes"))
     if sizes:
         yield f"galleries of {_count(sizes[0])} to {_count(sizes[-1])}"

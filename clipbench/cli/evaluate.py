@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clipbench.store.engine import Store
     from clipbench.store.runs import StoredRun
     from clipbench.study.evaluation.recording import Recorded
+    from clipbench.study.evaluation.sampled import GallerySample
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,39 @@ class ProtocolOptions:
         )
 
 
+@dataclass(frozen=True)
+class SampleOptions:
+    """How the galleries are sampled, where they are not ranked whole."""
+
+    gallery_sample: int | None = option(
+        "Estimate from random samples of N items of each gallery, not the whole.", min=2, metavar="N"
+    )
+    repeats: int = option("Samples of --gallery-sample.", default=10, min=3, metavar="R")
+    exact_head: int | None = option(
+        "With --gallery-sample: rank in the whole gallery what may be among the first K.", min=1, metavar="K"
+    )
+
+    def sample(self, seed: int) -> GallerySample | None:
+        """Return how to sample, None for whole galleries. Raises ClipbenchError for what does not go together."""
+        from clipbench.errors import ClipbenchError
+        from clipbench.study.evaluation.sampled import GallerySample
+
+        if self.gallery_sample is None:
+            if self.exact_head is not None:
+                raise ClipbenchError(
+                    "every rank of a whole gallery is exact", "--exact-head goes with --gallery-sample N"
+                )
+            return None
+        return GallerySample(self.gallery_sample, self.repeats, seed, self.exact_head)
+
+
 @expanded
 def evaluate(
     dataset: DatasetArgument,
     model: ModelsOption,
     encoder: EncoderOptions,
     protocol: ProtocolOptions,
+    sampling: SampleOptions,
     tag: Annotated[list[str] | None, Option(metavar="TAG", help="Hang this tag on the run.")] = None,
     allow_missing: MissingOption = 0.0,
     store: StoreOption = None,
@@ -86,9 +114,10 @@ def evaluate(
     at = open_at(store, to_read=True)  # what is stored can be read anywhere
     for word in tag or ():
         check_tag(word)  # before the run is made, not after
+    sample = sampling.sample(protocol.seed)
     runs = [
-        tagged(at, _evaluated(at, dataset, one, encoder, protocol, allow_missing, quiet), tag or ())
-        for one in dict.fromkeys(model)
+        tagged(at, _evaluated(at, dataset, one, encoder, protocol, sample, allow_missing, quiet), tag or ())
+        for one in _alone(model, sample)
     ]
     if len(runs) == 1:
         emit(run_table(at, runs[0], wide=output.for_programs), output)
@@ -102,16 +131,36 @@ def _evaluated(
     model: str,
     encoder: EncoderOptions,
     protocol: ProtocolOptions,
+    sample: GallerySample | None,
     allow_missing: float,
     quiet: bool,
 ) -> StoredRun:
     from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
+    from clipbench.study.evaluation.sampled import SampledRequest, evaluate_sampled
 
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
-        done = evaluate_dataset(at, dataset, source, protocol.protocol(), bars, allow_missing=allow_missing)
+        how, missing = protocol.protocol(), allow_missing
+        if sample is None:
+            done = evaluate_dataset(at, dataset, source, how, bars, allow_missing=missing)
+        else:
+            request = SampledRequest(sample, how, protocol.k, missing)
+            done = evaluate_sampled(at, dataset, source, request, bars)
     if not quiet:
         _say(at, done)
     return done.run
+
+
+def _alone(models: list[str], sample: GallerySample | None) -> list[str]:
+    """Return the models, each once. Raises ClipbenchError for several that would be estimated, not ranked."""
+    from clipbench.errors import ClipbenchError
+
+    distinct = list(dict.fromkeys(models))
+    if sample is not None and len(distinct) > 1:
+        raise ClipbenchError(
+            "several models are compared query by query, and samples do not tell a query's rank",
+            "one --model at a time with --gallery-sample",
+        )
+    return distinct
 
 
 def _say(store: Store, done: Recorded) -> None:

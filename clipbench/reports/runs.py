@@ -16,7 +16,7 @@ from clipbench.store.queries import RunFilter, RunSummary, list_runs, metrics_of
 from clipbench.store.runs import StoredRun, load_metrics
 from clipbench.study.comparing.references import need_known
 from clipbench.study.evaluation.methods import method_words
-from clipbench.study.runs.kind_names import EVALUATE
+from clipbench.study.runs.kind_names import ESTIMATED, EVALUATE
 from clipbench.study.runs.run_kinds import kind_of
 
 HEADLINE: tuple[tuple[str, str, str, int], ...] = (
@@ -38,7 +38,7 @@ SHOWN_NAMES: Mapping[str, str] = {"rsum": "RSUM", "tied-queries": "queries with 
 DIGITS: Mapping[str, int] = {"MedR": 1, "rsum": 1, "MeanR": 2}
 """Decimals that people see where they are not 4."""
 
-COUNTS = ("queries", "gallery", "tied-queries")
+COUNTS = ("queries", "gallery", "tied-queries", "items sampled")
 FOLD_SD = " fold-sd"
 
 TIES: Mapping[str, str] = {
@@ -182,7 +182,13 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     metrics = load_metrics(store, run.key)
     title = ", ".join(
         filter(
-            None, (f"{run.dataset_name} × {run.model}", run.perturbation.words, method_words(run.spec.method))
+            None,
+            (
+                f"{run.dataset_name} × {run.model}",
+                run.perturbation.words,
+                method_words(run.spec.method),
+                "" if kind_of(run.spec.kind).by_query else kind_of(run.spec.kind).words(run.spec.protocol),
+            ),
         )
     )
     if wide:
@@ -222,7 +228,7 @@ def _cells(found: Mapping[tuple[str, str], Metric], direction: str, name: str) -
         return None, None
     if name in COUNTS and metric.value.is_integer():
         return int(metric.value), None
-    digits = 1 if name in COUNTS else DIGITS.get(name, 4)
+    digits = 1 if name in COUNTS else DIGITS.get(name.removesuffix(ESTIMATED), 4)
     value = f"{metric.value:.{digits}f}"
     if sd is not None:
         return value, f"{sd.value:.{digits}f}"

@@ -119,8 +119,7 @@ def _with_distractors(
     images: Vectors, texts: Vectors, gallery: Gallery, protocol: Protocol, device: str | None
 ) -> dict[Direction, Ledger]:
     own_images = len(gallery.samples)
-    captions = [caption.text for caption in gallery.captions]
-    positives = _positives(captions, gallery.owners, own_images, protocol)
+    positives = positives_of(gallery, protocol)
     asked: dict[Direction, Vectors] = {"t2i": images, "i2t": images[:own_images]}
     return {
         direction: _rank(asked[direction], texts, {direction: positives[direction]}, gallery.owners, device)[
@@ -128,6 +127,12 @@ def _with_distractors(
         ]
         for direction in protocol.directions
     }
+
+
+def positives_of(gallery: Gallery, protocol: Protocol) -> dict[Direction, Positives]:
+    """Return what is right for every query of one gallery."""
+    captions = [caption.text for caption in gallery.captions]
+    return _positives(captions, gallery.owners, len(gallery.samples), protocol)
 
 
 def _positives(

@@ -7,3 +7,9 @@ EVALUATE, ROBUSTNESS = "evaluate", "robustness"
 
 GALLERY_SIZE, DISTRACTORS, FOOLING = "gallery-size", "distractors", "fooling"
 """The kinds of a gallery under stress."""
+
+SAMPLED = "sampled"
+"""The kind that ranks random parts of a gallery and estimates the whole."""
+
+ESTIMATED = " sampled"
+"""Ends the name of a metric that is an estimate of the whole gallery's."""

@@ -18,6 +18,7 @@ from clipbench.store.engine import Store
 from clipbench.store.left_out import UNCAPTIONED
 from clipbench.store.runs import StoredRun, load_ledgers, load_metrics
 from clipbench.study.evaluation.galleries import Gallery, gallery_of
+from clipbench.study.runs.run_kinds import kind_of
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,14 @@ class LoadedRun:
 def load_runs(store: Store, runs: Sequence[StoredRun]) -> tuple[LoadedRun, ...]:
     """Return the runs with their ledgers; what several of them share is read once.
 
-    Raises StoreError where something of a run is gone or does not fit together.
+    Raises StoreError where something of a run is gone or does not fit together, CompareError for an estimate.
     """
+    for run in runs:
+        if not kind_of(run.spec.kind).by_query:
+            raise CompareError(
+                f"run {short(run.key)} is an {kind_of(run.spec.kind).title}: it knows no query's rank in the whole one",
+                f"clipbench runs show {short(run.key)} has its numbers; compare runs of whole galleries",
+            )
     datasets = {key: load_dataset(store, key) for key in dict.fromkeys(run.spec.dataset for run in runs)}
     galleries: dict[Hashable, Gallery] = {}
     loaded_runs = []

@@ -16,7 +16,14 @@ from clipbench.records import CLEAN, Direction, Ledger, Metric, Protocol, RunSpe
 from clipbench.store.engine import Store
 from clipbench.store.protocols import protocol_words
 from clipbench.store.runs import StoredRun
-from clipbench.study.runs.kind_names import DISTRACTORS, EVALUATE, FOOLING, GALLERY_SIZE, ROBUSTNESS
+from clipbench.study.runs.kind_names import (
+    DISTRACTORS,
+    EVALUATE,
+    FOOLING,
+    GALLERY_SIZE,
+    ROBUSTNESS,
+    SAMPLED,
+)
 
 if TYPE_CHECKING:
     from clipbench.study.evaluation.galleries import Gallery
@@ -24,6 +31,13 @@ if TYPE_CHECKING:
 Ledgers: TypeAlias = Mapping[Direction, Ledger]
 Words: TypeAlias = Mapping[str, Json]
 """A run's protocol as it is stored: how it was scored, and what its kind says of the gallery."""
+
+
+def _usual(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    from clipbench.study.evaluation.protocol import metrics_of
+
+    del stored
+    return metrics_of(ledgers, protocol)
 
 
 def _no_more(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
@@ -43,7 +57,8 @@ class RunKind:
     name: as it is stored. title: what its runs are, for people.
     whole: its ledgers rank the dataset itself and nothing else, so they can be checked against the dataset
     alone and a bundle carries it. plain: an evaluation as people mean it when they say "the clean run".
-    more_metrics: what follows from ledgers and protocol beside the measures that every run has.
+    by_query: its ledgers tell of each query where it stands, so that runs can be compared and failures drawn by them.
+    measures: the numbers that follow from its ledgers. more_metrics: what follows from ledgers and protocol beside them.
     added_items: names of what is ranked beside the dataset's own items, in the order of the gallery.
     words: what a list of runs says of the protocol, "" where it is the usual one.
     """
@@ -52,9 +67,17 @@ class RunKind:
     title: str
     whole: bool = False
     plain: bool = False
+    by_query: bool = True
+    measures: Callable[[Ledgers, Words, Protocol], Iterable[Metric]] = _usual
     more_metrics: Callable[[Ledgers, Words, Protocol], Iterable[Metric]] = _no_more
     added_items: Callable[[Store, Words, Gallery], tuple[str, ...]] = _nothing
     words: Callable[[Words], str] = protocol_words
+
+
+def _sampled_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
+    from clipbench.study.evaluation import sampled
+
+    return sampled.sampled_metrics(ledgers, stored, protocol)
 
 
 def _size_metrics(ledgers: Ledgers, stored: Words, protocol: Protocol) -> Iterable[Metric]:
@@ -84,6 +107,7 @@ def _hard_negatives(store: Store, stored: Words, gallery: Gallery) -> tuple[str,
 _ALL = (
     RunKind(EVALUATE, "evaluation", whole=True, plain=True),
     RunKind(ROBUSTNESS, "evaluation under a perturbation", whole=True),
+    RunKind(SAMPLED, "estimate from samples of a gallery", by_query=False, measures=_sampled_metrics),
     RunKind(GALLERY_SIZE, "smaller galleries", more_metrics=_size_metrics),
     RunKind(DISTRACTORS, "distractor images", added_items=_distractors),
     RunKind(
@@ -115,8 +139,7 @@ def derived(run: StoredRun, ledgers: Ledgers) -> Iterable[Metric]:
 
 def metrics_from(spec: RunSpec, ledgers: Ledgers) -> Iterable[Metric]:
     """Return the metrics that follow from a specification and the ledgers that came of it."""
-    from clipbench.study.evaluation.protocol import metrics_of
-
     protocol = protocol_of(spec.protocol)
-    yield from metrics_of(ledgers, protocol)
-    yield from kind_of(spec.kind).more_metrics(ledgers, spec.protocol, protocol)
+    kind = kind_of(spec.kind)
+    yield from kind.measures(ledgers, spec.protocol, protocol)
+    yield from kind.more_metrics(ledgers, spec.protocol, protocol)
