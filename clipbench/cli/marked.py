@@ -37,7 +37,7 @@ def show_previews(preview: Preview, out: Path | None, output: OutputOptions) -> 
     captions = list(preview.captions)
     if output.for_programs:
         emit(preview_records(captions), output)
-    elif output.chosen != "table":
+    elif output.chosen != "table" or output.names:
         emit([preview_table(one, BOLD) for one in captions], output)
     else:
         for one in captions:

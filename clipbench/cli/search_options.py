@@ -153,8 +153,8 @@ class LookOptions:
         for name, path in (("--html", self.html), ("--sheet", self.sheet)):
             if path is not None:
                 _check_free(name, path, force=self.force)
-        if self.paths and output.chosen != "table":
-            raise typer.BadParameter("--paths prints paths alone; leave --format out")
+        if self.paths and (output.chosen != "table" or output.names):
+            raise typer.BadParameter("--paths prints paths alone; leave --format and --columns out")
         if watch and (self.html or self.sheet or self.open):
             raise typer.BadParameter("--watch prints; leave --html, --sheet and --open out")
 

@@ -40,7 +40,7 @@ def watch_queries(place: Place, query: QueryOptions, look: LookOptions, output: 
         try:
             found = place.find(asked_line(line, query))
             if output.chosen == "json":
-                _print_line(found)
+                _print_line(found, output)
             else:
                 show(place, found, look, output)
         except ClipbenchError as error:
@@ -122,8 +122,12 @@ def _typed() -> str:
     return input()
 
 
-def _print_line(found: Found) -> None:
+def _print_line(found: Found, output: OutputOptions) -> None:
+    from clipbench.reports.choosing import with_columns
     from clipbench.reports.searching.tables import hit_table
     from clipbench.reports.tables import json_value
 
-    sys.stdout.write(json.dumps(json_value(hit_table(found))) + "\n")
+    table = hit_table(found)
+    if output.names:
+        [table] = with_columns([table], output.names)
+    sys.stdout.write(json.dumps(json_value(table)) + "\n")
