@@ -49,7 +49,7 @@ def two_nodes() -> Iterator[Nodes]:
     """Yield a cluster of two nodes with a processor each, that listens on this machine alone."""
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    environment = {**secret, **loopback, "OMP_NUM_THREADS": "1"}
+    environment = {**secret, **loopback}
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__))],
         stdin=subprocess.PIPE,

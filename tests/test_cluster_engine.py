@@ -29,7 +29,7 @@ from clipbench.study.cluster import connection, engine, worker
 from clipbench.study.cluster.account import Account
 from clipbench.study.cluster.connection import Asked, Crowd, check_address
 from clipbench.study.cluster.engine import RayEngine, portable
-from clipbench.study.cluster.worker import Order, Ready, Refusal, Worker, Written
+from clipbench.study.cluster.worker import Order, Ready, Refusal, Worker, Written, is_there
 from clipbench.study.embedding import encode
 from clipbench.study.embedding.encode import Picture, encode_images, encode_texts
 from clipbench.study.embedding.making import Here
@@ -246,6 +246,12 @@ def test_a_photograph_that_a_worker_does_not_have_is_an_error_and_not_missing(
     at = on(cluster, monkeypatch).executor(TOY, ToyEncoder().identity)
     with pytest.raises(DatasetError, match=r"is here, but not on the worker"):
         encode_images(pool(store, "image"), some, at, Silent())
+
+
+def test_a_photograph_inside_of_a_larger_file_is_there_where_that_file_is(tmp_path: Path) -> None:
+    (tmp_path / "s.tar").touch()
+    assert is_there(tmp_path / "s.tar" / "bytes-512-9" / "a.jpg")
+    assert not is_there(tmp_path / "t.tar" / "bytes-512-9" / "a.jpg")
 
 
 def test_a_watch_says_when_nothing_gets_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

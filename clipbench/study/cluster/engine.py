@@ -20,7 +20,7 @@ from clipbench.store.vectors import Pool
 from clipbench.study.cluster.account import Account
 from clipbench.study.cluster.connection import Asked, Connection
 from clipbench.study.cluster.crew import Crew, Delivered, Gone, Job
-from clipbench.study.cluster.worker import Order, Written, named
+from clipbench.study.cluster.worker import Order, Written, is_there, named
 from clipbench.study.embedding.encode import Bar, Made, Render, ShardTask
 
 PATIENCE = 120.0
@@ -218,7 +218,7 @@ def _check_visible(pool: Pool, delivered: Delivered, waited: float) -> None:
 
 def _check_seen(written: Written, place: str) -> None:
     """Raise DatasetError where a worker does not have a photograph that is here."""
-    here = [picture for picture in written.absent if picture.path.exists()]
+    here = [picture for picture in written.absent if is_there(picture.path)]
     if here:
         raise DatasetError(
             f"{here[0].path} is here, but not on the worker {place}",

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from clipbench.encoders.protocol import Encoder
 from clipbench.encoders.request import ModelRequest
@@ -119,8 +120,13 @@ class Worker:
         except Exception as error:  # whatever a model raises is told with the items it was at
             told = " ".join(str(error).split())[:300]
             return Refusal(f"{named(task)}, on {place()}: {type(error).__name__}: {told}")
-        absent = tuple(p for p in task.pictures if p.id in done.unreadable and not p.path.exists())
+        absent = tuple(p for p in task.pictures if p.id in done.unreadable and not is_there(p.path))
         return Written(dict(done.unreadable), absent, encoded - began, time.monotonic() - encoded)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a photograph's file is there, or the larger file that it lies in."""
+    return path.exists() or any(parent.is_file() for parent in path.parents)
 
 
 def place() -> str:

@@ -31,6 +31,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "index": (("faiss-cpu", "threadpoolctl"), "approximate indexes"),
     "mlflow": (("mlflow-skinny",), "runs export --mlflow"),
     "milvus": (("pymilvus", "milvus-lite"), "indexes in Milvus"),
+    "ray": (("ray", "grpcio"), "--engine ray"),
     "serve": (
         ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
         "the search service",
