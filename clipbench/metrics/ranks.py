@@ -34,7 +34,7 @@ Elsewhere: TypeAlias = Callable[[Sequence[Side], Sequence[Tally]], list[Block]]
 """Counts into the tallies of the sides what it can, and returns the blocks that it left."""
 
 WIDTH = 2048
-"""Captions of a block, about."""
+"""Captions of a block at most, two times the width of a mask's lanes."""
 
 HEIGHT = 1024
 """Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first."""
@@ -214,7 +214,7 @@ def cores() -> int:
 
 def block_size(images: int, texts: int, threads: int) -> tuple[int, int]:
     """Return the size of a block: as square as the caches allow, small enough for the memory."""
-    blocks = max(1, texts // WIDTH)
+    blocks = math.ceil(texts / WIDTH)
     width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
     height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))
     return 16 * math.ceil(max(1, height) / 16), width
