@@ -2,6 +2,7 @@
 
     python benchmarks/ranks.py                 5,000 × 25,000 × 512, beside LAION's clip-benchmark
     python benchmarks/ranks.py --large         31,000 × 155,000 × 512, ours alone (theirs needs 100 GB)
+    python benchmarks/ranks.py --large --slice 4096     a part of it beside the bare product of the same blocks
 
 Every part runs in a process of its own, so that peak memory is its own too; the rate of the machine's
 float32 product is taken before and after, and the higher one is what our rate is a share of; on a
@@ -18,8 +19,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +102,56 @@ def core_rate(size: Size) -> float:
             multiply(slice(0, 960), slice(0, 8192), out)
             best = min(best, time.thread_time() - start)
     return 2 * 960 * 8192 * size.dimension / best / 1e9
+
+
+def side_by_side(size: Size, rows: int, repeats: int) -> None:
+    """Print the rate of counting a slice of `rows` images with all captions beside the product of the same blocks.
+
+    By turns in one process, the best of each: by the clock and by processor time.
+    """
+    from threading import local
+
+    from clipbench.metrics import ranks
+    from clipbench.metrics.blocks import Blocks
+    from clipbench.metrics.positives import own
+    from clipbench.metrics.scorers import Product
+    from clipbench.metrics.sides import sides
+    from clipbench.metrics.tallies import Tally
+
+    images, texts, owners = draw(size)
+    scorer, cores = Product(images, texts), ranks.cores()
+    parts = sides(own(owners, size.images), scorer, scorer.pairs)
+    shape = ranks.block_size(rows, size.texts, cores)
+    blocks = ranks.cut(slice(0, rows), slice(0, size.texts), shape)
+    mine = local()
+
+    def timed(work: Callable[[slice, slice], None]) -> tuple[float, float]:
+        clock, processor = time.perf_counter(), time.process_time()
+        for _ in pool.map(work, *zip(*blocks, strict=True)):
+            pass
+        return time.perf_counter() - clock, time.process_time() - processor
+
+    with scorer.blocks() as multiply, ranks.worker_pool(cores) as pool:
+
+        def product(some: slice, captions: slice) -> None:
+            if not hasattr(mine, "buffer"):
+                mine.buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
+            height, width = some.stop - some.start, captions.stop - captions.start
+            multiply(some, captions, mine.buffer[: height * width].reshape(height, width))
+
+        times = []
+        for _ in range(repeats):
+            tallies = [Tally(side, ranks.queries_first(side, scorer.pairs)) for side in parts]
+            times.append((*timed(product), *timed(partial(Blocks(scorer, parts, tallies).count, multiply))))
+    bare, bare_cpu, whole, whole_cpu = (min(column) for column in zip(*times, strict=True))
+    operations = 2.0 * rows * size.texts * size.dimension / 1e9
+    print(f"{rows:,} of {size.images:,} images × {size.texts:,} captions, blocks of {shape[0]} × {shape[1]}")
+    print(
+        f"{'':<16}by the clock the product {operations / bare:.0f} Gflop/s, counted {operations / whole:.0f}: {bare / whole:.1%}"
+    )
+    print(
+        f"{'':<16}by processor time {operations / bare_cpu:.0f} and {operations / whole_cpu:.0f}: {bare_cpu / whole_cpu:.1%}"
+    )
 
 
 def ours(size: Size, repeats: int) -> dict[str, object]:
@@ -186,10 +238,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--large", action="store_true", help="31,000 × 155,000, without the reference")
     parser.add_argument("--part", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--slice", type=int, help="count so many images alone, beside the product of the same blocks"
+    )
     said = parser.parse_args()
     size = (
         Size(31_000, 155_000, said.dimension) if said.large else Size(said.images, said.texts, said.dimension)
     )
+    if said.slice:
+        side_by_side(size, said.slice, said.repeats)
+        return
     if said.part:
         print(json.dumps(ours(size, said.repeats) if said.part == "ours" else theirs(size)))
         return

@@ -113,7 +113,7 @@ def scan(sides: Sequence[Side], strip: Strip, floors: Sequence[Scores], limit: i
 
     Raises TooClose where more than `limit` entries would have to be listed for one threshold or for the highest.
     """
-    plans = [_plan(side, strip, mask) for side, mask in zip(sides, strip.masks, strict=True)]
+    plans = [_plan(side, strip, mask, limit) for side, mask in zip(sides, strip.masks, strict=True)]
     answers = survey(strip.values, [plan.question for plan in plans])
     found = []
     for plan, answer, floor in zip(plans, answers, floors, strict=True):
@@ -140,7 +140,8 @@ class _Plan:
     question: Question
 
 
-def _plan(side: Side, strip: Strip, mask: Mask) -> _Plan:
+def _plan(side: Side, strip: Strip, mask: Mask, limit: int) -> _Plan:
+    most = limit + 1 if strip.band else 0
     begin = strip.starts[side.axis]
     part = side.common[:, begin : begin + strip.values.shape[side.axis]]
     low, high = part.bounds(strip.band, strip.values)
@@ -150,7 +151,8 @@ def _plan(side: Side, strip: Strip, mask: Mask) -> _Plan:
         listed -= 1
     if listed < FEWEST:
         listed = 0
-    question = Question(side.axis, low[listed:], high[listed:], lowest[listed - 1] if listed else None, mask)
+    few = lowest[listed - 1] if listed else None
+    question = Question(side.axis, low[listed:], high[listed:], most, few, mask)
     return _Plan(side, low, high, lowest, listed, question)
 
 
@@ -162,7 +164,13 @@ def _count_listed(plan: _Plan, strip: Strip, limit: int) -> Iterator[Count]:
     entries = true_entries(mask, int(MOST * LISTED * strip.values.size) + LEAST)
     if entries is None:  # the sample was no good
         low, high = plan.low[: plan.listed], plan.high[: plan.listed]
-        whole = replace(plan, low=low, high=high, listed=0, question=Question(axis, low, high, None, mask))
+        whole = replace(
+            plan,
+            low=low,
+            high=high,
+            listed=0,
+            question=Question(axis, low, high, plan.question.most, None, mask),
+        )
         (answer,) = survey(strip.values, [whole.question])
         yield from _count_whole(whole, strip, answer, limit)
         return
@@ -191,7 +199,7 @@ def _count_listed(plan: _Plan, strip: Strip, limit: int) -> Iterator[Count]:
 def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Iterator[Count]:
     """Make counts of what the survey says of the thresholds that it counted."""
     side = plan.side
-    begin = strip.starts[side.axis]
+    begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
     for k, (reach, above) in enumerate(zip(answer.reach, answer.above, strict=True)):
         rank, level = plan.listed + k, reach - above
         where = np.array([rank]), slice(begin, begin + len(level))
@@ -200,11 +208,14 @@ def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Itera
             continue
         if level.sum() > limit:
             raise TooClose
-        lines = np.flatnonzero(level)
-        values = strip.values.take(lines, axis=side.axis)
-        within = _within(values, plan.low[rank, lines], plan.high[rank, lines], side.axis)
-        numbers = rank * side.queries + lines + begin
-        yield Count(where, above[None], None, _near(side, strip, within, numbers, lines))
+        places = [entry[1:] for entry in answer.between if entry[0] == k]
+        if not places:
+            yield Count(where, above[None], None, None)
+            continue
+        row, column = (np.concatenate(parts) for parts in zip(*places, strict=True))
+        query, item = (row, column) if side.axis == 0 else (column, row)
+        near = Near(rank * side.queries + query + begin, query + begin, item + first)
+        yield Count(where, above[None], None, near)
 
 
 def _count_slot(side: Side, slot: Slot, strip: Strip, limit: int) -> Count | None:
@@ -242,34 +253,26 @@ def _peaks(side: Side, strip: Strip, answer: Answer, floor: Scores, limit: int) 
     live = np.flatnonzero((highest + strip.band >= floor) & (highest > -np.inf))
     lower = highest[live] - strip.band
     begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
-    tops = answer.tops.take(live, axis=1)
+    queries = live + begin
     if strip.band == 0:
-        part = tops.argmax(axis=0)
-        items = part * answer.size + _parts(strip, answer, side.axis, part, live).argmax(axis=1) + first
-        return Peaks(live + begin, items, highest[live], exact=True, risen=live + begin, floor=lower)
+        items = strip.values.take(live, axis=side.axis).argmax(axis=1 - side.axis) + first
+        return Peaks(queries, items, highest[live], exact=True, risen=queries, floor=lower)
     bound = np.maximum(floor[live], lower) - strip.band
-    near = at_most(bound) if tops.dtype == np.float32 else bound
-    part, line = _where(tops >= near, 0)
+    near = at_most(bound) if strip.values.dtype == np.float32 else bound
+    part, line = _where(answer.tops.take(live, axis=1) >= near, 0)
     if len(part) - len(live) > limit:
         raise TooClose
-    values = _parts(strip, answer, side.axis, part, live[line])
-    entry, item = _where(values >= near[line, None], 0)
+    length = strip.values.shape[1 - side.axis]
+    items, lines = answer.items(part, length), live[line, None]
+    inside = np.minimum(items, length - 1)
+    values = strip.values[(lines, inside) if side.axis == 0 else (inside, lines)]
+    entry, place = _where((values >= near[line, None]) & (items < length), 0)
     if len(entry) - len(live) > limit:
         raise TooClose
-    upper = values[entry, item].astype(np.float64) + strip.band
-    queries, items = live[line[entry]] + begin, part[entry] * answer.size + item + first
-    return Peaks(queries, items, upper, exact=False, risen=live + begin, floor=lower)
-
-
-def _parts(strip: Strip, answer: Answer, axis: int, part: Positions, line: Positions) -> Floats:
-    """Return the values of parts of lines, (n, size), -inf beyond the strip."""
-    if axis == 0:  # a row is one part
-        return strip.values.take(line, axis=0)
-    rows = part[:, None] * answer.size + np.arange(answer.size)
-    height = len(strip.values)
-    values: Floats = strip.values[np.minimum(rows, height - 1), line[:, None]]
-    values[rows >= height] = -np.inf
-    return values
+    upper = values[entry, place].astype(np.float64) + strip.band
+    return Peaks(
+        queries[line[entry]], items[entry, place] + first, upper, exact=False, risen=queries, floor=lower
+    )
 
 
 def _where(hits: Mask, axis: int) -> tuple[Positions, Positions]:

@@ -34,7 +34,7 @@ Elsewhere: TypeAlias = Callable[[Sequence[Side], Sequence[Tally]], list[Block]]
 """Counts into the tallies of the sides what it can, and returns the blocks that it left."""
 
 WIDTH = 2048
-"""Captions of a block, about."""
+"""Captions of a block at most, two times the width of a mask's lanes."""
 
 HEIGHT = 1024
 """Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first."""
@@ -76,8 +76,8 @@ def rank(
     """
     scorer = Product(images, texts, engine)
     if block is None:
-        block = _block(*scorer.shape, threads or _cores())
-    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+        block = block_size(*scorer.shape, threads or cores())
+    return _rank(scorer, positives, owners, block, threads or cores(), None)
 
 
 def rank_on_device(
@@ -97,8 +97,8 @@ def rank_on_device(
     """
     scorer = Product(images, texts)
     elsewhere = partial(count_on_device, device, scorer, heard=heard, area=area)
-    block = _block(*scorer.shape, _cores())
-    return _rank(scorer, positives, owners, block, _cores(), elsewhere)
+    block = block_size(*scorer.shape, cores())
+    return _rank(scorer, positives, owners, block, cores(), elsewhere)
 
 
 def rank_scores(
@@ -114,7 +114,7 @@ def rank_scores(
     As `rank`, which is this with the plain product: exact scores decide, so block and threads change nothing.
     Both directions share one pass; where a scorer means one direction only, ask for that one.
     """
-    return _rank(scorer, positives, owners, block, threads or _cores(), None)
+    return _rank(scorer, positives, owners, block, threads or cores(), None)
 
 
 def _rank(
@@ -131,22 +131,22 @@ def _rank(
     if min(block) < 1:
         raise ValueError(f"a block must hold at least one image and one caption, not {block[0]} × {block[1]}")
     clusters = _clusters(owners, *scorer.shape)
-    with _pool(threads) as pool:
+    with worker_pool(threads) as pool:
         exact = partial(_spread, pool, scorer.pairs, 2 * threads)
         parts = sides(positives, scorer, exact)
-        tallies = [Tally(s, _queries_first(s, scorer.pairs)) for s in parts]
+        tallies = [Tally(s, queries_first(s, scorer.pairs)) for s in parts]
         images, texts = scorer.shape
         left = [(slice(0, images), slice(0, texts))]
         if elsewhere is not None:
             left = elsewhere(parts, tallies)
-        blocks = [small for large in left for small in _blocks(*large, block)]
+        blocks = [small for large in left for small in cut(*large, block)]
         if blocks:
             counting = Blocks(scorer, parts, tallies)
             with scorer.blocks() as multiply:
                 for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
                     pass  # an exception in a thread comes out here
         for side, tally in zip(parts, tallies, strict=True):
-            tally.finish(_queries_first(side, exact))
+            tally.finish(queries_first(side, exact))
     return {s.direction: _ledger(s, t, clusters[s.direction]) for s, t in zip(parts, tallies, strict=True)}
 
 
@@ -158,7 +158,7 @@ def _spread(
     return np.concatenate([*pool.map(lambda cut: score(*cut), cuts)])
 
 
-def _queries_first(part: Side, score: Score) -> Score:
+def queries_first(part: Side, score: Score) -> Score:
     """Return how pairs of one side, queries first, are scored by what takes images first."""
     if part.axis == 0:
         return score
@@ -198,27 +198,29 @@ def _clusters(owners: npt.ArrayLike, images: int, texts: int) -> dict[Direction,
     return {"t2i": owner.astype(np.int32), "i2t": np.arange(images, dtype=np.int32)}
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def worker_pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads that count, whose numpy compares lines of a block without copying them first."""
     return ThreadPoolExecutor(
         threads, initializer=np.setbufsize, initargs=(BUFFER,)
     )  # of these threads alone
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _block(images: int, texts: int, threads: int) -> tuple[int, int]:
+def block_size(images: int, texts: int, threads: int) -> tuple[int, int]:
     """Return the size of a block: as square as the caches allow, small enough for the memory."""
-    blocks = max(1, texts // WIDTH)
+    blocks = math.ceil(texts / WIDTH)
     width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
     height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))
     return 16 * math.ceil(max(1, height) / 16), width
 
 
-def _blocks(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:
+def cut(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:
     """Return all blocks, one column of blocks after the other, so that its captions stay in the cache."""
     height, width = size
     return [
