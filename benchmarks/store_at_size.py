@@ -186,7 +186,9 @@ def main() -> None:
         print(f"{asked.runs:,} runs × {asked.images * CAPTIONS:,} captions, {asked.vectors:,} vectors")
         print(f"{'':<40} {'a quarter':>20} {'whole':>20}   exponent")
         for command in COMMANDS:
-            small, large = (sorted(seconds(command, folder) for _ in range(3))[0] for folder in stores)
+            small, large = (
+                sorted(seconds(command, folder) for _ in range(asked.repeats))[0] for folder in stores
+            )
             exponents = [math.log(b / a, 4) for a, b in zip(small, large, strict=True)]
             told = [f"{wall:8.2f} s ({cpu:6.2f} cpu)" for wall, cpu in (small, large)]
             print(

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from cli_toys import cli
+from cli_toys import added, cli, good
 from typer.main import get_command
 
 from clipbench.cli.app import app
@@ -61,3 +62,60 @@ def test_a_word_that_is_no_command_is_told_with_the_nearest() -> None:
     done = cli("repport")
     assert done.code == 2
     assert "Did you mean 'report'" in done.err
+
+
+# What is stored needs no model
+
+WITHOUT_TORCH = """
+import sys
+from typer.main import get_command
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "open_clip", "transformers"}:
+            raise AssertionError(f"{name} is imported")
+
+sys.meta_path.insert(0, Nothing())
+from clipbench.cli.app import app
+
+for line in sys.argv[1].splitlines():
+    get_command(app).main(line.split(), prog_name="clipbench", standalone_mode=False)
+import clipbench.browse_page.application
+"""
+"""Runs commands, one a line, in an interpreter in which nobody can import torch."""
+
+STORED = """
+evaluate toys --model demo -q
+embed toys --model demo -q
+report
+report --format csv
+report --compare latest:clean latest:word-dropout=0.5
+report --leaderboard
+report --sweep drops
+report --html page.html
+runs list
+runs show latest:clean
+runs export latest:clean -o ledger.csv
+robustness sweeps
+robustness sweep toys --model demo --perturb word-dropout --levels 0,0.5 --seeds 1 --name drops -q
+index list
+search --dataset toys --model demo --caption p000.png#0
+dataset show toys
+store info
+store verify --quick
+store gc --dry-run
+"""
+
+
+def test_commands_that_find_everything_stored_import_no_torch(tmp_path: Path) -> None:
+    added(tmp_path)
+    good("evaluate", "toys", "--model", "demo", "-q")
+    good(*next(line for line in STORED.splitlines() if line.startswith("robustness sweep ")).split())
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, STORED.strip()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

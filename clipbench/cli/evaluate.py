@@ -107,7 +107,6 @@ def evaluate(
     What is not embedded yet is embedded first. A request that was stored before is shown, not computed again.
     With several --model: all of them, ranked, every pair tested.
     """
-    from clipbench.reports.comparing.leaderboard import leaderboard_of
     from clipbench.reports.runs import run_table
     from clipbench.store.runs import check_tag, tagged
 
@@ -122,6 +121,8 @@ def evaluate(
     if len(runs) == 1:
         emit(run_table(at, runs[0], wide=output.for_programs), output)
     else:
+        from clipbench.reports.comparing.leaderboard import leaderboard_of
+
         emit(leaderboard_of(at, runs, wide=output.for_programs), output)
 
 
