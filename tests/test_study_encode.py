@@ -309,3 +309,13 @@ def test_shard_files_are_plain_hdf5(new_store: Callable[[str], Store]) -> None:
     encode_texts(pool(store, "text"), TEXTS, ready(Watched()), Silent())
     with h5py.File(next(store.home.embeddings.rglob("*.h5"))) as file:
         assert set(file) == {"keys", "vectors"}
+
+
+def test_a_large_collection_has_larger_shards(
+    new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pool = Pool(new_store("large"), ToyEncoder().identity.key, "image")
+    pictures = [Picture(f"p{i}", tmp_path / f"{i}.png", f"{i:064x}") for i in range(40)]
+    assert [len(task.pictures) for task in encode.image_tasks(pool, pictures)] == [4] * 10
+    monkeypatch.setattr(encode, "MOST_SHARDS", 3)
+    assert [len(task.pictures) for task in encode.image_tasks(pool, pictures)] == [16, 16, 8]

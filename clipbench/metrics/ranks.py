@@ -64,8 +64,7 @@ def rank(
     the product held at a time by a thread, chosen where None. Extra memory is at most 64 MB of blocks and
     what grows with the number of queries, never with N × M: 130 MB at 31,000 × 155,000.
 
-    >>> from clipbench.metrics.device_blocks import AREA, Block, count_on_device
-    from clipbench.metrics.positives import own
+    >>> from clipbench.metrics.positives import own
     >>> eye = np.eye(3, dtype=np.float32)
     >>> ledgers = rank(eye, eye, own([0, 1, 2], images=3), [0, 1, 2])
     >>> ledgers["t2i"].above.tolist(), ledgers["t2i"].tied.tolist()

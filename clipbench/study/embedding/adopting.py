@@ -199,7 +199,7 @@ def _copied(root: Path, path: Path, copy: Path, identity: EncoderIdentity) -> Pa
     """Make a copy of our own, which is what is looked at and taken: the file may be another a moment later."""
     if not path.resolve().is_relative_to(root.resolve()):
         raise StoreError(f"the vector file {path} is a link out of {root}")
-    most = most_bytes(max(encode.IMAGE_SHARD, encode.TEXT_SHARD), identity.dimension)
+    most = most_bytes(encode.LARGEST_SHARD, identity.dimension)
     data = read_foreign(path, most, error=StoreError)
     try:
         copy.write_bytes(data)

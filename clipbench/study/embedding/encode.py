@@ -29,6 +29,9 @@ TEXT_SHARD = 1024
 IMAGE_SHARD = 256
 """Items in a shard, which is what a kill loses at most: 10-20 s of work at ViT-B/32 on two cores."""
 
+MOST_SHARDS, LARGEST_SHARD = 16_384, 65_536
+"""Files of one set that a folder may well hold, and items of a file that is still written in one go."""
+
 ENCODE_BATCH = {"cpu": 32, "mps": 64, "cuda": 256}
 """Images that are handed to an encoder at once, by its device: what it takes in one batch, or two of them."""
 
@@ -48,6 +51,21 @@ def shards(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut items into consecutive shards of `size`, the last one shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def shard_size(items: int, least: int) -> int:
+    """Return how many of so many items go into one shard: `least`, doubled while there would be too many shards.
+
+    It follows from the whole plan, so that a killed run goes on with the same shards. Whole batches stay together:
+    images have the same vectors whatever the size.
+
+    >>> [shard_size(items, 256) for items in (1_000_000, 10_000_000, 1_000_000_000)]
+    [256, 1024, 65536]
+    """
+    size = least
+    while size * MOST_SHARDS < items and 2 * size <= LARGEST_SHARD:
+        size *= 2
+    return size
 
 
 @contextmanager
@@ -176,7 +194,8 @@ def image_tasks(
     keys = {p.id: image_key(p.digest, perturbation, p.id) for p in pictures}
     unique = unique_pictures(pictures, perturbation)
     lacking = {keys[unique[i].id] for i in pool.missing([keys[p.id] for p in unique])}
-    parts = (tuple(p for p in part if keys[p.id] in lacking) for part in shards(unique, IMAGE_SHARD))
+    whole = shards(unique, shard_size(len(unique), IMAGE_SHARD))
+    parts = (tuple(p for p in part if keys[p.id] in lacking) for part in whole)
     return [ShardTask(pictures=part, perturbation=perturbation) for part in parts if part]
 
 

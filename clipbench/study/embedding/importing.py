@@ -25,7 +25,7 @@ from clipbench.store.matrices import blocks, room
 from clipbench.store.matrices import chosen as select_rows
 from clipbench.store.vectors import Pool
 from clipbench.study.embedding.embed import Embedded
-from clipbench.study.embedding.encode import shards
+from clipbench.study.embedding.encode import shard_size, shards
 from clipbench.study.embedding.vector_files import Vectors, read_vectors
 from clipbench.study.embedding.vector_matching import item_ids, places, respelt
 
@@ -42,7 +42,7 @@ NAMED = 3
 """Ids that a remark names."""
 
 SHARD = 4096
-"""Vectors in a file of the store."""
+"""Vectors in a file of the store, of collections that are not very large."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def _save(
         place.setdefault(key, row)
     distinct = list(place)
     missing = [distinct[i] for i in pool.missing(distinct)]
-    for shard in shards(missing, SHARD):
+    for shard in shards(missing, shard_size(len(missing), SHARD)):
         pool.write(shard, rows[[place[key] for key in shard]])
     encoding = Encoding(dataset.key, identity.key, CLEAN, modality, keys)
     return Embedded(save_set(store, encoding), found=not missing, encoded=0)

@@ -97,7 +97,7 @@ def ranked(
         wanted = {d: positives[d] for d in protocol.directions}
         # The captions of a fold are copied; those of the one gallery of a large dataset need not be.
         said = texts if protocol.fold is None else texts[fold.captions]
-        parts.append(rank(images[fold.images], said, wanted, fold.owners))
+        parts.append(_rank(images[fold.images], said, wanted, fold.owners, device))
     return {d: joined([part[d] for part in parts]) for d in protocol.directions}
 
 
