@@ -17,10 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PYTHONS = ("python3.11", "python3.12", "python3.13")
-FIRST_STEP = "dataset add scenes --format scenes --sample 12"
+HELP = ("--help", "Usage: clipbench")
+FIRST_STEP = ("dataset add scenes --format scenes --sample 12", "scenes: added: 12 images")
 """The first step of `clipbench demo`, at a small size."""
 
+STEPS = (HELP, FIRST_STEP)
 MODEL_STEP = ("evaluate scenes --model demo -q", "R@10")
+"""Loads the bundled model too, which takes as long as torch does."""
 
 
 class Tried:
@@ -45,7 +48,7 @@ class Tried:
         (packages / "present.pth").write_text(f"{present}\n")
         self._run(
             *(sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install", "--quiet"),
-            *("--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed"),
+            *("--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed", "--no-compile"),
             *(["--editable"] if editable else []),
             str(project),
         )
@@ -75,25 +78,29 @@ class Tried:
         return done.stdout
 
 
-def try_out(tried: Tried, *, whole: bool) -> str:
-    """Run the command from the wheel; return the version it says. Raises RuntimeError where something is wrong.
+def try_out(tried: Tried, steps: Sequence[tuple[str, str]]) -> str:
+    """Run commands from the wheel, each with what it must say; return the version.
 
-    whole: load the bundled model too, which takes as long as torch does.
+    Raises RuntimeError where something is wrong.
     """
     version = tried.clipbench("--version").split()[-1]
-    steps = {"--help": "Usage: clipbench", FIRST_STEP: "scenes: added: 12 images"}
-    for words, expected in steps.items() if not whole else (*steps.items(), MODEL_STEP):
+    for words, expected in steps:
         if expected not in tried.clipbench(words):
             raise RuntimeError(f"clipbench {words} does not say {expected!r}")
     return version
 
 
-def is_here(python: str) -> bool:
-    """Whether a Python can be started; the commands that pyenv puts in place of one may only say that it is not."""
-    return (
-        shutil.which(python) is not None
-        and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-    )
+def interpreter(python: str) -> str | None:
+    """Return the Python of this name that can be started: on the path, else of pyenv; None for none.
+
+    pyenv puts commands on the path that may only say that no version is chosen.
+    """
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    kept = sorted(root.glob(f"versions/{python.removeprefix('python')}.*/bin/{python}"))
+    for found in (shutil.which(python), *map(str, reversed(kept))):
+        if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return found
+    return None
 
 
 def main(words: Sequence[str]) -> int:
@@ -104,11 +111,12 @@ def main(words: Sequence[str]) -> int:
         print(f"no wheel in {folder}: python -m build")  # noqa: T201
         return 1
     for python in pythons or PYTHONS:
-        if not is_here(python):
+        found = interpreter(python)
+        if found is None:
             print(f"{python}: not on this machine, not tried")  # noqa: T201
             continue
         with tempfile.TemporaryDirectory() as place:
-            version = try_out(Tried(Path(place), python, wheels[-1]), whole=True)
+            version = try_out(Tried(Path(place), found, wheels[-1]), (*STEPS, MODEL_STEP))
         print(f"{python}: clipbench {version} works in an empty environment")  # noqa: T201
     return 0
 
