@@ -20,20 +20,27 @@ from clipbench.reports.paper.latex import to_latex
 from clipbench.reports.paper.setting import breakable, tex
 from clipbench.reports.tables import Cell, Column, Table
 
-PAPER = r"""\documentclass[10pt,twocolumn]{article}
+PAPER = r"""\documentclass[%s,twocolumn]{article}
 \usepackage[T1]{fontenc}
-\usepackage[paperwidth=560pt,paperheight=780pt,textwidth=500pt,textheight=680pt,columnsep=20pt]{geometry}
+%s
+\usepackage[paperwidth=560pt,paperheight=780pt,textwidth=%s,textheight=680pt,columnsep=%s]{geometry}
 \usepackage{booktabs,tabularx,siunitx}
 \setcounter{totalnumber}{9}
 \begin{document}
 """
-"""A paper whose columns are 240 pt wide."""
+PAPERS = {
+    "240 pt": PAPER % ("10pt", "", "500pt", "20pt"),
+    "219 pt of Times": PAPER % ("11pt", r"\usepackage{times}", "455pt", "17pt"),
+}
+"""Papers by how wide their columns are; the second one is set as those of the ACL."""
 
 TEX = shutil.which("pdflatex")
 needs_latex = pytest.mark.skipif(
     TEX is None
     or not shutil.which("kpsewhich")
-    or bool(subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False).returncode),
+    or bool(
+        subprocess.run(["kpsewhich", "siunitx.sty", "times.sty"], capture_output=True, check=False).returncode
+    ),
     reason="no pdflatex with siunitx here",
 )
 
@@ -75,7 +82,7 @@ def test_a_small_table_as_it_is_written() -> None:
   \centering
   \caption{Runs of a\_b}
   \label{tab:runs-of-a-b}
-  \footnotesize
+  \fontsize{8}{9.5}\selectfont
   \setlength{\tabcolsep}{3pt}
   \begin{tabular}{@{}lrrr@{}}
     \toprule
@@ -189,14 +196,16 @@ def test_every_table_fits_one_column_of_a_real_paper(store: Path, tmp_path: Path
     found = [
         good(*words, "-f", form, store=store).out for form in LATEX for words in PRINTED[: STYLED.get(form)]
     ]
-    (tmp_path / "paper.tex").write_text(PAPER + "\n\\clearpage\n".join(found) + "\\end{document}\n")
-    words = [TEX, "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "paper.tex"]
-    done = subprocess.run(
-        words, cwd=tmp_path, input="", capture_output=True, text=True, errors="replace", check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    log = (tmp_path / "paper.log").read_text(errors="replace")
-    assert re.findall(r"Overfull \\hbox.*|Float too large.*", log) == []
+    for name, opening in PAPERS.items():
+        file = tmp_path / "paper.tex"
+        file.write_text(opening + "\n\\clearpage\n".join(found) + "\\end{document}\n")
+        words = [TEX, "-interaction=nonstopmode", "-halt-on-error", "-draftmode", file.name]
+        done = subprocess.run(
+            words, cwd=tmp_path, input="", capture_output=True, text=True, errors="replace", check=False
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        log = file.with_suffix(".log").read_text(errors="replace")
+        assert re.findall(r"Overfull \\hbox.*|Float too large.*", log) == [], name
 
 
 def test_a_wrong_column_is_refused_with_those_there_are(store: Path) -> None:

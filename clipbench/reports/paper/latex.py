@@ -1,4 +1,4 @@
-r"""Tables as LaTeX floats: caption and label, the table in \footnotesize, its notes beneath.
+r"""Tables as LaTeX floats: caption and label, the table in 8 points, its notes beneath.
 
 Needs booktabs, and tabularx or siunitx for the styles of that name; a comment at the top says so.
 """
@@ -114,7 +114,7 @@ def _float(table: Table, label: str, lines: Sequence[str], kind: str) -> str:
             r"  \centering",
             rf"  \caption{{{breakable(table.title)}}}",
             rf"  \label{{tab:{label}}}",
-            r"  \footnotesize",
+            r"  \fontsize{8}{9.5}\selectfont",
             r"  \setlength{\tabcolsep}{3pt}",
             *(f"  {line}" if line else "" for line in lines),
             *(beneath if notes else []),

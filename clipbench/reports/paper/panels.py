@@ -23,6 +23,9 @@ GAP = 6.0
 FOLDED = 60.0
 """Texts wider than this may fold; numbers and shorter texts never do."""
 
+WORD = 1.1
+"""How much wider than its longest word a column is at least, so that narrower papers have room for that too."""
+
 
 @dataclass(frozen=True)
 class PaperColumn:
@@ -54,8 +57,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table laid out."""
+    """A table laid out in so many points of room."""
 
+    room: float
     columns: tuple[PaperColumn, ...]
     panels: tuple[Panel, ...]
 
@@ -68,7 +72,7 @@ def laid_out(table: Table, room: float, *, align: bool = False) -> Layout:
     columns = tuple(_column(table, i, shares=i in under, align=align) for i in range(len(names)))
     least = [column.least for column in columns]
     parts = blocks(least, room, GAP, leads(table, least, room, GAP), together)
-    return Layout(columns, tuple(Panel(tuple(part), _folded(columns, part, room)) for part in parts))
+    return Layout(room, columns, tuple(Panel(tuple(part), _folded(columns, part, room)) for part in parts))
 
 
 def _column(table: Table, number: int, *, shares: bool, align: bool) -> PaperColumn:
@@ -84,7 +88,7 @@ def _column(table: Table, number: int, *, shares: bool, align: bool) -> PaperCol
     direction, rest = direction_of(name) if shares else ("", name)
     heading = _heading(rest, content)
     natural = max(content, *map(width_of, heading))
-    least = natural if right or natural <= FOLDED else max(FOLDED, *map(longest_piece, texts))
+    least = natural if right or natural <= FOLDED else max(FOLDED, WORD * max(map(longest_piece, texts)))
     return PaperColumn(heading, direction, right, aligned, natural, least)
 
 

@@ -39,7 +39,11 @@ def _environment(layout: Layout, panel: Panel, style: str) -> tuple[str, str]:
     for i in panel.columns:
         column, wide = layout.columns[i], panel.folded.get(i)
         kind = column.numbers.column if column.numbers else "r" if column.right else "l"
-        kinds.append(kind if wide is None else rf">{{\raggedright\arraybackslash}}p{{{wide:.0f}pt}}")
+        kinds.append(
+            kind
+            if wide is None
+            else rf">{{\raggedright\arraybackslash}}p{{{wide / layout.room:.2f}\linewidth}}"
+        )
     if style == "tabularx":
         for x in [x for x, i in enumerate(panel.columns) if i in panel.folded] or [0]:
             side = "raggedleft" if layout.columns[panel.columns[x]].right else "raggedright"

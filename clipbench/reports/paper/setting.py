@@ -1,6 +1,6 @@
 r"""Text as LaTeX sets it, and how wide it comes out: widths are those of Computer Modern at 8 points.
 
-8 points are \footnotesize in an article of 10 points. Times, which most conferences set, is narrower.
+Times, which most conferences set, is narrower.
 """
 
 from __future__ import annotations
