@@ -74,6 +74,7 @@ TYPED = {
     "limit": ("--limit", "3"),
     "form": ("--format", "table"),
     "json": ("--json",),
+    "columns": ("--columns", "run"),
 }  # fmt: skip
 
 
@@ -97,7 +98,9 @@ def test_a_comparison_and_only_a_comparison_heeds_how_to_compare() -> None:
 
 def test_no_report_that_prints_needs_a_file_and_no_page_a_format() -> None:
     for mode in MODES:
-        assert mode.heeds("form") == mode.heeds("json") == ("html" not in mode.asked_by)
+        assert (
+            mode.heeds("form") == mode.heeds("json") == mode.heeds("columns") == ("html" not in mode.asked_by)
+        )
         assert mode.heeds("store")
 
 
