@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--vectors", type=int, default=2_000_000)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--keep", type=Path, help="folder for the two stores, which are built where it has none"
     )

@@ -66,8 +66,9 @@ def _file(folder: Path, row: Row[Any]) -> str | None:
 
 def sets_there(store: Store) -> Findings:
     """Look whether every embedding set names as many items as it has rows."""
-    query = """SELECT embedding_set.key, rows, coalesce(length(items), 0) AS bytes FROM embedding_set
-      LEFT JOIN embedding_order ON embedding_set_id = embedding_set.id ORDER BY embedding_set.id"""
+    query = """SELECT embedding_set.key, rows, coalesce(sum(length(items)), 0) AS bytes FROM embedding_set
+      LEFT JOIN embedding_order ON embedding_set_id = embedding_set.id
+      GROUP BY embedding_set.id ORDER BY embedding_set.id"""
     with reading(store) as connection:
         for key, rows, size in connection.execute(text(query)):
             yield None if size == rows * ITEM_BYTES else f"embedding set {key} does not name its {rows} items"

@@ -12,6 +12,7 @@ from store_toys import DROPOUT, new_store, tamper, toy_run
 
 from clipbench.records import Perturbation
 from clipbench.reports.runs import run_list
+from clipbench.store import embeddings
 from clipbench.store.engine import Store
 from clipbench.store.maintenance import gc, verify_quickly
 from clipbench.store.queries import RunFilter
@@ -62,6 +63,14 @@ def test_a_whole_store_is_all_there(store: Store) -> None:
     assert (found.clean, found.problems, found.notes) == (True, (), ())
     counted = {"rows": 15, "datasets": 1, "encoders": 1, "vector files": 3, "embedding sets": 3, "runs": 2}
     assert dict(found.checked) == counted
+
+
+def test_a_set_whose_order_lies_in_several_blocks_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "ORDER_BLOCK", 4)
+    toy_run(store)
+    assert verify_quickly(store).problems == ()
 
 
 @pytest.mark.parametrize(

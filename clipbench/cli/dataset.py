@@ -169,8 +169,9 @@ def add(
 
     Nothing is stored unless everything could be read; all problems are shown together, with file and line.
     """
+    from clipbench.demo import SCENES
     from clipbench.study.collecting.collect import collect
-    from clipbench.study.collecting.drawn import DRAWN, SCENES
+    from clipbench.study.collecting.drawn import DRAWN
 
     verb = DRAWN.get(source.form or "", collect)
     request = source.request(name)

@@ -42,8 +42,8 @@ def model_source(store: Store, model: str, options: EncoderOptions) -> VectorSou
 
 def tell_of_demo(store: Store, dataset: str, model: str) -> None:
     """Print a note where the bundled model is to look at photographs, of which it knows nothing."""
+    from clipbench.demo import SCENES
     from clipbench.store.datasets import list_datasets
-    from clipbench.study.collecting.drawn import SCENES
     from clipbench.study.embedding.model_words import DEMO
 
     formats = {one.name: one.format for one in list_datasets(store)}

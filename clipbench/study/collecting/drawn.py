@@ -10,14 +10,12 @@ from clipbench.datasets import selection
 from clipbench.datasets.caption_template import parse_template
 from clipbench.datasets.reading import read
 from clipbench.datasets.rows import ReadRequest
+from clipbench.demo import CATALOGUE, SCENES
 from clipbench.errors import DatasetError
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
 from clipbench.study.collecting.collect import Added, Collected, Reporting, check_request_name, keep
 from clipbench.study.workplace.progress import Progress
-
-SCENES, CATALOGUE = "scenes", "catalogue"
-"""The formats that draw their own photographs instead of reading any."""
 
 TEMPLATE = "{type}, {color}. {description}"
 """How captions of the drawn catalogue are composed where nothing is said."""
