@@ -53,6 +53,10 @@ class PhotographError(ClipbenchError):
     """A photograph that cannot be used. The message is the reason alone: whoever reports it names the photograph."""
 
 
+class ContainerChangedError(PhotographError):
+    """The file that photographs lie in is another than it was when their places were looked up."""
+
+
 class EncoderError(ClipbenchError):
     """A model that cannot be loaded, or not with certainty about what it is."""
 

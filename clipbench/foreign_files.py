@@ -19,6 +19,9 @@ from clipbench.errors import ClipbenchError
 
 MEGABYTE = 1 << 20
 
+ANY_SIZE = 1 << 50
+"""The limit of files that are never read whole."""
+
 
 def open_foreign(path: Path, limit: int, *, error: type[ClipbenchError] = ClipbenchError) -> BinaryIO:
     """Open a regular file of at most `limit` bytes for reading, and return it; the caller closes it.

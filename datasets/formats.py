@@ -188,14 +188,16 @@ def detect(path: Path) -> str:
     return recognise(path).name
 
 
-def recognise(path: Path) -> Detected:
+def recognise(path: Path, *, bare: bool = False) -> Detected:
     """Return a caption file's format with the reason: by its ending where that decides, else by its content.
+
+    bare: photographs in a folder need no captions.
 
     Raises DatasetError where the path is nothing readable or the format cannot be told.
     """
     try:
         if path.is_dir():
-            return _recognise_folder(path)
+            return _recognise_folder(path, bare=bare)
     except OSError as error:
         raise DatasetError(
             f"cannot read {path}: {error.strerror}", "check the path and its permissions"
@@ -214,34 +216,48 @@ def recognise(path: Path) -> Detected:
     return _recognise_lines(path)
 
 
-def _recognise_folder(path: Path) -> Detected:
+def _recognise_folder(path: Path, *, bare: bool) -> Detected:
     if hf_disk.is_saved(path):
         return Detected(
             "hf-disk", f"it holds {hf_disk.STATE} or {hf_disk.SPLITS}, as save_to_disk writes them"
         )
-    names = sorted(entry.name for entry in os.scandir(path))
-    for name in names:
-        if name.endswith(".token.txt") or name.startswith(("captions", "dataset_", "results.csv")):
-            raise DatasetError(
-                f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
-            )
-    stems: set[str] = set()
-    photographs: set[str] = set()
-    for name in folder.files_below(path, links=True):
-        stem, _, ending = name.rpartition(".")
-        if ending in {"tar", "parquet"}:
-            form = SUFFIX_FORMATS[f".{ending}"]
-            return Detected(form, f"it holds {name}")
-        if ending == "txt":
-            stems.add(spelling(stem))
-        elif f".{ending.lower()}" in SUFFIXES:
-            photographs.add(spelling(stem))
-    if stems & photographs:
+    if not bare:
+        _refuse_caption_file(path)
+    matched, containers = _inside(path, bare=bare)
+    if matched:
         return Detected("folder", "it holds photographs with .txt files of the same name")
+    for form, name in containers.items():
+        return Detected(form, f"it holds {name}")
+    if bare:
+        return Detected("folder", "it was asked for without captions")
     raise DatasetError(
         f"{path} holds no photographs with .txt files of the same name",
         "give the caption file itself, or --no-captions for the photographs alone",
     )
+
+
+def _refuse_caption_file(path: Path) -> None:
+    for name in sorted(os.listdir(path)):  # noqa: PTH208, there may be a million
+        if name.endswith(".token.txt") or name.startswith(("captions", "dataset_", "results.csv")):
+            raise DatasetError(
+                f"{path} is a folder that holds {name}", f"give the caption file: {path / name}"
+            )
+
+
+def _inside(path: Path, *, bare: bool) -> tuple[bool, dict[str, str]]:
+    """Return whether a folder holds photographs, captioned ones unless `bare`, and its first file of each container."""
+    stems: set[str] = set()
+    photographs: set[str] = set()
+    containers: dict[str, str] = {}
+    for name in folder.files_below(path, links=True):
+        stem, _, ending = name.rpartition(".")
+        if ending in {"tar", "parquet"}:
+            containers.setdefault(SUFFIX_FORMATS[f".{ending}"], name)
+        elif ending == "txt":
+            stems.add(spelling(stem))
+        elif f".{ending.lower()}" in SUFFIXES:
+            photographs.add(spelling(stem))
+    return bool(photographs if bare else stems & photographs), containers
 
 
 def _recognise_json(path: Path) -> Detected:

@@ -14,8 +14,8 @@ from clipbench.datasets.picture_cells import BYTES, NEEDS, PATH, Gathered, Layou
 from clipbench.datasets.rows import Parsed, ReadRequest
 from clipbench.datasets.shards import shards
 from clipbench.errors import DatasetError, Problem
-from clipbench.foreign_files import open_foreign, parsing
-from clipbench.photographs.containers import LARGEST, cell_path
+from clipbench.foreign_files import ANY_SIZE, open_foreign, parsing
+from clipbench.photographs.containers import cell_path
 
 SUFFIXES = (".parquet", ".pq")
 ROWS = 4096
@@ -39,7 +39,7 @@ def parse(request: ReadRequest) -> Parsed:
             gathered.problems.append(Problem(str(path), 0, LINKED_TEXT))
             continue
         with (
-            open_foreign(path, LARGEST, error=DatasetError) as raw,
+            open_foreign(path, ANY_SIZE, error=DatasetError) as raw,
             parsing(path, "Parquet file", error=DatasetError),
         ):
             file = _opened(raw)

@@ -139,7 +139,9 @@ def cut(reading: Reading, plan: SplitPlan) -> tuple[Reading, ...]:
 def _format(request: ReadRequest) -> tuple[Format, tuple[Note, ...]]:
     if request.format is not None:
         return format_named(request.format), ()
-    found = recognise(request.captions)
+    found = recognise(request.captions, bare=request.no_captions)
+    if request.no_captions and found.name == "folder":
+        return FORMATS[found.name], ()
     message = f"{request.captions.name} was taken for {found.name}: {found.reason}"
     return FORMATS[found.name], (Note("format", 1, message),)
 
@@ -232,13 +234,18 @@ def _images_folder(
     request: ReadRequest, form: Format, samples: Sequence[Sample]
 ) -> tuple[Path | None, tuple[Note, ...]]:
     """Return the folder that image paths start from: the one asked, else the likeliest that holds some of them."""
+    paths = [s.path for s in samples if s.path is not None]
     if request.images is not None:
+        if paths and contained(paths[0]) is not None and request.images != request.captions:
+            raise DatasetError(
+                f"the photographs are inside of {request.captions.name}, so no folder of them is looked at",
+                "leave --images out",
+            )
         if not request.images.is_dir():
             raise DatasetError(
                 f"{request.images} is no folder", "--images FOLDER names the folder of the photographs"
             )
         return request.images.absolute(), ()
-    paths = [s.path for s in samples if s.path is not None]
     if request.captions_only or not paths:
         message = (
             "photographs were not asked for" if request.captions_only else "the source names no photographs"

@@ -64,7 +64,7 @@ def shards(path: Path, suffixes: tuple[str, ...], *, links: bool = False) -> Sha
     if not names:
         raise DatasetError(
             f"{path} holds no {' or '.join(suffixes)} file" if path.is_dir() else f"no file matches {path}",
-            "name the folder, one file, or a pattern in quotation marks: --captions 'FOLDER/*.tar'",
+            f"name the folder, one file, or a pattern in quotation marks: --captions 'FOLDER/*{''.join(suffixes[:1])}'",
         )
     return Shards(root, tuple(names))
 

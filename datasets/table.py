@@ -6,8 +6,9 @@ texts, so a line that does not parse is a problem and never repaired.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from clipbench.datasets.fields import NAME_COLUMNS, FieldError, Roles, left_out, own_numbers, roles, rows_of
@@ -42,7 +43,11 @@ def parse(request: ReadRequest) -> Parsed:
     rows: list[Row] = []
     problems = list(table.problems)
     lacking: Counter[str] = Counter()
-    for row in table.rows:
+    notes = _notes(table)
+    # Rows are let go of as they are read: a million would be there twice.
+    given, table = deque(table.rows), replace(table, rows=())
+    while given:
+        row = given.popleft()
         try:
             record = _filled(table.named(row), names)
             if lacks := names.lacking(record):
@@ -51,7 +56,7 @@ def parse(request: ReadRequest) -> Parsed:
                 rows += rows_of(record, names, row.line)
         except FieldError as error:
             problems.append(Problem(str(path), row.line, str(error)))
-    notes = _notes(table) + left_out(lacking)
+    notes += left_out(lacking)
     return Parsed(tuple(own_numbers(rows)), notes, tuple(sorted(problems)), names.others)
 
 

@@ -17,15 +17,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from clipbench.datasets.fields import FieldError, Roles, clean, left_out, own_numbers, roles, rows_of
+from clipbench.datasets.fields import (
+    NAME_COLUMNS,
+    FieldError,
+    Roles,
+    clean,
+    left_out,
+    own_numbers,
+    roles,
+    rows_of,
+)
 from clipbench.datasets.jsonvalues import record
 from clipbench.datasets.photographs import LINKED_TEXT
 from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note, plural
 from clipbench.datasets.shards import shards
 from clipbench.datasets.textfile import json_fault
 from clipbench.errors import DatasetError, InputError, Problem
-from clipbench.foreign_files import inside, open_foreign, parsing
-from clipbench.photographs.containers import LARGEST, slice_path
+from clipbench.foreign_files import ANY_SIZE, inside, open_foreign, parsing
+from clipbench.photographs.containers import slice_path
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import decode_text, split_lines
 
@@ -39,7 +48,12 @@ LARGEST_HEADER = 1 << 20
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 BLOCK = 512
-_ID, _TEXT = "member", "member text"
+_ID, _TEXT = "__key__", "txt"
+"""What the photograph's name and the lines of the text are called among the fields of the JSON."""
+
+
+class _UnnamedError(FieldError):
+    """No field of a sample's JSON is known to hold captions."""
 
 
 @dataclass(slots=True)
@@ -63,6 +77,7 @@ class _Found:
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     names: Roles | None = None
+    unnamed: list[Problem] = field(default_factory=list)
     lacking: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
     odd: list[str] = field(default_factory=list)
@@ -82,6 +97,9 @@ def parse(request: ReadRequest) -> Parsed:
             found.problems.append(Problem(str(path), 0, LINKED_TEXT))
             continue
         _read(found, name, path)
+    if found.unnamed and found.names is None:
+        raise InputError(f"{request.captions} lacks a field", found.unnamed[:1], NAME_COLUMNS)
+    found.problems += found.unnamed
     rows = sorted(_told_apart(found.rows), key=lambda row: row.image)
     notes = left_out(found.lacking) + note(
         "members-passed-over",
@@ -96,7 +114,7 @@ def parse(request: ReadRequest) -> Parsed:
 
 
 def _read(found: _Found, name: str, path: Path) -> None:
-    with open_foreign(path, LARGEST, error=DatasetError) as file:
+    with open_foreign(path, ANY_SIZE, error=DatasetError) as file:
         magic = file.read(6)
         for begins, packer in COMPRESSED.items():
             if magic.startswith(begins):
@@ -195,6 +213,8 @@ def _take(found: _Found, sample: _Sample, shard: str, path: Path, file: BinaryIO
     try:
         clean(member.name, "the member's name")
         found.rows += _rows(found, sample, member, where, file)
+    except _UnnamedError as error:
+        found.unnamed.append(Problem(str(path), 0, f"sample {sample.key!a}: {error}"))
     except (FieldError, InputError) as error:
         message = error.problems[0].message if isinstance(error, InputError) else str(error)
         found.problems.append(Problem(str(path), 0, f"sample {sample.key!a}: {message}"))
@@ -248,7 +268,10 @@ def _roles(found: _Found, values: dict[str, object]) -> Roles:
         asked = replace(columns, image=None, caption=None if columns.templates else caption)
         asked = replace(asked, image_id=columns.image_id or _ID)
         nested = {name for name, held in values.items() if isinstance(held, dict)}
-        names = roles(asked, [*values, _ID])
+        try:
+            names = roles(asked, [*(n for n, held in values.items() if n != _TEXT or held is not None), _ID])
+        except FieldError as error:
+            raise _UnnamedError(str(error)) from error
         plain = tuple(n for n in names.others if n not in nested and n not in {_ID, _TEXT})
         found.names = replace(names, image=None, others=plain)
     return found.names

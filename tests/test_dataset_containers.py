@@ -137,6 +137,21 @@ class TestUses:
                 assert place is not None
                 assert (found.image_folder or Path()).joinpath(place.container).is_file()
 
+    def test_a_folder_of_images_beside_containers_is_refused(self, forms: dict[str, Path]) -> None:
+        told = refused("dataset", "add", "d", "--captions", forms["parquet"], "--images", forms["folder"])
+        assert "the photographs are inside of parquet, so no folder of them is looked at" in told
+        good("dataset", "add", "d", "--images", forms["parquet"], "-q")
+
+    def test_without_captions_the_images_folder_may_hold_either(self, forms: dict[str, Path]) -> None:
+        for form in ("folder", *FORMS):
+            done = good("dataset", "add", form, "--images", forms[form], "--no-captions", "-q")
+            assert "12 images, no captions" in done.out
+
+    def test_a_tar_among_photographs_is_none_of_the_collection(self, tmp_path: Path) -> None:
+        place = folder(tmp_path / "f", 2)
+        tars(tmp_path / "f" / "old", content(place))
+        assert detect(place) == "folder"
+
 
 class TestChanges:
     @pytest.mark.parametrize("form", FORMS)
@@ -239,6 +254,14 @@ class TestTars:
             caught.value.problems[0]
         )
 
+    def test_captions_that_no_field_is_known_to_hold_are_told_once(self, tmp_path: Path) -> None:
+        path = json_tar(tmp_path / "a.tar", content(folder(tmp_path / "f", 5)))
+        with pytest.raises(InputError) as caught:
+            dataset(path, columns=Columns(caption="words"))
+        assert [p.message for p in caught.value.problems] == [
+            "sample 'p000': there is no column 'words'; found: captions, width, __key__"
+        ]
+
     def test_names_that_repeat_in_several_shards_begin_with_the_shard(self, tmp_path: Path) -> None:
         held = content(folder(tmp_path / "f", 3))
         (tmp_path / "t").mkdir()
@@ -302,8 +325,8 @@ class TestParquet:
         wanted = [data for data, _ in held.values()]
         for row in [*range(30), 29, 0, 17, 16, 3, 28]:
             assert parquet_cells.cell(path, row, 0, 1 << 20) == wanted[row]
-        kept = [cells for key, (_, cells) in parquet_cells._CELLS.kept.items() if key[0] == path]
-        assert len(kept) == 1 or sum(map(parquet_cells._size, kept)) <= room
+        kept = [cells for key, cells in parquet_cells._CELLS.kept.items() if key[0] == path]
+        assert len(kept) == 1 or parquet_cells._CELLS.size <= room
 
     def test_a_row_that_is_not_there_is_told(self, forms: dict[str, Path]) -> None:
         path = forms["parquet"] / "part-0.parquet"

@@ -36,9 +36,6 @@ SAYS = (
     "catalogue (drawn, need no files)"
 )
 
-FOLDER = "folder"
-"""The format of a folder of photographs, each with a .txt file of captions beside it."""
-
 
 @dataclass(frozen=True)
 class SourceOptions:
@@ -109,7 +106,7 @@ class SourceOptions:
             raise typer.BadParameter("--max-captions and --policy say the same thing; leave one out")
         return ReadRequest(
             captions=captions or Path(),
-            format=FOLDER if self.no_captions and self.form is None and self.captions is None else self.form,
+            format=self.form,
             name=name,
             images=self.images,
             captions_only=self.captions_only,

@@ -15,17 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from clipbench.errors import PhotographError
-from clipbench.foreign_files import open_foreign
-
-LARGEST = 1 << 50
-"""Bytes of a container: nothing of it is read but the photograph that is asked for."""
+from clipbench.errors import ContainerChangedError, PhotographError
+from clipbench.foreign_files import ANY_SIZE, open_foreign
 
 PATH = re.compile(r"(.+?)/(?:bytes-(\d{1,18})-(\d{1,18})|row-(\d{1,18})-column-(\d{1,9}))/(.+)", re.DOTALL)
-
-
-class ContainerChangedError(PhotographError):
-    """The container is another than it was when places in it were looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ def open_contained(place: Contained, limit: int) -> tuple[BinaryIO, int]:
         return io.BytesIO(data), len(data)
     if place.length > limit:
         raise PhotographError(f"{name} has {place.length:,} bytes there, at most {limit:,} are read")
-    file = open_foreign(place.container, LARGEST, error=PhotographError)
+    file = open_foreign(place.container, ANY_SIZE, error=PhotographError)
     size = os.fstat(file.fileno()).st_size
     if size < place.start + place.length:
         file.close()

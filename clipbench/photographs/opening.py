@@ -28,11 +28,11 @@ from typing import IO, BinaryIO, Literal, TypeAlias
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from clipbench.errors import PhotographError
+from clipbench.errors import ContainerChangedError, PhotographError
 from clipbench.foreign_files import open_foreign, reason
 from clipbench.keys import bytes_digest
 from clipbench.photographs.budget import PixelBudget
-from clipbench.photographs.containers import ContainerChangedError, contained, open_contained
+from clipbench.photographs.containers import contained, open_contained
 from clipbench.photographs.png import without_large_metadata
 from clipbench.records import MAX_PIXELS
 

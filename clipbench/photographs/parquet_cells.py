@@ -15,9 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from clipbench.errors import PhotographError
-from clipbench.foreign_files import open_foreign, parsing
-from clipbench.photographs.containers import LARGEST, ContainerChangedError
+from clipbench.errors import ContainerChangedError, PhotographError
+from clipbench.foreign_files import ANY_SIZE, open_foreign, parsing
 
 ROOM = 1 << 28
 """Bytes of decoded cells that are kept in a process. The newest piece stays whatever its size."""
@@ -27,6 +26,9 @@ OPEN = 16
 
 PIECE = 64
 """Rows that are decoded together of a row group that is larger than the room."""
+
+OBJECT = 48
+"""Bytes that a cell takes beside its content."""
 
 NEEDS = ("Parquet needs pyarrow, which is not installed", "pip install 'clipbench[parquet]'")
 
@@ -51,9 +53,8 @@ class _Cells:
 
     lock: Lock = field(default_factory=Lock)
     files: OrderedDict[Path, _Open] = field(default_factory=OrderedDict)
-    kept: OrderedDict[tuple[Path, int, int], tuple[int, list[bytes | None]]] = field(
-        default_factory=OrderedDict
-    )
+    kept: OrderedDict[tuple[Path, int, int], list[bytes | None]] = field(default_factory=OrderedDict)
+    size: int = 0
 
 
 _CELLS = _Cells()
@@ -78,8 +79,8 @@ def cell(path: Path, row: int, column: int, limit: int) -> bytes:
 
 def _cell(path: Path, row: int, column: int) -> bytes | None:
     opened = _opened(path)
-    for key, (rows, cells) in reversed(_CELLS.kept.items()):
-        if key[:2] == (path, column) and key[2] <= row < key[2] + rows:
+    for key, cells in reversed(_CELLS.kept.items()):
+        if key[:2] == (path, column) and key[2] <= row < key[2] + len(cells):
             _CELLS.kept.move_to_end(key)
             return cells[row - key[2]]
     group = bisect_right(opened.starts, row) - 1
@@ -120,14 +121,19 @@ def _values(table: Any) -> list[bytes | None]:
 
 
 def _keep(key: tuple[Path, int, int], cells: list[bytes | None]) -> None:
-    _CELLS.kept[key] = (len(cells), cells)
-    size = sum(_size(cells) for _, cells in _CELLS.kept.values())
-    while size > ROOM and len(_CELLS.kept) > 1:
-        size -= _size(_CELLS.kept.popitem(last=False)[1][1])
+    _drop(key)
+    _CELLS.kept[key] = cells
+    _CELLS.size += _size(cells)
+    while _CELLS.size > ROOM and len(_CELLS.kept) > 1:
+        _drop(next(iter(_CELLS.kept)))
+
+
+def _drop(key: tuple[Path, int, int]) -> None:
+    _CELLS.size -= _size(_CELLS.kept.pop(key, []))
 
 
 def _size(cells: list[bytes | None]) -> int:
-    return sum(len(data) for data in cells if data is not None)
+    return sum(OBJECT + len(data) for data in cells if data is not None)
 
 
 def _opened(path: Path) -> _Open:
@@ -142,7 +148,7 @@ def _opened(path: Path) -> _Open:
         return known
     if known is not None:
         _forget(path)
-    raw = open_foreign(path, LARGEST, error=PhotographError)
+    raw = open_foreign(path, ANY_SIZE, error=PhotographError)
     with parsing(path.name, "Parquet file", error=PhotographError):
         file = parquet.ParquetFile(raw, pre_buffer=False)
         starts = [0]
@@ -158,4 +164,4 @@ def _opened(path: Path) -> _Open:
 def _forget(path: Path) -> None:
     _CELLS.files.pop(path).raw.close()
     for key in [key for key in _CELLS.kept if key[0] == path]:
-        del _CELLS.kept[key]
+        _drop(key)
