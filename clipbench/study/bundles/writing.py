@@ -47,9 +47,9 @@ def write_bundle(store: Store, runs: Sequence[StoredRun], out: Path, *, force: b
     for run in runs:
         if not kind_of(run.spec.kind).whole:
             raise StoreError(
-                f"run {run.key} is of the kind {run.spec.kind!r}, whose gallery holds more than its dataset; "
+                f"run {run.key} is of the kind {run.spec.kind!r}, which does not rank its dataset as it is; "
                 f"a bundle holds {' and '.join(kind.name for kind in KINDS.values() if kind.whole)}",
-                "clipbench runs export RUN writes its ledger",
+                "clipbench runs export RUN --metrics --out FILE writes its numbers",
             )
         for name in (run.spec.images, run.spec.texts):
             members |= _set(store, _found(store, name, run))
