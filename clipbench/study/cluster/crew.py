@@ -89,10 +89,13 @@ class Crew:
 
     def hire(self, wanted: int) -> None:
         """Ask the cluster for workers until there are as many as there should be, at most one a shard."""
+        lacking = min(self._crowd.workers, wanted) - len(self._hired)
+        if lacking <= 0:
+            return
         actor = self._ray.remote(Worker).options(
             num_cpus=self._crowd.cpus, num_gpus=self._crowd.gpus, max_restarts=0, max_task_retries=0
         )
-        for _ in range(min(self._crowd.workers, wanted) - len(self._hired)):
+        for _ in range(lacking):
             worker = actor.remote(self._order)
             self._hired.append(Hired(worker, worker.start.remote()))
 
