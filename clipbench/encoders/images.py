@@ -55,10 +55,10 @@ def decode_ahead(
 
     prepare: called in a worker with the position in `files` and the image; an encoder's `prepare`, with a
     corruption before or after. A file that cannot be decoded or prepared is yielded with its problem; any other
-    error ends the iteration. workers: by default one for each processor, at most `MOST_WORKERS` (Pillow decodes outside
+    error ends the iteration. workers: by default the processors less one, at most `MOST_WORKERS` (Pillow decodes outside
     the interpreter lock). Leaving the iteration early, by Ctrl-C too, drops what was not yet started.
     """
-    workers = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+    workers = workers or max(1, min(MOST_WORKERS, (os.cpu_count() or 2) - 1))
     depth = depth or AHEAD + 4 * workers
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     waiting: deque[Future[Decoded]] = deque()
