@@ -162,7 +162,7 @@ def test_show_gives_every_number_and_where_it_comes_from(store: Path) -> None:
     for form in ("table", "csv", "markdown", "latex"):
         text = good("runs", "show", "all", "--format", form, store=store).out
         assert "nDCG@10" in text
-        assert told["run"] in text
+        assert told["run"] in text.replace(r"\allowbreak{}", "")  # a key may break in a paper
     assert good("runs", "show", store=store).out == good("runs", "show", "all", store=store).out
 
 
