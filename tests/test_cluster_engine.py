@@ -297,9 +297,12 @@ def test_ray_reports_to_nobody_and_our_own_cluster_listens_here_with_a_secret(
     for name in (*connection.QUIET, *connection.OWN, "RAY_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     given: dict[str, Any] = {}
-    fake = SimpleNamespace(is_initialized=lambda: False, init=lambda **words: given.update(words))
+    fake = SimpleNamespace(
+        is_initialized=lambda: False, init=lambda **words: given.update(words), shutdown=lambda: None
+    )
     monkeypatch.setitem(sys.modules, "ray", fake)
-    connection.Connection(Asked())
+    connection.Connection(Asked()).close()
+    assert not Path(given["_temp_dir"]).exists()
     environment = connection.os.environ
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
     assert (

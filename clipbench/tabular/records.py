@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def records(text: str, delimiter: str, quoting: Quoting = "csv", advice: str = "
     if "\n" not in text:
         text = text.replace("\r", "\n")
     # Lines end at \n alone: a stray \r is then a fault of its record and not the end of it.
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -83,6 +82,15 @@ def records(text: str, delimiter: str, quoting: Quoting = "csv", advice: str = "
             yield Record(line, reader.line_num, (), _fault(error, line, reader.line_num) + advice)
         else:
             yield Record(line, reader.line_num, tuple(cells))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield lines with their ends. A StringIO would, from a copy of four bytes a character."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def swallows_rows(record: Record, delimiter: str, width: int) -> bool:

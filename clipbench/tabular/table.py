@@ -58,8 +58,9 @@ def read_table(
     error: type[ClipbenchError] = DatasetError,
 ) -> Table:
     """Return the table in a file of at most `limit` bytes. Raises `error` where there is none; as `parse_table`."""
-    data = read_foreign(path, limit, error=error)
-    return parse_table(data, str(path), known=known, quoting=quoting, advice=advice)
+    return parse_table(
+        read_foreign(path, limit, error=error), str(path), known=known, quoting=quoting, advice=advice
+    )
 
 
 def parse_table(
@@ -78,6 +79,7 @@ def parse_table(
     or names a column twice; everything below is in the table's problems.
     """
     text = decode_text(data, file)
+    del data  # of a large table text and rows are enough
     delimiter, said = find_delimiter(text.text, known)
     found = records(text.text, delimiter, quoting, advice)
     if said:
