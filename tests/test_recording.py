@@ -168,7 +168,7 @@ def test_every_text_that_was_encoded_is_kept(store: Store, inputs: RunInputs, ho
 
 
 def test_an_unknown_kind_is_told_apart_and_carries_nothing() -> None:
-    assert KINDS.keys() == {"evaluate", "robustness", "gallery-size", "distractors", "fooling"}
+    assert KINDS.keys() == {"evaluate", "robustness", "sampled", "gallery-size", "distractors", "fooling"}
     strange = kind_of("from the future")
     assert (strange.title, strange.whole, strange.plain) == ("from the future", False, False)
     images = np.eye(4, dtype=np.float32)
