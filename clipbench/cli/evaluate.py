@@ -77,15 +77,16 @@ class SampleOptions:
 
     def sample(self, seed: int) -> GallerySample | None:
         """Return how to sample, None for whole galleries. Raises ClipbenchError for what does not go together."""
-        from clipbench.errors import ClipbenchError
-        from clipbench.study.evaluation.sampled import GallerySample
-
         if self.gallery_sample is None:
             if self.exact_head is not None:
+                from clipbench.errors import ClipbenchError
+
                 raise ClipbenchError(
                     "every rank of a whole gallery is exact", "--exact-head goes with --gallery-sample N"
                 )
             return None
+        from clipbench.study.evaluation.sampled import GallerySample
+
         return GallerySample(self.gallery_sample, self.repeats, seed, self.exact_head)
 
 
@@ -136,14 +137,15 @@ def _evaluated(
     allow_missing: float,
     quiet: bool,
 ) -> StoredRun:
-    from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
-    from clipbench.study.evaluation.sampled import SampledRequest, evaluate_sampled
-
     with at_work(at, model, encoder, quiet, dataset) as (source, bars):
         how, missing = protocol.protocol(), allow_missing
         if sample is None:
+            from clipbench.study.evaluation.evaluate import evaluate as evaluate_dataset
+
             done = evaluate_dataset(at, dataset, source, how, bars, allow_missing=missing)
         else:
+            from clipbench.study.evaluation.sampled import SampledRequest, evaluate_sampled
+
             request = SampledRequest(sample, how, protocol.k, missing)
             done = evaluate_sampled(at, dataset, source, request, bars)
     if not quiet:
