@@ -31,7 +31,11 @@ def executed(notebook: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         ran = nbformat.reads(json.dumps(notebook), as_version=4)
         NotebookClient(
-            ran, timeout=120, kernel_name="python3", resources={"metadata": {"path": folder}}
+            ran,
+            timeout=300,
+            kernel_name="python3",
+            coalesce_streams=True,  # a slow machine sends one print in several pieces
+            resources={"metadata": {"path": folder}},
         ).execute()
     cells = [_cell(old, new) for old, new in zip(notebook["cells"], ran["cells"], strict=True)]
     return {**notebook, "cells": cells}
