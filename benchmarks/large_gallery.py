@@ -131,14 +131,15 @@ def own_memory(process: int) -> int:
 
 
 def check(drawing: Drawing, folder: Path, depth: int | None = None) -> None:
-    """Hold every count of the newest run against the drawing. depth: how far its ledger reaches."""
+    """Hold every count of the newest exact run against the drawing. depth: how far its ledger reaches, None whole."""
     from clipbench.home import Home
     from clipbench.store.engine import open_store
     from clipbench.store.queries import list_runs
     from clipbench.store.runs import load_ledgers
 
     store = open_store(Home(folder / "store"))
-    run = next(r for r in list_runs(store) if load_ledgers(store, r.key)["t2i"].depth == depth)
+    exact = [run for run in list_runs(store) if run.method.get("type", "exact") == "exact"]
+    run = next(r for r in exact if load_ledgers(store, r.key)["t2i"].depth == depth)
     ledgers = load_ledgers(store, run.key)
     order = np.argsort(drawing.place)  # captions come image after image
     above, tied = drawing.above[order], drawing.tied[order]
