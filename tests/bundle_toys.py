@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cli_toys import added, environment, good
 
 from clipbench.home import Home
 from clipbench.store.engine import Store, open_store
@@ -55,3 +56,22 @@ def zipped(path: Path, entries: list[tuple[str, bytes]], kind: int = zipfile.ZIP
         for name, data in entries:
             archive.writestr(zipfile.ZipInfo(name), data, kind)
     return path
+
+
+def two_runs(folder: Path) -> None:
+    """Make a store of a clean and a perturbed run in a folder, and the bundle of both."""
+    with environment(CLIPBENCH_STORE=str(folder / "store")):
+        added(folder / "source", images=6)
+        good(
+            "robustness",
+            "sweep",
+            "toys",
+            "--model",
+            "toy",
+            "--perturb",
+            "word-dropout",
+            "--levels",
+            "0.5",
+            "-q",
+        )
+        good("runs", "export", "latest:clean", "latest:word-dropout", "--bundle", folder / "runs.zip")

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 from cli_toys import good, write_csv
 
 from clipbench.store.engine import Store
@@ -67,3 +68,12 @@ def changed(store: Store, statement: str) -> None:
         connection.execute(statement)
         for _, again in triggers:
             connection.execute(again)
+
+
+def built(folder: Path) -> Path:
+    """Make a store with the collection and an HNSW index of it; return it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
+        bring(folder / "files", "toys")
+        good(*HNSW)
+    return folder / "store"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from cli_toys import NAMES, caption, draw, good, picture, write_csv
 from starlette.testclient import TestClient
 
@@ -34,6 +35,8 @@ from clipbench.study.workplace.progress import Silent
 TOKEN = "a-token-of-the-tests"  # noqa: S105, opens nothing
 OTHER = "another-token-of-these"
 BASE = "http://127.0.0.1:8766"
+JSON = {"content-type": "application/json"}
+SIZE = 36
 
 
 def collected(folder: Path, images: int = 36, name: str = "toys") -> None:
@@ -42,6 +45,15 @@ def collected(folder: Path, images: int = 36, name: str = "toys") -> None:
     rows = [(file, caption(n), NAMES[n % 6], str(n)) for n, file in enumerate(names)]
     table = write_csv(folder / f"{name}.csv", rows, ("image", "caption", "colour", "price"))
     good("dataset", "add", name, "--captions", table, "--images", folder / "photos", "-q")
+
+
+def embedded(folder: Path) -> Path:
+    """Make a store with drawn pictures, their columns and vectors in a folder; return it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
+        collected(folder, SIZE)
+        good("embed", "toys", "--model", "toy", "-q")
+    return folder / "store"
 
 
 def toy_service(home: Path, name: str = "toys", model: str = "toy") -> SearchService:

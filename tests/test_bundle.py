@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bundle_toys import Members, array, clean_run, edit, fresh, one, rewritten
-from cli_toys import added, environment, good, misused, refused
+from bundle_toys import Members, array, clean_run, edit, fresh, one, rewritten, two_runs
+from cli_toys import added, good, misused, refused
 
 from clipbench.errors import InputError
 from clipbench.home import Home
@@ -37,21 +37,7 @@ from clipbench.study.evaluation.protocol import metrics_of
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store of a clean and a perturbed run, and the bundle of both."""
     folder = tmp_path_factory.mktemp("bundle")
-    with environment(CLIPBENCH_STORE=str(folder / "store")):
-        added(folder / "source", images=6)
-        good(
-            "robustness",
-            "sweep",
-            "toys",
-            "--model",
-            "toy",
-            "--perturb",
-            "word-dropout",
-            "--levels",
-            "0.5",
-            "-q",
-        )
-        good("runs", "export", "latest:clean", "latest:word-dropout", "--bundle", folder / "runs.zip")
+    two_runs(folder)
     return folder
 
 

@@ -10,8 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bundle_toys import Members, clean_run, fresh, one, rewritten, zipped
-from cli_toys import added, environment, good
+from bundle_toys import Members, clean_run, fresh, one, rewritten, two_runs, zipped
 
 from clipbench.errors import InputError
 from clipbench.study.bundles.archive import array_bytes, read_members
@@ -22,21 +21,7 @@ from clipbench.study.bundles.importing import import_bundle
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store of a clean and a perturbed run, and the bundle of both."""
     folder = tmp_path_factory.mktemp("bundle")
-    with environment(CLIPBENCH_STORE=str(folder / "store")):
-        added(folder / "source", images=6)
-        good(
-            "robustness",
-            "sweep",
-            "toys",
-            "--model",
-            "toy",
-            "--perturb",
-            "word-dropout",
-            "--levels",
-            "0.5",
-            "-q",
-        )
-        good("runs", "export", "latest:clean", "latest:word-dropout", "--bundle", folder / "runs.zip")
+    two_runs(folder)
     return folder
 
 

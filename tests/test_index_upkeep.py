@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_toys import good, refused
-from index_toys import HNSW, MODEL, bring, changed, hnsw
+from index_toys import HNSW, MODEL, built, changed, hnsw
 
 from clipbench.errors import StoreError
 from clipbench.home import Home, locate
@@ -26,11 +26,7 @@ pytest.importorskip("faiss")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with the collection and an HNSW index of it; tests take copies."""
     folder = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
-        bring(folder / "files", "toys")
-        good(*HNSW)
-    return folder / "store"
+    return built(folder)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_toys import cli, good, refused
-from index_toys import HNSW, IMAGES, MODEL, bring, changed, hnsw, vectors
+from index_toys import HNSW, IMAGES, MODEL, bring, built, changed, hnsw, vectors
 
 from clipbench.browse_page.asking import Asked
 from clipbench.browse_page.looking import Looking
@@ -37,11 +37,7 @@ pytest.importorskip("faiss")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with the collection and an HNSW index of it; tests take copies."""
     folder = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
-        bring(folder / "files", "toys")
-        good(*HNSW)
-    return folder / "store"
+    return built(folder)
 
 
 @pytest.fixture

@@ -16,10 +16,12 @@ pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
 from service_toys import (
     BASE,
+    SIZE,
     TOKEN,
     Slowed,
     client,
     collected,
+    embedded,
     exact,
     png,
     toy_index_service,
@@ -34,21 +36,12 @@ from clipbench.search_service.collection import check_fit
 from clipbench.search_service.model import QueryModel
 from clipbench.search_service.service import SearchService
 
-JSON = {"content-type": "application/json"}
-
-
-SIZE = 36
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with 36 pictures, their columns and vectors; no test changes it."""
     folder = tmp_path_factory.mktemp("service")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
-        collected(folder, SIZE)
-        good("embed", "toys", "--model", "toy", "-q")
-    return folder / "store"
+    return embedded(folder)
 
 
 @pytest.fixture

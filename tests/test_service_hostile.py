@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_toys import good, picture
+from cli_toys import picture
 
 pytest.importorskip("fastapi", reason="the serve extra is not installed")
 
 from PIL import Image
 from service_toys import (
+    JSON,
     client,
-    collected,
+    embedded,
     encoded,
     png,
     toy_service,
@@ -24,21 +25,12 @@ from service_toys import (
 )
 from starlette.testclient import TestClient
 
-JSON = {"content-type": "application/json"}
-
-
-SIZE = 36
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with 36 pictures, their columns and vectors; no test changes it."""
     folder = tmp_path_factory.mktemp("service")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPBENCH_STORE", str(folder / "store"))
-        collected(folder, SIZE)
-        good("embed", "toys", "--model", "toy", "-q")
-    return folder / "store"
+    return embedded(folder)
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,15 @@ from clipbench.browse_page.query_view import seen_image
 from clipbench.browse_page.view import Gallery, Listing, Tab, View, as_csv
 from clipbench.keys import short
 from clipbench.records import Dataset, Sample
-from clipbench.reports.adapting.tables import adapter_list, stored_adapter_tables
+from clipbench.reports.adapting.tables import adapter_list, adapter_tables
 from clipbench.reports.annotation.samples import manifest_table, sample_list, sample_tables
 from clipbench.reports.annotation.tables import summary_tables
 from clipbench.reports.datasets import dataset_facts, dataset_table
 from clipbench.reports.html.curves import Curves, drawn_curves
-from clipbench.reports.indexing.tables import index_table, index_tables
+from clipbench.reports.indexing.tables import index_facts, index_table
 from clipbench.reports.lint import lint_table
 from clipbench.reports.runs import shown_name
-from clipbench.reports.stored_curves import curve_lines
+from clipbench.reports.stored_curves import curve_lines, curve_tables
 from clipbench.reports.sweeps.figures import DRAWN, TARGETS
 from clipbench.reports.sweeps.lines import sweep_lines
 from clipbench.reports.sweeps.report import stored_sweeps, sweep_tables
@@ -205,8 +205,8 @@ def adapter(look: Looking, asked: Asked) -> View:
     """Return what an adapter is, how it learned, and runs of those at another α or share as curves."""
     record = load_adapter(look.store, asked.one("adapter"))
     curves = adapter_curves(look.store, record)
-    tables = stored_adapter_tables(look.store, record.name)
-    return _one(f"Adapter {record.name}", "adapters", f"adapt show {word(record.name)}", tables, curves)
+    command = f"adapt show {word(record.name)}"
+    return _one(f"Adapter {record.name}", "adapters", command, adapter_tables(record), curves)
 
 
 def indexes(look: Looking, asked: Asked) -> View:
@@ -219,8 +219,8 @@ def index(look: Looking, asked: Asked) -> View:
     """Return what an index is of, how it was made, and what runs through it came to as curves."""
     record = load_index(look.store, asked.one("index"))
     curves = index_curves(look.store, record)
-    tables = index_tables(look.store, record.name)
-    return _one(f"Index {record.name}", "indexes", f"index show {word(record.name)}", tables, curves)
+    command = f"index show {word(record.name)}"
+    return _one(f"Index {record.name}", "indexes", command, [index_facts(record)], curves)
 
 
 def _list(title: str, one: str, command: str, table: Table) -> View:
@@ -228,12 +228,11 @@ def _list(title: str, one: str, command: str, table: Table) -> View:
     return View(title, title.lower(), command, lambda: as_csv(table), listing=Listing(table, links))
 
 
-def _one(
-    title: str, place: str, command: str, tables: Sequence[Table], curves: Sequence[StoredCurve]
-) -> View:
+def _one(title: str, place: str, command: str, facts: Sequence[Table], curves: Sequence[StoredCurve]) -> View:
     drawn = tuple(
         (f"{curve.dataset} by {curve.name}", drawn_curves(lines, curve.name, "R@K", zero="base"))
         for curve in curves
         if (lines := curve_lines(curve))
     )
-    return View(title, place, command, lambda: as_csv(*tables), curves=drawn, tables=tuple(tables))
+    tables = (*facts, *curve_tables(curves))
+    return View(title, place, command, lambda: as_csv(*tables), curves=drawn, tables=tables)

@@ -62,11 +62,10 @@ def adapter_curves(store: Store, adapter: AdapterRecord) -> tuple[StoredCurve, .
     """
     everyone = list_adapters(store)
     scans = {"α": _alphas(adapter, everyone), "share": _shares(adapter, everyone)}
-    runs = list_runs(store, RunFilter(method=""))
+    scans = {name: encoders for name, encoders in scans.items() if len(encoders) > 1}
+    runs = list_runs(store, RunFilter(method="")) if scans else ()
     curves = []
     for name, encoders in scans.items():
-        if len(encoders) < 2:
-            continue
         encoders.setdefault(0.0, adapter.base)
         values = {encoder: at for at, encoder in encoders.items()}
         by_ground: dict[tuple[str, str], list[tuple[float, RunSummary]]] = {}
@@ -111,10 +110,11 @@ def _alphas(adapter: AdapterRecord, everyone: Iterable[AdapterRecord]) -> dict[f
     """Return the encoders of heads that differ in α alone, by α."""
     if recipe_facts(adapter).get("alpha") is None or adapter.record.get("interpolated"):
         return {}
+    wanted = _but_alpha(adapter)
     return {
         float(recipe_facts(one)["alpha"]): one.encoder
         for one in everyone
-        if not one.record.get("interpolated") and _but_alpha(one) == _but_alpha(adapter)
+        if not one.record.get("interpolated") and _but_alpha(one) == wanted
     }
 
 
