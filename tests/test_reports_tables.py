@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipbench.failures.exchange import unguarded
-from clipbench.reports.tables import Cell, Column, Table, neutral, to_csv, to_json, to_markdown
+from clipbench.reports.formats import written
+from clipbench.reports.tables import Cell, Column, Table, neutral, to_csv, to_markdown
 
 cells: st.SearchStrategy[Cell] = (
     st.none() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | st.text(max_size=20)
@@ -43,7 +44,7 @@ def test_csv_reads_back_in_full_precision(table: Table) -> None:
 
 @given(tables)
 def test_json_reads_back_in_full_precision(table: Table) -> None:
-    found = json.loads(to_json(table), parse_constant=pytest.fail)
+    found = json.loads(written(table, "json"), parse_constant=pytest.fail)
     assert (found["title"], found["notes"]) == ("A title", ["a note"])
     for line, row in zip(found["rows"], table.rows, strict=True):
         wanted = [None if isinstance(c, float) and not math.isfinite(c) else c for c in row]
@@ -74,7 +75,7 @@ def test_tables_of_the_same_numbers() -> None:
         "R@K: share  \n"
     )
     assert to_csv(table).splitlines()[1] == "ViT <B>|32,0.19919999,273.25,5000"
-    assert json.loads(to_json(table))["rows"][1] == {
+    assert json.loads(written(table, "json"))["rows"][1] == {
         "model": "[x]*",
         "t2i hit@1": None,
         "RSUM": 600.0,

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from store_toys import new_store, toy_dataset, toy_run
 
 from clipbench.errors import StoreError
+from clipbench.reports.formats import written
 from clipbench.reports.stores import answer_table
-from clipbench.reports.tables import to_csv, to_json
+from clipbench.reports.tables import to_csv
 from clipbench.store import sql
 from clipbench.store.datasets import save_dataset
 from clipbench.store.engine import Store
@@ -194,7 +195,7 @@ def test_describing_pragmas_are_let_through(store: Store) -> None:
 def test_columns_of_one_name_stay_apart_in_every_format(store: Store) -> None:
     table = answer_table(store, "SELECT 1 AS a, 2 AS a, 3 AS 'a:2'")
     assert [column.name for column in table.columns] == ["a", "a:2", "a:2:2"]
-    assert '"a": 1' in to_json(table)
+    assert '"a": 1' in written(table, "json")
 
 
 def test_blobs_and_odd_text_can_be_shown(store: Store) -> None:

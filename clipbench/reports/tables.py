@@ -6,7 +6,6 @@ spreadsheet would take for a formula are neutralised, Markdown specials escaped.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -141,11 +140,6 @@ def json_value(table: Table) -> dict[str, Json]:
     names = [column.name for column in table.columns]
     rows: list[Json] = [dict(zip(names, map(_finite, row), strict=True)) for row in table.rows]
     return {"title": table.title, "rows": rows, "notes": list(table.notes)}
-
-
-def to_json(table: Table) -> str:
-    """Return `json_value` as text."""
-    return json.dumps(json_value(table), indent=2) + "\n"
 
 
 def _finite(cell: Cell) -> Cell:
