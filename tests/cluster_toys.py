@@ -45,11 +45,14 @@ class Nodes:
 
 
 @contextmanager
-def two_nodes() -> Iterator[Nodes]:
-    """Yield a cluster of two nodes with a processor each, that listens on this machine alone."""
+def two_nodes(**more: str) -> Iterator[Nodes]:
+    """Yield a cluster of two nodes with a processor each, that listens on this machine alone.
+
+    more: environment of its workers.
+    """
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    environment = {**secret, **loopback}
+    environment = {**secret, **loopback, **more}
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__))],
         stdin=subprocess.PIPE,

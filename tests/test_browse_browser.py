@@ -69,13 +69,15 @@ def heading(chrome: Any) -> str:
 def test_two_runs_are_compared_by_keys_alone(root: str, chrome: Any) -> None:
     chrome.get(root)
     button = "return document.querySelector('form.ticking button').disabled"
-    assert chrome.execute_script(button)
+    # The page fills in its ticks when it is shown, which is after it is loaded.
+    until(lambda: chrome.execute_script(button), "nothing is ticked")
     press(chrome, "j", "x", "j", "x")
     assert not chrome.execute_script(button)
     ticked = "return document.querySelector('.ticked').textContent"
     said = chrome.execute_script(ticked)
     chrome.get(f"{root}?sort=run&find=clean")
-    assert chrome.execute_script(ticked) == said  # ticks outlive another order and fewer rows
+    # Ticks outlive another order and fewer rows.
+    until(lambda: chrome.execute_script(ticked) == said, "the same runs are ticked")
     chrome.execute_script("document.querySelector('form.ticking button').click()")
     until(lambda: "runs compared" in heading(chrome), "the comparison is there")
     assert chrome.execute_script("return document.querySelectorAll('tbody tr').length") > 4
