@@ -41,7 +41,7 @@ class Page:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(url, body, named)  # noqa: S310, our own address
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310, our own address
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310, our own address
                 return answer.status, answer.read(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, error.read(), dict(error.headers)
@@ -105,7 +105,8 @@ def browser(downloads: Path | None = None) -> Iterator[Any]:
 
 def until(true: Callable[[], object], what: str) -> None:
     """Wait until something is true; nothing is timed, it only must happen."""
-    for _ in range(400):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         if true():
             return
         time.sleep(0.025)

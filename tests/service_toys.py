@@ -118,7 +118,7 @@ class Slowed:
         }
 
     def _run(self, work: Any, items: Sequence[Any]) -> Any:
-        self.gate.wait(20)
+        self.gate.wait(60)
         self.batches.append(len(items))
         return work.run(items)
 
@@ -137,7 +137,7 @@ class Process:
     def send(self, sign: signal.Signals) -> None:
         self.process.send_signal(sign)
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self, seconds: float = 90) -> int:
         return self.process.wait(seconds)
 
 
@@ -165,4 +165,4 @@ def running(home: Path, folder: Path, *options: str) -> Iterator[Process]:
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(20)
+            process.wait(60)

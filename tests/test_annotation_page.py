@@ -324,7 +324,7 @@ def test_the_command_prints_the_whole_address_and_ends_quietly(store: Store) -> 
         assert Page.ask(address, None, {})[0] == 200
     finally:
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=90)
     assert "Traceback" not in told
 
 

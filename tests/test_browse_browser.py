@@ -63,7 +63,7 @@ def press(chrome: Any, *keys: str) -> None:
 
 
 def heading(chrome: Any) -> str:
-    return str(chrome.execute_script("return document.querySelector('h1').textContent"))
+    return str(chrome.execute_script("return document.querySelector('h1')?.textContent"))
 
 
 def test_two_runs_are_compared_by_keys_alone(root: str, chrome: Any) -> None:

@@ -322,9 +322,9 @@ def test_the_command_serves_the_page(place: Path) -> None:
     try:
         process.stdout.readline()
         address = process.stdout.readline().strip()
-        with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310, our own address
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310, our own address
             assert f"--store {place}" in html.unescape(answer.read().decode())
     finally:
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=90)
     assert "Traceback" not in error

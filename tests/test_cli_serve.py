@@ -17,7 +17,7 @@ from service_toys import OTHER, TOKEN, Process, collected, running
 
 
 def asked(port: int, body: bytes = b'{"text": "red"}', token: str = TOKEN) -> tuple[int, dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection.request("POST", "/v1/search/text", body, headers)
     answer = connection.getresponse()
@@ -26,7 +26,7 @@ def asked(port: int, body: bytes = b'{"text": "red"}', token: str = TOKEN) -> tu
 
 def begun(port: int, body: bytes) -> socket.socket:
     """Begin a request and send half of its body."""
-    half = socket.create_connection(("127.0.0.1", port), timeout=20)
+    half = socket.create_connection(("127.0.0.1", port), timeout=60)
     head = f"POST /v1/search/text HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     half.sendall(head.encode() + body[: len(body) // 2])
@@ -37,7 +37,7 @@ def begun(port: int, body: bytes) -> socket.socket:
 def reloads(service: Process) -> None:
     """Send a hang-up and wait until it is told what became of it."""
     service.send(signal.SIGHUP)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 90
     while "reloaded toys: 8 photographs, the same" not in service.errors.read_text():
         assert time.monotonic() < until, service.errors.read_text()
         time.sleep(0.05)

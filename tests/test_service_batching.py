@@ -21,7 +21,7 @@ class Gated:
         self.work = Work(self.run, largest)
 
     def run(self, items: Sequence[Any]) -> list[Any]:
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.batches.append(list(items))
         return [item * 2 for item in items]
 

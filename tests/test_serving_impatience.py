@@ -35,7 +35,7 @@ def started(seconds: float, most: int) -> tuple[subprocess.Popen[str], int]:
 
 @pytest.fixture
 def quick() -> Iterator[int]:
-    process, port = started(0.4, 50)
+    process, port = started(1.0, 50)
     yield port
     process.kill()
     process.communicate()
@@ -92,7 +92,7 @@ def test_whole_requests_are_answered_meanwhile(quick: int) -> None:
 
 
 def test_too_many_connections_are_closed_and_flood_nothing() -> None:
-    process, port = started(0.5, 10)
+    process, port = started(1.0, 10)
     try:
         crowd = [connected(port, b"GET") for _ in range(60)]
         for one in crowd:

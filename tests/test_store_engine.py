@@ -161,14 +161,14 @@ def test_six_processes_that_open_a_new_store_at_once_make_one(home: Home) -> Non
     together = fork.Barrier(6)
 
     def open_with_the_others() -> None:
-        together.wait(30)
+        together.wait(90)
         assert rows(open_store(home), "SELECT * FROM runs") == []
 
     processes = [fork.Process(target=open_with_the_others) for _ in range(6)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(90)
     assert [process.exitcode for process in processes] == [0] * 6
     toy_run(open_store(home))
 
@@ -187,7 +187,7 @@ def test_readers_do_not_wait_for_a_writer_and_see_none_of_its_work(home: Home) -
         seen: list[object] = []
         thread = threading.Thread(target=lambda: seen.extend(rows(store, "SELECT count(*) FROM sweep")))
         thread.start()
-        thread.join(10)
+        thread.join(60)
         assert seen == [(0,)]
     assert rows(store, "SELECT count(*) FROM sweep") == [(1,)]
 

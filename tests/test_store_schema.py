@@ -208,7 +208,7 @@ def test_of_four_processes_that_open_an_old_store_one_upgrades(home: Home, tmp_p
     together, made = fork.Barrier(4), fork.Value("i", 0)
 
     def upgrade_with_the_others() -> None:
-        together.wait(30)
+        together.wait(90)
         if upgrade(home, scripts=scripts, revisions=AND_NEXT) is not None:
             with made:
                 made.value += 1
@@ -217,7 +217,7 @@ def test_of_four_processes_that_open_an_old_store_one_upgrades(home: Home, tmp_p
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(90)
     assert [process.exitcode for process in processes] == [0] * 4
     assert made.value == len(backups(home)) == 1
 
