@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from clipbench.datasets.listing import visible
 from clipbench.datasets.photographs import LINKED, LINKED_TEXT, NOWHERE, Photograph, inspect
-from clipbench.datasets.rows import Note, ReadRequest, Row, note, plural
+from clipbench.datasets.rows import Note, ReadRequest, Row, note
 from clipbench.errors import Problem
 from clipbench.foreign_files import inside
 from clipbench.records import Sample
+from clipbench.wording import plural
 
 
 @dataclass(frozen=True, slots=True)

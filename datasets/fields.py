@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clipbench.datasets.caption_template import CaptionTemplate
-from clipbench.datasets.rows import Columns, Note, Row, plural
+from clipbench.datasets.rows import Columns, Note, Row
+from clipbench.wording import plural
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "image": ("image_path", "image", "file_name", "filename", "filepath", "image_file", "img", "image_name"),

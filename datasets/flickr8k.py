@@ -10,10 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 from clipbench.datasets import table
-from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note, plural
+from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note
 from clipbench.datasets.textfile import read_text
 from clipbench.errors import Problem
 from clipbench.tabular.text import split_lines
+from clipbench.wording import plural
 
 LINE = re.compile(r"(?P<name>.+)#(?P<number>[0-9]{1,9})\t(?P<caption>.*)", re.DOTALL)
 SPACED = re.compile(

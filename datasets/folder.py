@@ -13,11 +13,12 @@ from pathlib import Path
 from clipbench.datasets.fields import FieldError, clean
 from clipbench.datasets.listing import spelling, visible
 from clipbench.datasets.photographs import LINKED_TEXT, NOWHERE
-from clipbench.datasets.rows import Parsed, ReadRequest, Row, note, plural
+from clipbench.datasets.rows import Parsed, ReadRequest, Row, note
 from clipbench.datasets.textfile import read_bytes, read_text
 from clipbench.errors import ClipbenchError, DatasetError, InputError, Problem
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import split_lines
+from clipbench.wording import plural
 
 CLOSED = (".heic", ".heif", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".psd", ".svg", ".jxl")
 """Endings of pictures that people have beside photographs and that are not opened; convert them to JPEG."""

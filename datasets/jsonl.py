@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from clipbench.datasets.fields import KNOWN, FieldError, Roles, left_out, own_numbers, roles, rows_of
 from clipbench.datasets.jsonvalues import record
-from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, plural
+from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row
 from clipbench.datasets.textfile import json_fault, read_text
 from clipbench.errors import InputError, Problem
 from clipbench.tabular.text import lines_of
+from clipbench.wording import plural
 
 
 def parse(request: ReadRequest) -> Parsed:

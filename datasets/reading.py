@@ -14,13 +14,14 @@ from clipbench.datasets import flickr8k, selection
 from clipbench.datasets.attaching import attach, hint
 from clipbench.datasets.formats import FORMATS, Format, format_named, recognise
 from clipbench.datasets.photographs import LINKED_TEXT, NOWHERE
-from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, SplitPlan, note, plural
+from clipbench.datasets.rows import Columns, Note, ReadRequest, Row, SplitPlan, note
 from clipbench.datasets.splitting import split_positions
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.foreign_files import inside
 from clipbench.keys import Json, file_digest
 from clipbench.photographs.containers import contained
 from clipbench.records import Dataset, Sample
+from clipbench.wording import plural
 
 __all__ = ["FORMATS", "Progress", "ReadRequest", "Reading", "read"]
 

@@ -181,12 +181,3 @@ def note(kind: str, message: str, concerned: Iterable[str]) -> tuple[Note, ...]:
     """Return one Note on all that is concerned, or nothing where nothing is."""
     names = list(concerned)
     return (Note(kind, len(names), message, tuple(names[:EXAMPLES])),) if names else ()
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "caption"), plural(1213, "image")
-    ('1 caption', '1,213 images')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

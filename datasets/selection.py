@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.datasets.listing import spelling, visible
-from clipbench.datasets.rows import Note, Row, note, plural
+from clipbench.datasets.rows import Note, Row, note
 from clipbench.datasets.textfile import read_text
 from clipbench.errors import DatasetError, Problem
 from clipbench.keys import item_key
 from clipbench.records import Caption, Sample
 from clipbench.tabular.text import split_lines
+from clipbench.wording import plural
 
 LABEL = re.compile(r"(?:^|[^a-z])(train|restval|val|dev|test)(?:images|set|split|list|ids)?$")
 

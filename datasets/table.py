@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipbench.datasets.fields import NAME_COLUMNS, FieldError, Roles, left_out, own_numbers, roles, rows_of
-from clipbench.datasets.rows import Columns, Note, Parsed, ReadRequest, Row, plural
+from clipbench.datasets.rows import Columns, Note, Parsed, ReadRequest, Row
 from clipbench.datasets.textfile import LARGEST
 from clipbench.errors import DatasetError, InputError, Problem
 from clipbench.tabular.records import Header, find_delimiter, header_cells
 from clipbench.tabular.table import Table, read_table
 from clipbench.tabular.text import split_lines
+from clipbench.wording import plural
 
 PLAIN_QUOTES = " (if quotation marks are plain characters: --no-quotes)"
 

@@ -29,7 +29,7 @@ from clipbench.datasets.fields import (
 )
 from clipbench.datasets.jsonvalues import record
 from clipbench.datasets.photographs import LINKED_TEXT
-from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note, plural
+from clipbench.datasets.rows import Note, Parsed, ReadRequest, Row, note
 from clipbench.datasets.shards import shards
 from clipbench.datasets.textfile import json_fault
 from clipbench.errors import DatasetError, InputError, Problem
@@ -37,6 +37,7 @@ from clipbench.foreign_files import ANY_SIZE, inside, open_foreign, parsing
 from clipbench.photographs.containers import slice_path
 from clipbench.photographs.opening import SUFFIXES
 from clipbench.tabular.text import decode_text, split_lines
+from clipbench.wording import plural
 
 KEY = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 TEXTS = ("txt", "text", "caption")

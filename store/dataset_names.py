@@ -17,6 +17,7 @@ from clipbench.store.datasets import check_name, named_row
 from clipbench.store.engine import Store, writing
 from clipbench.store.indexes import delete_index_file
 from clipbench.store.rows import delete_final
+from clipbench.wording import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def remove_dataset(store: Store, name: str, *, runs: bool = False, dry_run: bool
         on_it = [] if kept else _runs(connection, row.id, row.key)
         if on_it and not runs:
             raise DatasetError(
-                f"{name!r} has {len(on_it):,} runs, which would be of nothing",
+                f"{name!r} has {plural(len(on_it), 'run')}, which would be of nothing",
                 f"clipbench dataset remove {quote(name)} --runs deletes them too; clipbench dataset rename keeps them",
             )
         for run in on_it:

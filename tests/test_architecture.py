@@ -14,7 +14,7 @@ OUTER = ("datasets", "store", "migrations")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each package may import of clipbench, besides itself. Siblings never import one another.
-NOUNS = {"version", "records", "keys", "errors", "home", "foreign_files", "tabular", "photographs"}
+NOUNS = {"version", "records", "keys", "errors", "home", "foreign_files", "tabular", "photographs", "wording"}
 PURE = {"metrics", "statistics", "perturb", "failures", "prompts", "rerank"}
 SIBLINGS = {"datasets", "store", "encoders", "demo", "adapters", "indexes"}
 ALLOWED = {
@@ -116,7 +116,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 def scripts() -> list[Path]:
-    return sorted((ROOT / "tests").rglob("*.py"))
+    return sorted(path for name in ("tests", "benchmarks") for path in (ROOT / name).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", [*modules(), *scripts()], ids=lambda p: str(p.relative_to(ROOT)))

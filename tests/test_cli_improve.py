@@ -167,7 +167,7 @@ def test_what_leaks_is_refused_and_said_where_it_is_allowed(toys: str, tmp_path:
     file.write_text("\n".join(lines) + "\n")
     assert "texts.csv" in good(*words, "--texts", file).out
     file.write_text("image,text\nnowhere.png,a thing\n")
-    assert "names 1 images that are not ranked" in refused(*words, "--texts", file)
+    assert "names 1 image not ranked here" in refused(*words, "--texts", file)
 
 
 def test_words_alone_rank_as_a_sort_of_their_scores(toys: str) -> None:

@@ -53,7 +53,7 @@ def test_a_name_is_not_taken_from_another_dataset(evaluated: str, tmp_path: Path
 
 
 def test_a_dataset_goes_with_what_nothing_else_needs(evaluated: str, tmp_path: Path) -> None:
-    assert "has 1 runs" in refused("dataset", "remove", evaluated, "--yes")
+    assert "has 1 run," in refused("dataset", "remove", evaluated, "--yes")
     assert cli("dataset", "remove", evaluated, "--runs", given="n\n").code == 1
     assert len(list_datasets(open_store(locate(None)))) == 1
     told = good("dataset", "remove", evaluated, "--runs", "--yes").out

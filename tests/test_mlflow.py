@@ -36,7 +36,7 @@ def uri(store: Path) -> str:
     """An MLflow with the clean run in it."""
     address = f"sqlite:///{store.parent}/mlflow.db"
     said = good("runs", "export", "first", "--mlflow", address, store=store).out
-    assert said == f"wrote to {address}: 1 new runs, 0 known before\n"
+    assert said == f"wrote to {address}: 1 new run, 0 known before\n"
     return address
 
 
@@ -68,7 +68,7 @@ def test_what_is_there_is_not_written_twice_and_its_tags_follow(store: Path, uri
     good("runs", "tag", "first", "kept", store=store)
     assert "0 new runs, 1 known before" in good("runs", "export", "first", "--mlflow", uri, store=store).out
     assert (
-        "1 new runs, 1 known" in good("runs", "export", "all:dataset=toys", "--mlflow", uri, store=store).out
+        "1 new run, 1 known" in good("runs", "export", "all:dataset=toys", "--mlflow", uri, store=store).out
     )
     assert len(there(uri)) == 2
     assert {run.data.tags["clipbench.tags"] for run in there(uri)} == {"first kept", ""}
@@ -80,7 +80,7 @@ def test_a_run_that_was_stopped_halfway_is_written_anew(store: Path, uri: str) -
 
     (run,) = [one for one in there(uri) if one.data.params["operation"] == "clean"]
     MlflowClient(uri).set_terminated(run.info.run_id, "KILLED")
-    assert "1 new runs, 0 known" in good("runs", "export", "first", "--mlflow", uri, store=store).out
+    assert "1 new run, 0 known" in good("runs", "export", "first", "--mlflow", uri, store=store).out
     (again,) = [one for one in there(uri) if one.data.params["operation"] == "clean"]
     assert (again.info.status, again.data.metrics) == ("FINISHED", run.data.metrics)
 

@@ -61,7 +61,7 @@ def test_half_a_surrogate_pair_is_told_with_its_caption(tmp_path: Path) -> None:
 def test_labels_replace_file_names(tmp_path: Path) -> None:
     files = [jsonl(tmp_path / "x.jsonl", rows()), jsonl(tmp_path / "y.jsonl", rows())]
     assert [one.label for one in read_rewrites(files, ["one", "two"], DATASET)] == ["one", "two"]
-    with pytest.raises(ClipbenchError, match="1 labels for 2 files"):
+    with pytest.raises(ClipbenchError, match="1 label for 2 files"):
         read_rewrites(files, ["one"], DATASET)
     with pytest.raises(ClipbenchError, match="two files are called 'one'"):
         read_rewrites(files, ["one", "one"], DATASET)

@@ -16,6 +16,7 @@ from clipbench.cli.expanding import expanded, option, switch
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import ForceOption, OutputOptions, QuietOption, RunArgument, StoreOption, flag
 from clipbench.cli.output import emit
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.study.annotation.sampling import SampleRequest
@@ -164,7 +165,7 @@ def simulate(
     names = names_of(annotators)
     for saved in simulate_labels(at, open_session(at, sample), names, noise, seed):
         typer.echo(
-            f"{saved.annotator}: {saved.added} new labels, {saved.changed} changed, {saved.unchanged} as before"
+            f"{saved.annotator}: {plural(saved.added, 'new label')}, {saved.changed} changed, {saved.unchanged} as before"
         )
     typer.echo(f"noise {noise:g}: two of them agree with a chance of {expected_agreement(noise):.3f}")
     note("next: clipbench annotate agreement")

@@ -14,6 +14,7 @@ from clipbench.cli.expanding import expanded
 from clipbench.cli.opening import open_at
 from clipbench.cli.options import ForceOption, QuietOption, StoreOption, flag
 from clipbench.cli.page import ReachOptions, serve_page
+from clipbench.wording import plural
 
 
 @expanded
@@ -79,5 +80,5 @@ def export_page(
     target = out or Path(f"label_{annotator}.html")
     with progress(quiet) as bars:
         count = export(session, annotator, target, bars, side=side, force=force)
-    typer.echo(f"{target}: {count} captions for {annotator}, {target.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{target}: {plural(count, 'caption')} for {annotator}, {target.stat().st_size / 1e6:.1f} MB")
     note(f"next: send it; then clipbench annotate import labels_{annotator}.json")

@@ -24,6 +24,7 @@ from clipbench.cli.options import (
     flag,
 )
 from clipbench.cli.output import emit
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.datasets.rows import Columns, ReadRequest, SplitPlan
@@ -205,12 +206,12 @@ def _described(added: Added) -> str:
     dataset = added.dataset
     how = "added" if added.stored.created else "already stored with the same content"
     captions = (
-        f"{len(dataset.captions):,} captions ({captions_per_image(dataset)} an image)"
+        f"{plural(len(dataset.captions), 'caption')} ({captions_per_image(dataset)} an image)"
         if dataset.captions
         else "no captions"
     )
     return (
-        f"{how}: {len(dataset.samples):,} images, {captions}, split {dataset.split}, "
+        f"{how}: {plural(len(dataset.samples), 'image')}, {captions}, split {dataset.split}, "
         f"fingerprint {short(dataset.fingerprint)}"
     )
 

@@ -28,6 +28,7 @@ from clipbench.cli.options import (
     flag,
 )
 from clipbench.cli.output import emit
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
@@ -214,6 +215,4 @@ def export(
     at = open_at(store, to_read=True)
     source = model_source(at, model, EncoderOptions(pretrained, precision))
     written = export_vectors(at, dataset, source, out, force=force)
-    typer.echo(
-        f"wrote {out}: {', '.join(f'{rows:,} {modality} vectors' for modality, rows in written.items())}"
-    )
+    typer.echo(f"wrote {out}: {', '.join(plural(rows, kind + ' vector') for kind, rows in written.items())}")

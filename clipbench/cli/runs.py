@@ -24,6 +24,7 @@ from clipbench.cli.options import (
 )
 from clipbench.cli.output import emit
 from clipbench.cli.report_options import FilterOptions
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store
@@ -209,7 +210,7 @@ def _write_bundle(at: Store, runs: list[str], bundle: Path, force: bool) -> None
     chosen = resolve_runs(at, runs)
     written = write_bundle(at, chosen, bundle, force=force)
     notes(left_out_notes(chosen))
-    typer.echo(f"wrote {written.path}: {written.runs} runs, {written.name}")
+    typer.echo(f"wrote {written.path}: {plural(written.runs, 'run')}, {written.name}")
 
 
 def _send_to_mlflow(at: Store, runs: list[str], uri: str) -> None:
@@ -220,7 +221,7 @@ def _send_to_mlflow(at: Store, runs: list[str], uri: str) -> None:
     chosen = resolve_runs(at, runs)
     sent = send_runs(at, chosen, uri)
     notes(left_out_notes(chosen))
-    typer.echo(f"wrote to {uri}: {len(sent.new)} new runs, {len(sent.known)} known before")
+    typer.echo(f"wrote to {uri}: {plural(len(sent.new), 'new run')}, {len(sent.known):,} known before")
 
 
 def _write_metrics(at: Store, runs: list[str], out: Path, form: LedgerFormat, force: bool) -> None:
@@ -234,7 +235,7 @@ def _write_metrics(at: Store, runs: list[str], out: Path, form: LedgerFormat, fo
     write_ledger(listed, out, form=form, force=force)
     notes(left_out_notes(chosen))
     if out != STDOUT:
-        typer.echo(f"wrote {out}: {len(listed.rows):,} metrics of {len(chosen):,} runs")
+        typer.echo(f"wrote {out}: {plural(len(listed.rows), 'metric')} of {plural(len(chosen), 'run')}")
 
 
 def _write_top(
@@ -296,7 +297,9 @@ def import_(
     from clipbench.study.bundles.importing import import_bundle
 
     done = import_bundle(open_at(store, create=True), file, expect)
-    typer.echo(f"read {file}: {len(done.new)} new runs, {len(done.known)} known before, {done.name}")
+    typer.echo(
+        f"read {file}: {plural(len(done.new), 'new run')}, {len(done.known):,} known before, {done.name}"
+    )
     for key in done.new:
         typer.echo(f"run {short(key)}")
 

@@ -11,7 +11,7 @@ from clipbench.cli.console import note, progress
 from clipbench.cli.opening import model_source, open_at
 from clipbench.cli.options import EncoderOptions
 from clipbench.cli.search_options import PlaceOptions, service_token
-from clipbench.datasets.rows import plural
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.store.engine import Store

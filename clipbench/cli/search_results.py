@@ -13,7 +13,7 @@ from clipbench.cli.console import note
 from clipbench.cli.options import OutputOptions
 from clipbench.cli.output import emit
 from clipbench.cli.search_options import LookOptions
-from clipbench.datasets.rows import plural
+from clipbench.wording import plural
 
 if TYPE_CHECKING:
     from clipbench.cli.terminal_pictures import Way

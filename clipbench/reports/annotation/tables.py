@@ -12,6 +12,7 @@ from clipbench.store.annotations import StoredLabel
 from clipbench.study.annotation.agreement import Agreed, Confusion
 from clipbench.study.annotation.importing import ImportedFile
 from clipbench.study.annotation.summary import Share, Summary
+from clipbench.wording import plural
 
 LONG: Mapping[str, str] = {category.name: category.long_name for category in CATEGORIES}
 
@@ -112,8 +113,12 @@ def _distribution(summary: Summary) -> Table:
     table = _shares(
         f"Failure categories of {summary.what}", summary.distribution, _policy(summary), estimated
     )
-    dropped = [f"{count} failures left out: {reason}" for reason, count in sorted(summary.dropped.items())]
-    counts = f"{summary.labels} labels of {summary.items} failures, {summary.counted} counted"
+    dropped = [
+        f"{plural(count, 'failure')} left out: {reason}" for reason, count in sorted(summary.dropped.items())
+    ]
+    counts = (
+        f"{plural(summary.labels, 'label')} of {plural(summary.items, 'failure')}, {summary.counted} counted"
+    )
     if summary.drawn is not None:
         counts += f"; {summary.drawn} failures were drawn"
     notes = [counts, *table.notes, *dropped]

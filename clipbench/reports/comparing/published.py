@@ -9,6 +9,7 @@ from clipbench.reports.left_out import left_out_notes
 from clipbench.reports.tables import Cell, Column, Table
 from clipbench.study.comparing.published import PublishedComparison
 from clipbench.study.comparing.published_table import COLLECTIONS
+from clipbench.wording import plural
 
 PUBLISHED_COLUMNS = (
     *map(Column, ("run", "dataset", "model", "perturbation", "metric", "value", "low", "high", "published")),
@@ -31,7 +32,7 @@ def published_table(comparisons: Sequence[PublishedComparison], *, wide: bool = 
     notes = [
         (
             f"{agreeing} of {len(published)} comparisons with a published table agree; "
-            f"{len(comparisons) - len(published)} runs cannot be compared"
+            f"{plural(len(comparisons) - len(published), 'run')} cannot be compared"
         ),
         (
             "within ±x: every score of the run lies that near to the published one; two public tables of the same "

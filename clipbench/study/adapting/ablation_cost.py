@@ -12,6 +12,7 @@ from clipbench.adapters.training import Recipe, TrainingVectors, train
 from clipbench.study.adapting.ablation import AblationPlan, Training
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.robustness.estimate import SECONDS_A_RUN, estimate
+from clipbench.wording import plural
 
 PROBE_BATCHES = 4
 VALIDATION_PAIRS = 1e-8
@@ -40,13 +41,9 @@ def count_words(planned: AblationPlan) -> str:
     """Return the size of an ablation for people: "33 trainings: 3 stored, 30 to do; ..."."""
     total, left = len(planned.trainings), len(planned.left)
     return (
-        f"{_many(len(planned.cells), 'cell')}, {_many(total, 'training')}: {total - left:,} stored, {left:,} to do; "
-        f"{planned.runs:,} runs: {planned.runs - planned.runs_left:,} stored, {planned.runs_left:,} to do"
+        f"{plural(len(planned.cells), 'cell')}, {plural(total, 'training')}: {total - left:,} stored, {left:,} to do; "
+        f"{plural(planned.runs, 'run')}: {planned.runs - planned.runs_left:,} stored, {planned.runs_left:,} to do"
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def cost(planned: AblationPlan, source: VectorSource) -> Cost:

@@ -17,6 +17,7 @@ from clipbench.metrics.positives import own
 from clipbench.metrics.ranks import rank
 from clipbench.records import Sample
 from clipbench.study.adapting.splits import Vectors, scores
+from clipbench.wording import plural
 
 REPEATED = 0.5
 """Share of a gallery's images that may have the bytes of another one: a few real duplicates are everyday."""
@@ -58,7 +59,7 @@ def refuse_false_gallery(
         )
     if len(images) != len(samples):
         raise DatasetError(
-            f"{len(images):,} image vectors are not those of a gallery of {len(samples):,} images"
+            f"{plural(len(images), 'image vector')} are not those of a gallery of {len(samples):,} images"
         )
     counts = [len(sample.captions) for sample in samples]
     if len(owners) != len(texts) or not np.array_equal(owners, np.repeat(np.arange(len(counts)), counts)):

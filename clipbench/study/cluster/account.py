@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from clipbench.study.cluster.worker import Written
+from clipbench.wording import plural
 
 
 class Account:
@@ -45,6 +46,6 @@ class Account:
         present = max(self._present, self._encoding + self._writing, 1e-9)
         encoding, writing = self._encoding / present, self._writing / present
         return (
-            f"{self._shards:,} shards by up to {self._most} workers, the first after {self._first:.0f} s; their time: "
+            f"{plural(self._shards, 'shard')} by up to {plural(self._most, 'worker')}, the first after {self._first:.0f} s; their time: "
             f"{encoding:.0%} reading and encoding, {writing:.0%} writing files, {1 - encoding - writing:.0%} waiting"
         )

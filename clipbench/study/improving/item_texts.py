@@ -23,6 +23,7 @@ from clipbench.store.dataset_columns import load_columns
 from clipbench.store.engine import Store
 from clipbench.study.evaluation.galleries import Gallery
 from clipbench.tabular.table import read_table
+from clipbench.wording import plural
 
 OWN = "own captions"
 
@@ -100,7 +101,9 @@ def from_file(gallery: Gallery, file: Path, *, allow_leak: bool) -> ItemTexts:
         near = alone(known).get(spelling(unknown[0]))
         also = f" (there is {visible(near, unknown[0])})" if near else ""
         first = visible(unknown[0], near or "")
-        raise ClipbenchError(f"{file} names {len(unknown):,} images that are not ranked, first {first}{also}")
+        raise ClipbenchError(
+            f"{file} names {plural(len(unknown), 'image')} not ranked here, first {first}{also}"
+        )
     texts = [" ".join(told.get(sample.id, ())) for sample in gallery.images]
     return checked(gallery, texts, file.name, allow_leak=allow_leak)
 

@@ -17,6 +17,7 @@ from clipbench.study.embedding.encode import Transform
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.robustness.corruption import corruption
 from clipbench.study.robustness.sweep import Plan
+from clipbench.wording import plural
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -47,8 +48,8 @@ def count_words(planned: Plan) -> str:
     """Return the size of a sweep for people: "24 runs: 7 stored, 17 to do; ..."."""
     total, stored = len(planned.runs), planned.stored
     return (
-        f"{total:,} runs: {stored:,} stored, {total - stored:,} to do; "
-        f"{planned.strings:,} strings and {planned.pictures:,} pictures to encode"
+        f"{plural(total, 'run')}: {stored:,} stored, {total - stored:,} to do; "
+        f"{plural(planned.strings, 'string')} and {plural(planned.pictures, 'picture')} to encode"
     )
 
 

@@ -21,6 +21,7 @@ from clipbench.store.runs import StoredRun
 from clipbench.study.evaluation.protocol import averaged, metrics_of
 from clipbench.study.evaluation.recording import Stopwatch, find_recorded, record_run
 from clipbench.study.runs.kind_names import GALLERY_SIZE
+from clipbench.wording import plural
 
 if TYPE_CHECKING:  # for the types alone: whoever reads runs loads this module, and it should stay quick
     from clipbench.study.robustness.stress import Ground
@@ -70,7 +71,7 @@ def checked_sizes(sizes: Sequence[int], images: int) -> tuple[int, ...]:
     unfit = [size for size in sizes if not 2 <= size <= images]
     if unfit:
         raise ClipbenchError(
-            f"a gallery of {unfit[0]:,} images cannot be drawn from the {images:,} that are ranked",
+            f"a gallery of {plural(unfit[0], 'image')} cannot be drawn from the {images:,} that are ranked",
             f"--sizes between 2 and {images}; --distractors DATASET makes the gallery larger",
         )
     return tuple(sorted(set(sizes)))

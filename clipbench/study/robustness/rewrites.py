@@ -20,6 +20,7 @@ from clipbench.perturb.resources import Rewrites
 from clipbench.records import Dataset
 from clipbench.tabular.table import read_table
 from clipbench.tabular.text import split_lines
+from clipbench.wording import plural
 
 ID, TEXT, ORIGINAL = "caption_id", "text", "original"
 EXPORTED = frozenset((ID, TEXT, ORIGINAL, "operation", "level", "seed"))
@@ -49,7 +50,8 @@ def read_rewrites(files: Sequence[Path], labels: Sequence[str], dataset: Dataset
     names = list(labels) or [path.stem for path in files]
     if len(names) != len(files):
         raise ClipbenchError(
-            f"{len(names)} labels for {len(files)} files", "as many --label as --from-file, in the same order"
+            f"{plural(len(names), 'label')} for {plural(len(files), 'file')}",
+            "as many --label as --from-file, in the same order",
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ClipbenchError(f"two files are called {twice[0]!r}", "--label tells them apart")
