@@ -99,7 +99,7 @@ def items_array(keys: Sequence[bytes]) -> Items:
     """Return item keys as an array of shape (n, 16). Raises ValueError where one is not 16 bytes long."""
     import numpy as np
 
-    if any(len(key) != ITEM_BYTES for key in keys):
+    if set(map(len, keys)) - {ITEM_BYTES}:
         raise ValueError(f"an item key has {ITEM_BYTES} bytes")
     return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, ITEM_BYTES)
 
