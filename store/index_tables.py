@@ -10,8 +10,8 @@ class VectorIndexRow(Row, table=True):
     """One index of an embedding set's vectors; its file, if it has one, is named by the key.
 
     build: the parameters, JSON. library: version of what built it. block: rows that were added at a time, 0 where
-    that cannot matter. vectors: checksum of the matrix. items: ids in the index's own order, JSON. checksum:
-    SHA-256 of the file, null for none. place: where it is kept outside of the store, null for inside.
+    that cannot matter. vectors: checksum of the matrix. items: digest of the ids in the index's own order.
+    checksum: SHA-256 of the file, null for none. place: where it is kept outside of the store, null for inside.
     """
 
     __tablename__ = "vector_index"

@@ -1,6 +1,6 @@
 """Indexes in the store: what each is of and how it was made, found by name or key, and the file it is read from.
 
-Knows files as bytes and orders as ids; knows no library. A file is written beside its place, its row comes last,
+Knows files as bytes and orders as digests of ids; knows no library. A file is written beside its place, its row comes last,
 and it is read only after its bytes were held against the row.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,11 @@ class IndexContent:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """A stored index without its order.
+    """A stored index.
 
     dataset, dataset_name, encoder, model: keys and names of what its vectors are of. checksum: SHA-256 of its
     file, None where it has none. bytes, seconds: size of the file, and how long it took to build. place: where
-    it is kept outside of the store, None for inside.
+    it is kept outside of the store, None for inside. order: `order_digest` of its items' ids.
     """
 
     key: str
@@ -85,6 +86,7 @@ class IndexRecord:
     seconds: float
     place: str | None
     created_at: datetime
+    order: str
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _insert(connection: Connection, new: NewIndex, checksum: str | None, size: i
             "block": new.content.block,
             "vectors": new.content.vectors,
             "rows": len(new.items),
-            "items": json_in(list(new.items)),
+            "items": order_digest(new.items),
             "checksum": checksum,
             "bytes": size,
             "seconds": new.seconds,
@@ -225,17 +227,13 @@ def load_index(store: Store, word: str) -> IndexRecord:
     )
 
 
-def index_items(store: Store, key: str) -> tuple[str, ...]:
-    """Return the ids of an index (by key) in its own order. Raises StoreError where there is no such index."""
-    with reading(store) as connection:
-        row = need_id(connection, index_tables.vector_index, key)
-        return tuple(
-            json_out(
-                connection.execute(
-                    select(index_tables.vector_index.c["items"]).filter_by(id=row)
-                ).scalar_one()
-            )
-        )
+def order_digest(ids: Iterable[str]) -> str:
+    """Return the SHA-256 of ids in their order, each with its length before it."""
+    hasher = sha256()
+    for id_ in ids:
+        data = id_.encode("utf-8", "surrogatepass")
+        hasher.update(b"%d " % len(data) + data)
+    return hasher.hexdigest()
 
 
 def index_path(store: Store, key: str) -> Path:
@@ -305,7 +303,7 @@ def _indexes() -> Select[Any]:
     newest = name.order_by(tables.dataset_name.c.named_at.desc(), tables.dataset_name.c.name).limit(1)
     return (
         select(
-            *(column for column in index.c if column.name != "items"),
+            index,
             held.c.key.label("embedding_set"),
             held.c.modality,
             tables.dataset.c.key.label("dataset"),
@@ -341,4 +339,5 @@ def _record(row: Row[Any]) -> IndexRecord:
         row.seconds,
         row.place,
         clock.moment(row.created_at),
+        row.items,
     )

@@ -7,15 +7,18 @@ reads everything.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Row, text
 
-from clipbench.keys import ITEM_BYTES
+from clipbench.keys import ITEM_BYTES, Json
 from clipbench.store import digests
+from clipbench.store.columns import json_out
 from clipbench.store.engine import Store, reading
+from clipbench.store.protocols import ledger_parts
 from clipbench.store.shard_files import is_inside, most_bytes, shard_rows
 
 Findings = Iterator[str | None]
@@ -77,14 +80,17 @@ def sets_there(store: Store) -> Findings:
 def runs_there(store: Store) -> Findings:
     """Look whether every run has ledgers of as many queries as it counts, and metrics."""
     with reading(store) as connection:
-        counted = _counts(connection, "SELECT run_id, sum(queries) FROM ledger GROUP BY run_id")
-        measured = _counts(connection, "SELECT run_id, count(*) FROM metric GROUP BY run_id")
-        for id_, key, queries in connection.execute(text("SELECT id, key, n_queries FROM run ORDER BY id")):
-            if counted.get(id_) != queries:
-                yield f"run {key} has ledgers of {counted.get(id_, 0)} queries, and counts {queries}"
+        ledgers = defaultdict(list)
+        for run, queries, gallery in connection.execute(
+            text("SELECT run_id, queries, gallery_size FROM ledger")
+        ):
+            ledgers[run].append((queries, gallery))
+        measured = set(connection.execute(text("SELECT DISTINCT run_id FROM metric")).scalars())
+        asked = connection.execute(text("SELECT id, key, n_queries, protocol FROM run ORDER BY id"))
+        for id_, key, queries, protocol in asked:
+            told: Mapping[str, Json] = json_out(protocol)
+            counted = sum(count // ledger_parts(told, gallery) for count, gallery in ledgers[id_])
+            if counted != queries:
+                yield f"run {key} has ledgers of {counted} queries, and counts {queries}"
             else:
-                yield None if measured.get(id_) else f"run {key} has no metrics"
-
-
-def _counts(connection: Connection, query: str) -> dict[int, int]:
-    return {int(run): int(count) for run, count in connection.execute(text(query))}
+                yield None if id_ in measured else f"run {key} has no metrics"

@@ -14,6 +14,9 @@ from clipbench.records import Protocol, filled
 USUAL: Mapping[str, Json] = MappingProxyType(Protocol().as_json())
 """The protocol that goes without saying."""
 
+WORD = "gallery_sample"
+"""What a stored protocol says of the samples from which a run is estimated."""
+
 SHOWN = 3
 """Operations of fooling captions that are named one by one."""
 
@@ -31,6 +34,24 @@ def protocol_words(protocol: Mapping[str, Json]) -> str:
     ''
     """
     return ", ".join(_words(filled(protocol)))
+
+
+def ledger_parts(protocol: Mapping[str, Json], gallery: int) -> int:
+    """Return how many times the ledger of a gallery of so many items holds each query: once where it is ranked whole.
+
+    An estimated one holds counts of half samples, one after another, and then of the exact head where there is one.
+
+    >>> sample = {"size": 100, "repeats": 5, "seed": 0, "head": None}
+    >>> ledger_parts({"gallery_sample": sample}, 10_000), ledger_parts({"gallery_sample": sample}, 500)
+    (10, 1)
+    """
+    sample = protocol.get(WORD)
+    if not isinstance(sample, Mapping):
+        return 1
+    size, repeats = sample.get("size"), sample.get("repeats")
+    if not isinstance(size, int) or not isinstance(repeats, int) or size * repeats >= gallery:
+        return 1
+    return 2 * repeats + (sample.get("head") is not None)
 
 
 def _words(told: Mapping[str, Json]) -> Iterator[str]:
@@ -53,7 +74,7 @@ def _gallery(told: Mapping[str, Json]) -> Iterator[str]:
     """Yield what was done to the gallery: the runs of `clipbench robustness gallery` say it in words of theirs."""
     if told.get("uncaptioned"):
         yield "images without captions as distractors"
-    sample = told.get("gallery_sample")
+    sample = told.get(WORD)
     if isinstance(sample, Mapping):
         head = sample.get("head")
         yield f"estimated from {sample.get('repeats')} samples of {_count(sample.get('size'))}" + (

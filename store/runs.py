@@ -24,6 +24,7 @@ from clipbench.store.engine import Store, reading, writing
 from clipbench.store.ledgers import ledger_of, ledger_values
 from clipbench.store.left_out import NOTHING, LeftOut, left_out_in
 from clipbench.store.perturbations import perturbation_of
+from clipbench.store.protocols import ledger_parts
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
 from clipbench.store.shortlists import check_shortlist, shortlist_values
 
@@ -125,6 +126,11 @@ def save_run(
             connection.execute(insert(tables.metric), [{"run_id": row, **metric} for metric in metric_rows])
         connection.execute(insert(tables.run), {"id": row, "key": key, **values})
     return SavedRun(key, created=True)
+
+
+def query_count(protocol: Mapping[str, Json], ledger: Ledger) -> int:
+    """Return how many queries a ledger of a run of this stored protocol is of."""
+    return ledger.queries // ledger_parts(protocol, ledger.gallery_size)
 
 
 def find_run(store: Store, key: str) -> StoredRun | None:
@@ -302,6 +308,7 @@ def _run_row(
     connection: Connection, spec: RunSpec, record: RunRecord, ledgers: Mapping[Direction, Ledger]
 ) -> dict[str, Any]:
     found, sought = ledgers.get("t2i"), ledgers.get("i2t")
+    asked = {direction: query_count(spec.protocol, ledger) for direction, ledger in ledgers.items()}
     return {
         "kind": spec.kind,
         "dataset_id": need_id(connection, tables.dataset, spec.dataset),
@@ -313,9 +320,9 @@ def _run_row(
         "metric_version": spec.metric_version,
         "status": COMPLETE,
         # One direction's gallery is the other's queries, so one ledger tells both sizes.
-        "n_images": found.gallery_size if found else sought.queries if sought else 0,
-        "n_texts": sought.gallery_size if sought else found.queries if found else 0,
-        "n_queries": sum(ledger.queries for ledger in ledgers.values()),
+        "n_images": found.gallery_size if found else asked.get("i2t", 0),
+        "n_texts": sought.gallery_size if sought else asked.get("t2i", 0),
+        "n_queries": sum(asked.values()),
         "command": record.command,
         "clipbench_version": record.version,
         "environment": json_in(record.environment),

@@ -26,7 +26,7 @@ from clipbench.home import TEMPORARY, Home
 from clipbench.store import clock, digests, triggers, views
 from clipbench.store.connect import BUSY_SECONDS, connect
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every schema revision, oldest first. A test holds this equal to the modules in `clipbench.migrations`."""
 
 SCRIPTS = Path(__file__).parent.with_name("migrations")

@@ -24,9 +24,9 @@ from clipbench.store.embeddings import find_set, is_elsewhere, load_vectors, set
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import needless_index_files, unfinished_copies
-from clipbench.store.indexes import file_problem, ids_of, index_items, index_path, load_index
+from clipbench.store.indexes import file_problem, ids_of, index_path, load_index, order_digest
 from clipbench.store.perturbations import load_perturbation
-from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics
+from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics, query_count
 from clipbench.store.shard_files import look, shard_rows
 from clipbench.store.shortlists import check_shortlist, load_shortlists
 from clipbench.store.vectors import Pool
@@ -275,7 +275,7 @@ def _indexes(store: Store) -> Iterator[str | None]:
         embedding_set = find_set(store, record.content.embedding_set)
         if record.content.key != key or embedding_set is None:
             return f"index {record.name} describes another: {record.content.key}"
-        if index_items(store, key) != ids_of(load_dataset(store, record.dataset), embedding_set):
+        if record.order != order_digest(ids_of(load_dataset(store, record.dataset), embedding_set)):
             return f"index {record.name} names its items in another order than its vectors stand in"
         if embedding_set.checksum != record.content.vectors:
             return f"index {record.name} is of other vectors than its embedding set has"
@@ -296,7 +296,7 @@ def _runs(store: Store, recompute: Recompute | None) -> Iterator[str | None]:
                 check_shortlist(shortlist, ledger.queries, ledger.gallery_size)
         if run.spec.key != key:
             return f"run {key} describes another: {run.spec.key}"
-        if sum(ledger.queries for ledger in ledgers.values()) != run.n_queries:
+        if sum(query_count(run.spec.protocol, ledger) for ledger in ledgers.values()) != run.n_queries:
             return f"run {key} does not have the {run.n_queries} queries it counts"
         return _differences(store, run, ledgers, recompute) if recompute else None
 

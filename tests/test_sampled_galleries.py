@@ -11,9 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import good, refused
 
+from clipbench.home import Home
 from clipbench.metrics.positives import Positives
 from clipbench.metrics.thresholds import best_positives, count_above
 from clipbench.statistics.random_groups import Samples, hit_at, least_k, mean_rank, median_rank
+from clipbench.store.engine import open_store
+from clipbench.store.queries import list_runs
 
 MODEL = ("--model", "imported:drawn")
 
@@ -161,6 +164,41 @@ def test_what_a_sample_does_not_tell_is_refused_with_what_does() -> None:
     assert "even number" in refused("evaluate", "big", *MODEL, "--gallery-sample", "101")
     assert "--exact-head goes with" in refused("evaluate", "big", *MODEL, "--exact-head", "5")
     assert "one --model at a time" in refused(*words, "--model", "demo")
+
+
+def cutoffs(*words: str) -> dict[str, list[str]]:
+    rows = json.loads(run("evaluate", "big", *MODEL, "-q", "--resamples", "100", "--json", *words))["rows"]
+    names = {d: [row["metric"] for row in rows if row["direction"] == d] for d in ("t2i", "i2t")}
+    return {d: [name for name in found if name.startswith("hit")] for d, found in names.items()}
+
+
+def test_without_cutoffs_each_gallery_has_those_that_are_told_of_it() -> None:
+    told = cutoffs(*SAMPLED)
+    # 2,400 of 3,000 images: 50 of them are expected among the first 63. The 200 captions are ranked whole.
+    assert told["t2i"] == ["hit@100 sampled", "hit@200 sampled", "hit@500 sampled"]
+    assert told["i2t"] == ["hit@1", "hit@5", "hit@10", "hit@100"]
+    near = cutoffs("--gallery-sample", "100", "--repeats", "3")  # K from 500; 2,000 is the last below 3,000
+    assert near["t2i"] == ["hit@500 sampled", "hit@1000 sampled", "hit@2000 sampled"]
+    assert cutoffs(*SAMPLED, "--exact-head", "10")["t2i"][:4] == [
+        "hit@1",
+        "hit@5",
+        "hit@10",
+        "hit@100 sampled",
+    ]
+
+
+def test_a_cutoff_that_is_the_whole_gallery_is_refused() -> None:
+    words = ("evaluate", "big", *MODEL, *SAMPLED)
+    assert "R@3,000 is 1 by definition where 3,000 items" in refused(*words, "--k", "3000")
+    assert cutoffs(*SAMPLED, "--k", "2500")["i2t"] == ["hit@2500"]
+
+
+def test_a_run_counts_its_queries_and_not_the_half_samples(store: Path) -> None:
+    numbers(*SAMPLED)
+    runs = list_runs(open_store(Home(store)))
+    sizes = {(run.kind, run.n_queries, run.n_images, run.n_texts) for run in runs if run.kind == "sampled"}
+    assert sizes == {("sampled", 400, 3000, 200)}
+    run("store", "verify", "--quick")
 
 
 def test_sampled_runs_are_verified_and_not_compared_query_by_query() -> None:

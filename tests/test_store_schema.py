@@ -26,7 +26,8 @@ from clipbench.store.annotations import newest_labels
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import list_sets, load_vectors
 from clipbench.store.engine import Store, open_store, reading
-from clipbench.store.maintenance import verify
+from clipbench.store.indexes import list_indexes, order_digest
+from clipbench.store.maintenance import verify, verify_quickly
 from clipbench.store.queries import RunFilter, list_runs, resolve_run
 from clipbench.store.runs import delete_run, load_metrics
 from clipbench.store.upgrade import REVISIONS, SCRIPTS, schema_of, upgrade
@@ -154,6 +155,20 @@ def test_an_old_store_is_upgraded_and_then_used(tmp_path: Path, revision: str) -
     assert len(newest_labels(store, toy_dataset("new", images=4).fingerprint)) == 3
     delete_run(store, resolve_run(store, "first").key)
     assert verify(store, deep=True).problems == ()
+
+
+def test_an_old_index_gets_the_digest_of_its_order_and_estimated_runs_count_a_query_once(
+    tmp_path: Path,
+) -> None:
+    store = open_store(old_store("0008-indexes", tmp_path / "old"))
+    assert verify(store, deep=True).problems == verify_quickly(store).problems == ()
+    (index,) = list_indexes(store)
+    assert index.order == order_digest(["i0", "i1", "i2"]) != order_digest(["i0", "i2", "i1"])
+    assert [(run.kind, run.n_queries) for run in list_runs(store)] == [
+        ("sampled", 9),
+        ("sampled", 9),
+        ("evaluate", 9),
+    ]
 
 
 def next_scripts(folder: Path, last: str = "pass") -> Path:

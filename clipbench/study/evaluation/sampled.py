@@ -33,6 +33,7 @@ from clipbench.statistics.random_groups import (
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_rows
 from clipbench.store.engine import Store, check_writable
+from clipbench.store.protocols import WORD, ledger_parts
 from clipbench.study.embedding.embed import embed_images, embed_texts, need_captions
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.evaluate import Vectors, positives_of
@@ -48,14 +49,11 @@ from clipbench.study.evaluation.recording import (
 from clipbench.study.runs.kind_names import ESTIMATED, SAMPLED
 from clipbench.study.workplace.progress import Progress
 
-WORD = "gallery_sample"
-"""What a stored protocol says of the samples."""
-
 SMALLEST = 100
 """Items of a sample at least."""
 
 SHOWN = 3
-"""Cutoffs that are told where none was asked for."""
+"""Cutoffs that are told of a sampled gallery where none was asked for."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -95,7 +93,11 @@ class GallerySample:
 
     def takes(self, gallery: int) -> bool:
         """Whether a gallery of so many items is sampled; a smaller one is ranked whole."""
-        return self.total < gallery
+        return ledger_parts({WORD: self.as_json()}, gallery) > 1
+
+    def told_of(self, gallery: int) -> range:
+        """Return the K of hit@K that the samples tell of a gallery of so many items, beside those of the head."""
+        return range(least_k(gallery, self.beyond), gallery)
 
     def as_json(self) -> dict[str, Json]:
         """Return what the protocol of a run says of its samples."""
@@ -171,20 +173,36 @@ def _cutoffs(
             f"{' and '.join(f'{size:,}' for size in sizes.values())}",
             "leave out --gallery-sample: nothing has to be estimated",
         )
-    least, head = least_k(max(sampled), sample.beyond), sample.head or 0
     if asked is None:
-        series = (digit * 10**power for power in range(18) for digit in (1, 2, 5))
-        large = [k for k in series if k >= least][:SHOWN]
-        return (*(k for k in Protocol().ks if k <= head), *(k for k in large if k > head))
+        exact = (sample.head or 0) if len(sampled) == len(protocol.directions) else max(Protocol().ks)
+        large = [k for size in sampled for k in _round_cutoffs(sample, size)]
+        return tuple(sorted({*(k for k in Protocol().ks if k <= exact), *large}))
+    _check_asked(sample, asked, sampled, max(sizes[d] for d in protocol.directions))
+    return tuple(sorted(set(asked)))
+
+
+def _round_cutoffs(sample: GallerySample, gallery: int) -> list[int]:
+    """Return the first few of 1, 2, 5, 10, ... that the samples tell of a gallery of so many items, and that are fewer."""
+    series = (digit * 10**power for power in range(18) for digit in (1, 2, 5))
+    return [k for k in series if k > (sample.head or 0) and k in sample.told_of(gallery)][:SHOWN]
+
+
+def _check_asked(sample: GallerySample, asked: Sequence[int], sampled: Sequence[int], largest: int) -> None:
+    items, head = max(sampled), sample.head or 0
+    least = sample.told_of(items).start
     small = [k for k in asked if head < k < least]
     if small:
         raise ClipbenchError(
-            f"R@{small[0]:,} of {max(sampled):,} items cannot be told from {sample.repeats} samples of "
-            f"{sample.size:,}: they hold {small[0] * sample.beyond / max(sampled):,.1f} of the first {small[0]:,} items, "
+            f"R@{small[0]:,} of {items:,} items cannot be told from {sample.repeats} samples of "
+            f"{sample.size:,}: they hold {small[0] * sample.beyond / items:,.1f} of the first {small[0]:,} items, "
             f"{EXPECTED} are needed",
             f"--k {least} or more, or --exact-head {small[-1]}: what may be among the first is ranked in the whole gallery",
         )
-    return tuple(sorted(set(asked)))
+    if max(asked) >= largest:
+        raise ClipbenchError(
+            f"R@{max(asked):,} is 1 by definition where {largest:,} items are the whole gallery",
+            f"--k {least} or more, below {largest}",
+        )
 
 
 def sampled_ledgers(
@@ -283,7 +301,8 @@ def sampled_metrics(
         if sample.takes(ledger.gallery_size):
             yield from _estimated(direction, ledger, sample, protocol)
         else:
-            yield from metrics_of({direction: ledger}, replace(protocol, directions=(direction,)))
+            ks = tuple(k for k in protocol.ks if k < ledger.gallery_size) or protocol.ks
+            yield from metrics_of({direction: ledger}, replace(protocol, directions=(direction,), ks=ks))
 
 
 @dataclass(frozen=True)
@@ -301,7 +320,7 @@ class _Counted:
 
 
 def _counted(ledger: Ledger, sample: GallerySample) -> _Counted:
-    parts = 2 * sample.repeats + (sample.head is not None)
+    parts = ledger_parts({WORD: sample.as_json()}, ledger.gallery_size)
     above, tied, hits = (
         getattr(ledger, name).astype(np.int64).reshape(parts, -1)
         for name in ("above", "tied", "tied_positives")
@@ -352,14 +371,14 @@ def _estimated(
         values = np.stack([np.where(counted.known, hit_probability(*places, k), 0.0) for k in exact], axis=1)
         yield from averaged(direction, [f"hit@{k}" for k in exact], values, counted.cluster, protocol)
     for k in protocol.ks:
-        if k > head:
+        if k > head and k in sample.told_of(ledger.gallery_size):
             yield told(f"hit@{k}", hit_at(samples, k, protocol.confidence))
     middle = float(np.median(np.where(counted.known & (samples.rank <= head), samples.rank, np.inf)))
     if np.isfinite(middle):
         yield Metric(direction, "MedR", middle, None, None, queries)
     else:
         estimate = median_rank(samples, protocol.confidence)
-        if estimate[1].low >= least_k(ledger.gallery_size, sample.beyond):
+        if estimate[1].low >= sample.told_of(ledger.gallery_size).start:
             yield told("MedR", estimate)
     yield told("MeanR", mean_rank(samples, protocol.confidence))
     for name, count in (

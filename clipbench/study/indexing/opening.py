@@ -1,7 +1,7 @@
 """A stored index opened to search: its file checked before a library reads it, its numbers held against ids.
 
-What a number means is read from the index's own row and compared with the dataset, so an index of another order
-is refused and no wrong item is shown.
+What a number means is an id of the dataset; the index's own row has a digest of them in order, so an index of another
+order is refused and no wrong item is shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from clipbench.store.dataset_filters import item_ids_where
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, load_vectors
 from clipbench.store.engine import Store
-from clipbench.store.indexes import IndexRecord, checked_file, ids_of, index_items
+from clipbench.store.indexes import IndexRecord, checked_file, ids_of, order_digest
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
             "clipbench index build again makes one for this version",
         )
     dataset = load_dataset(store, record.dataset)
-    ids = index_items(store, record.key)
-    if ids != ids_of(dataset, vectors):
+    ids = ids_of(dataset, vectors)
+    if order_digest(ids) != record.order:
         raise StoreError(
             f"index {record.name} numbers its items in another order than its vectors stand in",
             "clipbench index delete, then build it again",
