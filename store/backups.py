@@ -18,8 +18,9 @@ from pathlib import Path
 from clipbench.errors import StoreError
 from clipbench.foreign_files import open_foreign
 from clipbench.home import TEMPORARY, Home
+from clipbench.store.columns import json_out
 from clipbench.store.engine import Store
-from clipbench.store.indexes import index_path
+from clipbench.store.index_files import PARTS, index_path, listed_parts
 from clipbench.store.shard_files import most_bytes, shard_path
 from clipbench.store.shards import sync_folder
 from clipbench.store.sqlite_errors import translated
@@ -113,11 +114,13 @@ def _copy_vectors(store: Store, database: Path, copy: Home) -> int:
 def _copy_indexes(store: Store, database: Path, copy: Home) -> int:
     """Copy the files of the indexes that the copied database names."""
     with closing(sqlite3.connect(database)) as connection:
-        query = "SELECT key, checksum, bytes FROM vector_index WHERE checksum IS NOT NULL ORDER BY id"
+        query = "SELECT key, checksum, bytes, build FROM vector_index WHERE checksum IS NOT NULL ORDER BY id"
         wanted = connection.execute(query).fetchall()
-    for key, checksum, size in wanted:
+    for key, checksum, size, build in wanted:
         source = index_path(store, key)
         _copy_checked(source, copy.indexes / source.name, checksum, size)
+        for part, part_checksum, part_size in listed_parts(source, json_out(build).get(PARTS, 1)):
+            _copy_checked(part, copy.indexes / part.name, part_checksum, part_size)
     return len(wanted)
 
 

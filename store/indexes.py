@@ -6,9 +6,6 @@ and it is read only after its bytes were held against the row.
 
 from __future__ import annotations
 
-import os
-import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,18 +16,25 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select
 
 from clipbench.errors import StoreError
-from clipbench.home import TEMPORARY
 from clipbench.keys import Json, digest, file_digest, short
 from clipbench.records import Dataset, Modality
 from clipbench.store import clock, index_tables, tables
 from clipbench.store.columns import json_in, json_out
 from clipbench.store.embeddings import EmbeddingSet
 from clipbench.store.engine import Store, reading, writing
+from clipbench.store.index_files import (
+    PARTS,
+    index_path,
+    listed_parts,
+    part_path,
+    partial_path,
+    parts_list,
+    sync_file,
+    unlike,
+)
 from clipbench.store.rows import delete_final, find_id, need_id, next_id
 from clipbench.store.shards import sync_folder
 from clipbench.store.sqlite_errors import translated
-
-_FILE = re.compile(r"[0-9a-f]{40}\.index")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class IndexContent:
             "block": self.block,
         }
         return digest("index", content)
+
+    @property
+    def parts(self) -> int:
+        """How many parts it is kept in, each in a file of its own; 1 for one that is whole."""
+        return self.build.get(PARTS, 1)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ class NewIndex:
     """An index that was just built, to be stored.
 
     items: ids in the order of its numbers. write: puts its file to a path, None for an index without one.
+    parts: files of its parts in order, at `partial_path`s, for an index that is kept in several.
     """
 
     content: IndexContent
@@ -102,6 +112,7 @@ class NewIndex:
     seconds: float
     write: Callable[[Path], None] | None = None
     place: str | None = None
+    parts: tuple[Path, ...] = ()
 
 
 def save_index(store: Store, new: NewIndex) -> IndexRecord:
@@ -112,18 +123,21 @@ def save_index(store: Store, new: NewIndex) -> IndexRecord:
     check_index_name(new.name)
     with translated(store.home.root):
         final = index_path(store, new.content.key)
-        partial = final.with_name(f".{final.name}{TEMPORARY}{uuid.uuid4().hex}")
+        partial = partial_path(store, new.content.key)
         try:
             checksum, size = _written(new, partial)
             with writing(store) as connection:
                 _insert(connection, new, checksum, size)
+                for number, part in enumerate(new.parts):
+                    part.replace(part_path(final, number))
                 if partial.exists():
                     partial.replace(final)  # under the lock: a row never stands with another file
                     sync_folder(final.parent)
         except _KnownError:
             pass
         finally:
-            partial.unlink(missing_ok=True)
+            for left in (partial, *new.parts):
+                left.unlink(missing_ok=True)
     return load_index(store, new.content.key)
 
 
@@ -132,13 +146,17 @@ class _KnownError(Exception):
 
 
 def _written(new: NewIndex, partial: Path) -> tuple[str | None, int]:
-    if new.write is None:
+    """Write the file of an index, of one in parts a list of theirs. Return its SHA-256, and the bytes of all files."""
+    if new.write is None and not new.parts:
         return None, 0
     partial.parent.mkdir(parents=True, exist_ok=True)
-    new.write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    return file_digest(partial), partial.stat().st_size
+    if new.write is None:
+        partial.write_text(parts_list(new.parts))
+    else:
+        new.write(partial)
+    for path in (partial, *new.parts):
+        sync_file(path)
+    return file_digest(partial), sum(path.stat().st_size for path in (partial, *new.parts))
 
 
 def _insert(connection: Connection, new: NewIndex, checksum: str | None, size: int) -> None:
@@ -236,14 +254,6 @@ def order_digest(ids: Iterable[str]) -> str:
     return hasher.hexdigest()
 
 
-def index_path(store: Store, key: str) -> Path:
-    """Return where the file of an index (by key) lies."""
-    name = f"{short(key, 40)}.index"
-    if not _FILE.fullmatch(name):
-        raise StoreError(f"{key!r} is no key of an index", "clipbench store verify")
-    return store.home.indexes / name
-
-
 def checked_file(store: Store, record: IndexRecord) -> Path:
     """Return the file of an index, whose bytes are those that were stored: before any library reads it.
 
@@ -260,18 +270,12 @@ def file_problem(path: Path, record: IndexRecord) -> str | None:
     """Return what is wrong with the file of an index, None where it is what was stored, or none is needed."""
     if record.checksum is None:
         return None
-    try:
-        if path.is_symlink() or not path.is_file():
-            return f"the file of index {record.name} is gone: {path}"
-        size = path.stat().st_size
-        if size != record.bytes:  # said before it is read
-            return f"the file of index {record.name} has {size:,} bytes, {record.bytes:,} were stored"
-        found = file_digest(path)
-    except OSError as error:
-        return f"the file of index {record.name} cannot be read ({error.strerror or error}): {path}"
-    if found != record.checksum:
-        return f"the file of index {record.name} has checksum {found[:12]}, {record.checksum[:12]} was stored: {path}"
-    return None
+    parts = record.content.parts
+    problem = unlike(path, record.name, record.checksum, record.bytes if parts == 1 else None)
+    if problem is not None:
+        return problem
+    found = (unlike(part, record.name, checksum, size) for part, checksum, size in listed_parts(path, parts))
+    return next((problem for problem in found if problem is not None), None)
 
 
 def ids_of(dataset: Dataset, embedding_set: EmbeddingSet) -> tuple[str, ...]:
@@ -294,7 +298,9 @@ def delete_index_file(store: Store, key: str) -> None:
     """Delete the file of an index (by key) whose row is gone."""
     with writing(store):  # nobody stores it again meanwhile
         if find_index(store, key) is None:
-            index_path(store, key).unlink(missing_ok=True)
+            path = index_path(store, key)
+            for left in (path, *path.parent.glob(f"{path.stem}-*{path.suffix}")):
+                left.unlink(missing_ok=True)
 
 
 def _indexes() -> Select[Any]:

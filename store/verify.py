@@ -24,7 +24,8 @@ from clipbench.store.embeddings import find_set, is_elsewhere, load_vectors, set
 from clipbench.store.encoders import load_encoder
 from clipbench.store.engine import Store, reading
 from clipbench.store.garbage import needless_index_files, unfinished_copies
-from clipbench.store.indexes import file_problem, ids_of, index_path, load_index, order_digest
+from clipbench.store.index_files import index_path
+from clipbench.store.indexes import file_problem, ids_of, load_index, order_digest
 from clipbench.store.perturbations import load_perturbation
 from clipbench.store.runs import StoredRun, find_run, load_ledgers, load_metrics, query_count
 from clipbench.store.shard_files import look, shard_rows

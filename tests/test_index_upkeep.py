@@ -14,7 +14,8 @@ from index_toys import HNSW, MODEL, built, changed, hnsw
 from clipbench.errors import StoreError
 from clipbench.home import Home, locate
 from clipbench.store.engine import Store, open_store
-from clipbench.store.indexes import NewIndex, index_path, list_indexes, save_index
+from clipbench.store.index_files import index_path
+from clipbench.store.indexes import NewIndex, list_indexes, save_index
 from clipbench.store.maintenance import backup, gc
 from clipbench.store.verify import verify
 from clipbench.study.indexing.opening import open_index

@@ -22,7 +22,8 @@ from clipbench.indexes import faiss_library
 from clipbench.keys import short
 from clipbench.store.embeddings import list_sets, load_vectors
 from clipbench.store.engine import Store, open_store
-from clipbench.store.indexes import index_path, list_indexes, load_index, order_digest
+from clipbench.store.index_files import index_path
+from clipbench.store.indexes import list_indexes, load_index, order_digest
 from clipbench.store.queries import list_runs, resolve_run
 from clipbench.store.runs import load_ledger, load_metrics
 from clipbench.store.verify import verify

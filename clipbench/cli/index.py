@@ -62,6 +62,11 @@ class BuildOptions:
     bytes: int | None = option("Bytes a vector (ivf-pq). [default: 32]", min=1, metavar="N")
     seed: int | None = option("Seed of the clustering (ivf, ivf-pq). [default: 0]", min=0, metavar="N")
 
+    part_size: int | None = option(
+        "Items of a part (hnsw, ivf, ivf-pq, sq8): a larger index is built in parts. [default: some 1 GB of memory]",
+        min=1,
+        metavar="N",
+    )
     uri: str | None = option("Address of the Milvus server that keeps it. [default: a file]", metavar="URI")
 
     def recipe(self, kind: str) -> IndexRecipe:
@@ -78,7 +83,7 @@ class BuildOptions:
         if self.uri is not None and kind != "milvus":
             raise typer.BadParameter("--uri goes with --type milvus")
         build = {name: value for name, value in given.items() if value is not None}
-        return IndexRecipe(kind, build, self.uri)
+        return IndexRecipe(kind, build, self.uri, self.part_size)
 
 
 @app.command()

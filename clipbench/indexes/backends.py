@@ -23,7 +23,8 @@ class Backend:
     parameters: all of a recipe's for so many items of that dimension. version: of the library. made, search:
     parameters of building and of searching, with their defaults. block: rows added at a time, 0 where that cannot
     matter. same_bytes: whether the same index is the same file. forget: takes away what is kept elsewhere, before
-    the file is deleted.
+    the file is deleted. held: bytes of memory that building takes for an item of a recipe and dimension; None for a
+    type that is never built in parts.
     """
 
     parameters: Callable[[IndexRecipe, int, int], Settings]
@@ -36,6 +37,7 @@ class Backend:
     has_file: bool = True
     same_bytes: bool = True
     forget: Callable[[Path, IndexRecipe], None] = _keep
+    held: Callable[[IndexRecipe, int], int] | None = None
 
 
 def _nothing(recipe: IndexRecipe, _items: int = 0, _dimension: int = 0) -> Settings:
@@ -68,6 +70,7 @@ BACKENDS: Mapping[str, Backend] = {
             faiss_library.BUILD[name],
             search,
             faiss_library.BLOCK,
+            held=faiss_library.held,
         )
         for name, search in faiss_library.SEARCH.items()
     },

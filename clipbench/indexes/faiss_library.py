@@ -7,6 +7,7 @@ keeps it; faiss raises on damaged ones, which comes out as an IndexFileError.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ SEARCH: Mapping[str, Settings] = {
 BLOCK = 65_536
 """Rows added at a time, so that memory-mapped vectors need not fit in memory; part of an index's identity."""
 
+MAPPED = 16 << 20
+"""Bytes of a file that is mapped instead of read: its pages come as they are needed, and are no memory of ours."""
+
 TABLES = 64 << 20
 """Bytes of the tables that product quantisation may need."""
 
@@ -79,7 +83,7 @@ def read(recipe: IndexRecipe, path: Path, vectors: Vectors) -> FaissIndex:
     """
     faiss = _faiss()
     try:
-        index = faiss.read_index(str(path))
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if _is_mapped(path) else 0)
     except RuntimeError as error:
         raise ClipbenchError(
             f"{path} is no index that faiss reads: {_reason(error)}", "clipbench index build"
@@ -91,6 +95,22 @@ def read(recipe: IndexRecipe, path: Path, vectors: Vectors) -> FaissIndex:
             "clipbench index build",
         )
     return FaissIndex(recipe.type, index, vectors)
+
+
+def _is_mapped(path: Path) -> bool:
+    """Whether a file is mapped. Elsewhere than on POSIX a mapped file could not be deleted."""
+    return os.name == "posix" and path.is_file() and path.stat().st_size > MAPPED
+
+
+def held(recipe: IndexRecipe, dimension: int) -> int:
+    """Return how many bytes of memory an item takes while an index is built, about."""
+    chosen = {**BUILD[recipe.type], **recipe.build}
+    return {
+        "hnsw": 4 * dimension + 8 * chosen.get("m", 0) + 40,  # its vector, and its links in both directions
+        "ivf": 4 * dimension + 8,
+        "ivf-pq": chosen.get("bytes", 0) + 8,
+        "sq8": dimension,
+    }[recipe.type]
 
 
 class FaissIndex:

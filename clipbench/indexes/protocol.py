@@ -47,12 +47,14 @@ class IndexRecipe:
     """How an index is made. type: "exact", "hnsw", "ivf", "ivf-pq", "sq8", "milvus". build: its parameters.
 
     Parameters of the search are not in it: they are given with every search. place: address of the server that
-    keeps it (milvus), None for a file; not part of what the index is.
+    keeps it (milvus), None for a file; not part of what the index is. part_size: items of a part at most, None for
+    as many as memory allows.
     """
 
     type: str
     build: Settings = field(default_factory=dict)
     place: str | None = None
+    part_size: int | None = None
 
 
 class Index(Protocol):

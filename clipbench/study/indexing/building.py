@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from clipbench.errors import StoppedError
 from clipbench.indexes.backends import backend
+from clipbench.indexes.parts import parts_of, spans
 from clipbench.indexes.protocol import IndexRecipe
 from clipbench.keys import short
 from clipbench.records import Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store, check_writable
+from clipbench.store.index_files import PARTS, index_path, partial_path
 from clipbench.store.indexes import (
     IndexContent,
     IndexRecord,
@@ -25,7 +28,6 @@ from clipbench.store.indexes import (
     file_problem,
     find_index,
     ids_of,
-    index_path,
     save_index,
 )
 from clipbench.study.embedding.embed import embed_images, embed_texts
@@ -94,18 +96,31 @@ def build_on(
     check_writable(store)
     name = request.name or default_name(dataset, request, content)
     check_name_free(store, name)
-    bar = progress.start(f"building {request.recipe.type}", 1)
+    bar = progress.start(f"building {request.recipe.type}", content.parts)
     matrix = load_vectors(store, vectors)
+    files = [partial_path(store, content.key) for _ in range(content.parts if content.parts > 1 else 0)]
     began = time.monotonic()
+    write: Callable[[Path], None] | None = None
+    recipe = recipe_of_content(content, request.recipe.place)
     try:
-        index = library.build(replace(request.recipe, build=content.build), matrix)
+        if files:
+            for span, file in zip(spans(len(matrix), content.parts), files, strict=True):
+                library.build(recipe, matrix[span]).save(file)  # and forgotten, before the next one is begun
+                progress.advance(bar)
+        else:
+            index = library.build(recipe, matrix)
+            progress.advance(bar)
+            write = index.save if library.has_file else None
+        seconds = time.monotonic() - began
+        new = NewIndex(
+            content, name, ids_of(dataset, vectors), seconds, write, request.recipe.place, tuple(files)
+        )
+        return Built(save_index(store, new), created=True, notes=notes)
     except KeyboardInterrupt:
         raise StoppedError("interrupted: the index is not built", "the same command again") from None
-    seconds = time.monotonic() - began
-    progress.advance(bar)
-    write = index.save if library.has_file else None
-    new = NewIndex(content, name, ids_of(dataset, vectors), seconds, write, request.recipe.place)
-    return Built(save_index(store, new), created=True, notes=notes)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 def default_name(dataset: Dataset, request: BuildRequest, content: IndexContent) -> str:
@@ -128,13 +143,22 @@ def _other(known: IndexRecord, request: BuildRequest) -> tuple[str, ...]:
 def content_of(vectors: EmbeddingSet, recipe: IndexRecipe) -> IndexContent:
     """Return what an index of these vectors by this recipe is. Raises ClipbenchError for a recipe that does not fit."""
     library = backend(recipe.type)
-    build = library.parameters(recipe, vectors.rows, vectors.dimension)
+    parts = parts_of(recipe, vectors.rows, vectors.dimension)
+    build = dict(library.parameters(recipe, vectors.rows // parts, vectors.dimension))
+    if parts > 1:  # an index that is whole has the key that it always had
+        build[PARTS] = parts
     return IndexContent(vectors.key, vectors.checksum, recipe.type, build, library.version(), library.block)
 
 
 def recipe_of(record: IndexRecord) -> IndexRecipe:
     """Return how a stored index was made, and where it is kept."""
-    return IndexRecipe(record.content.type, record.content.build, record.place)
+    return recipe_of_content(record.content, record.place)
+
+
+def recipe_of_content(content: IndexContent, place: str | None) -> IndexRecipe:
+    """Return how an index is made, or each part of one in parts."""
+    build = {name: value for name, value in content.build.items() if name != PARTS}
+    return IndexRecipe(content.type, build, place)
 
 
 def remove_index(store: Store, record: IndexRecord) -> None:

@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from clipbench.errors import StoreError
 from clipbench.indexes.backends import backend
-from clipbench.indexes.protocol import Answer, Index, IndexRecipe, Items, Settings, Vectors
+from clipbench.indexes.parts import PartedIndex, spans
+from clipbench.indexes.protocol import Answer, Index, Items, Settings, Vectors
 from clipbench.records import Dataset
 from clipbench.store.dataset_filters import item_ids_where
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, find_set, load_vectors
 from clipbench.store.engine import Store
+from clipbench.store.index_files import listed_parts
 from clipbench.store.indexes import IndexRecord, checked_file, ids_of, order_digest
+from clipbench.study.indexing.building import recipe_of
 
 
 @dataclass(frozen=True)
@@ -99,5 +103,13 @@ def open_index(store: Store, record: IndexRecord) -> OpenIndex:
             "clipbench index delete, then build it again",
         )
     path = checked_file(store, record)
-    recipe = IndexRecipe(content.type, content.build, record.place)
-    return OpenIndex(record, library.read(recipe, path, load_vectors(store, vectors)), dataset, vectors, ids)
+    return OpenIndex(record, _read(record, path, load_vectors(store, vectors)), dataset, vectors, ids)
+
+
+def _read(record: IndexRecord, path: Path, matrix: Vectors) -> Index:
+    library, recipe = backend(record.content.type), recipe_of(record)
+    files = listed_parts(path, record.content.parts)
+    if not files:
+        return library.read(recipe, path, matrix)
+    parts = zip(files, spans(len(matrix), len(files)), strict=True)
+    return PartedIndex(tuple(library.read(recipe, part, matrix[span]) for (part, _, _), span in parts))
