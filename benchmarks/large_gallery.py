@@ -1,11 +1,12 @@
 """A gallery larger than memory should hold: drawn vectors whose every rank is known, through the whole command line.
 
-    python benchmarks/large_gallery.py [--images 1000000] [--queries 10000] [--width 512] [--folder FOLDER] [--keep]
+    python benchmarks/large_gallery.py [--images 1000000] [--queries 10000] [--width 512] [--folder FOLDER] [--keep] [--parts]
 
 Queries are random unit vectors. Each has its own image at a cosine of .6, and as many images at .7 to .95 as stand
 above it; two random vectors of 512 dimensions are never so near (a cosine of .6 is 13 standard deviations), so that ranks
 and ties are known from the drawing alone. Prints for each command its seconds and the largest memory of its own
-(RssAnon: mapped files are not in it), and whether every rank is the known one.
+(RssAnon: mapped files are not in it), and whether every rank is the known one. With --parts: indexes of the images instead,
+each whole and in four parts.
 """
 
 from __future__ import annotations
@@ -165,23 +166,42 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--folder", type=Path, help="where some 8 GB may lie [default: the system's]")
     parser.add_argument("--keep", action="store_true", help="keep store and files")
+    parser.add_argument("--parts", action="store_true", help="build indexes whole and in parts")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="large-", dir=asked.folder))
     draws = np.random.default_rng(0)
     try:
         drawing = draw(asked.images, asked.queries, draws)
         write(drawing, asked.width, folder, draws)
-        run(drawing, folder)
+        (in_parts if asked.parts else run)(drawing, folder)
     finally:
         if not asked.keep:
             shutil.rmtree(folder)
 
 
-def run(drawing: Drawing, folder: Path) -> None:
-    """Take the drawing through the commands."""
+def bring(folder: Path) -> None:
+    """Store what was drawn."""
     measured(folder, "dataset", "add", "drawn", "--captions", "captions.jsonl", "--captions-only", "-q")
     sides = ("--images", "images.npy", "--image-ids", "images.txt", "--texts", "texts.npy", "--text-ids")
     measured(folder, "embed", "import", "drawn", "--model", "drawn", *sides, "texts.txt", "-q")
+
+
+def in_parts(drawing: Drawing, folder: Path) -> None:
+    """Build indexes whole and in four parts, and search each."""
+    bring(folder)
+    images = len(drawing.owner)
+    for kind in (("ivf", "--lists", "64"), ("sq8",)):
+        for name, size in (("whole", images), ("parted", -(-images // 4))):
+            print(f"{' '.join(kind)}, {name}")
+            made = ("--type", *kind, "--part-size", str(size), "--name", f"{kind[0]}-{name}")
+            measured(folder, "index", "build", "drawn", "--model", MODEL, *made, "-q")
+            caption = ("--caption", f"{drawing.place[0]}.jpg#0")
+            measured(folder, "search", "--index", f"{kind[0]}-{name}", *caption, "-q")
+
+
+def run(drawing: Drawing, folder: Path) -> None:
+    """Take the drawing through the commands."""
+    bring(folder)
     measured(folder, "evaluate", "drawn", "--model", MODEL, "-q")
     check(drawing, folder)
     measured(folder, "index", "build", "drawn", "--model", MODEL, "--type", "exact", "-q")

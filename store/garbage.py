@@ -21,9 +21,9 @@ from sqlalchemy import Connection, delete, select, text
 from clipbench.home import TEMPORARY, Home
 from clipbench.records import Modality
 from clipbench.store import clock, index_tables, tables
-from clipbench.store.columns import Items, items_array, json_out
+from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
-from clipbench.store.index_files import index_files, index_path
+from clipbench.store.index_files import files_of_none, index_path
 from clipbench.store.rows import delete_final
 from clipbench.store.serving import named_groups
 from clipbench.store.shard_files import is_inside, shard_findings
@@ -211,12 +211,10 @@ def _files(
 
 def needless_index_files(store: Store) -> list[Path]:
     """Return the files among those of indexes that belong to none: left by killed processes."""
-    files = sorted(store.home.indexes.glob("*")) + sorted(store.home.indexes.glob(".*"))
+    files = sorted(store.home.indexes.glob("*"))
     with reading(store) as connection:  # after the files, since rows come last
-        index = index_tables.vector_index.c
-        rows = connection.execute(select(index.key, index.build)).all()
-    known = {path for key, build in rows for path in index_files(index_path(store, key), json_out(build))}
-    return [path for path in files if path not in known]
+        keys = connection.execute(select(index_tables.vector_index.c.key)).scalars().all()
+    return files_of_none(files, [index_path(store, key) for key in keys])
 
 
 def unfinished_copies(home: Home) -> list[Path]:

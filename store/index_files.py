@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clipbench.errors import StoreError
@@ -20,6 +20,9 @@ from clipbench.store.engine import Store
 
 PARTS = "parts"
 """Says among the parameters of an index in how many parts it is."""
+
+LISTED = 200
+"""Bytes for each part that the list of them may have."""
 
 _FILE = re.compile(r"[0-9a-f]{40}\.index")
 
@@ -44,22 +47,44 @@ def part_path(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def index_files(path: Path, build: Mapping[str, int]) -> list[Path]:
-    """Return where all files of an index lie: the one at `path`, and those of its parts."""
-    parts = build.get(PARTS, 1)
-    return [path, *(part_path(path, number) for number in range(parts if parts > 1 else 0))]
+def files_of_none(files: Iterable[Path], paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are neither at one of these paths of indexes nor a part of one."""
+    known = {path.name for path in paths}
+    whole = {path: f"{path.stem.partition('-')[0]}{path.suffix}" for path in files}
+    return [path for path, name in whole.items() if name not in known]
+
+
+def finish_part(partial: Path, path: Path, number: int) -> Path:
+    """Give a part that was written the name by which `finished_part` knows it: its checksum is in it."""
+    sync_file(partial)
+    finished = path.with_name(f".{path.name}{TEMPORARY}{number}-{file_digest(partial)}")
+    partial.replace(finished)
+    return finished
+
+
+def finished_part(path: Path, number: int) -> Path | None:
+    """Return the part that a build of the index at `path` finished before it was stopped, None where there is none."""
+    for found in path.parent.glob(f".{path.name}{TEMPORARY}{number}-*"):
+        if file_digest(found) == found.name.rpartition("-")[2]:
+            return found
+    return None
 
 
 def listed_parts(path: Path, parts: int) -> list[tuple[Path, str, int]]:
     """Return path, SHA-256 and bytes of each part, as the file at `path` lists them. Raises StoreError."""
     if parts == 1:
         return []
-    listed = json_out(path.read_text())[PARTS]
-    if len(listed) != parts:
-        raise StoreError(f"{path} lists {len(listed)} parts, not {parts}", "clipbench store verify")
-    return [
-        (part_path(path, number), str(one["sha256"]), int(one["bytes"])) for number, one in enumerate(listed)
-    ]
+    try:
+        listed = json_out(path.read_text() if path.stat().st_size < LISTED * parts else "")[PARTS]
+        found = [
+            (part_path(path, number), str(one["sha256"]), int(one["bytes"]))
+            for number, one in enumerate(listed)
+        ]
+    except (StoreError, OSError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is no list of parts of an index", "clipbench store verify") from error
+    if len(found) != parts:
+        raise StoreError(f"{path} lists {len(found)} parts, not {parts}", "clipbench store verify")
+    return found
 
 
 def parts_list(parts: Sequence[Path]) -> str:

@@ -103,7 +103,7 @@ class NewIndex:
     """An index that was just built, to be stored.
 
     items: ids in the order of its numbers. write: puts its file to a path, None for an index without one.
-    parts: files of its parts in order, at `partial_path`s, for an index that is kept in several.
+    parts: its finished parts in order, see `finish_part`, for an index that is kept in several.
     """
 
     content: IndexContent
@@ -134,10 +134,13 @@ def save_index(store: Store, new: NewIndex) -> IndexRecord:
                     partial.replace(final)  # under the lock: a row never stands with another file
                     sync_folder(final.parent)
         except _KnownError:
-            pass
-        finally:
-            for left in (partial, *new.parts):
-                left.unlink(missing_ok=True)
+            for part in new.parts:
+                part.unlink(missing_ok=True)
+        except FileNotFoundError:  # another process finished the same parts, and has stored them
+            if find_index(store, new.content.key) is None:
+                raise
+        finally:  # parts stay where this failed: the same command goes on with them
+            partial.unlink(missing_ok=True)
     return load_index(store, new.content.key)
 
 
@@ -154,8 +157,7 @@ def _written(new: NewIndex, partial: Path) -> tuple[str | None, int]:
         partial.write_text(parts_list(new.parts))
     else:
         new.write(partial)
-    for path in (partial, *new.parts):
-        sync_file(path)
+    sync_file(partial)
     return file_digest(partial), sum(path.stat().st_size for path in (partial, *new.parts))
 
 

@@ -20,6 +20,7 @@ from clipbench.indexes.exact import ExactIndex
 from clipbench.indexes.parts import PartedIndex, spans
 from clipbench.indexes.protocol import NOTHING, Answer, IndexRecipe, Vectors
 from clipbench.store.engine import Store, open_store
+from clipbench.store.index_files import index_path, part_path
 from clipbench.store.indexes import IndexRecord, load_index
 from clipbench.store.maintenance import backup, gc
 from clipbench.store.verify import verify
@@ -169,8 +170,11 @@ def test_a_damaged_part_is_told_and_the_index_is_built_again(store: Store, tmp_p
     assert {path.name: path.read_bytes() for path in store.home.indexes.iterdir()} == before
 
 
-def test_a_build_that_is_stopped_leaves_no_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_is_stopped_goes_on_with_its_finished_parts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, save = files(store), faiss_library.FaissIndex.save
+    words = (*PARTED[:-1], "150", "--name", "four")
     written: list[Path] = []
 
     def stopped(index: faiss_library.FaissIndex, path: Path) -> None:
@@ -179,10 +183,22 @@ def test_a_build_that_is_stopped_leaves_no_file(store: Store, monkeypatch: pytes
         if len(written) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(faiss_library.FaissIndex, "save", stopped)
-    done = cli(*PARTED[:-1], "150")
-    assert (done.code, "the index is not built" in done.err) == (130, True)
-    assert (len(written), files(store)) == (3, before)
+    with monkeypatch.context() as patch:
+        patch.setattr(faiss_library.FaissIndex, "save", stopped)
+        done = cli(*words)
+    assert (done.code, "not built: 2 of 4 parts are done" in done.err) == (130, True)
+    first, second = sorted(set(files(store)) - set(before))
+    (store.home.indexes / second).write_bytes(b"damaged")  # so it is not what its name says
+    kept = (store.home.indexes / first).stat().st_ino
+    assert len(gc(store, grace=timedelta(), dry_run=True).garbage) == 2
+    good(*words)
+    path = index_path(store, load_index(store, "four").key)
+    assert part_path(path, 0).stat().st_ino == kept
+    whole = {path.name: path.read_bytes() for path in store.home.indexes.iterdir()}
+    good("index", "delete", "four", "--yes")
+    good(*words)
+    assert {path.name: path.read_bytes() for path in store.home.indexes.iterdir()} == whole
+    assert verify(store).clean
 
 
 def test_without_a_size_parts_are_as_large_as_memory_allows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,13 +11,13 @@ from typing import Literal, TypeAlias
 from clipbench.errors import StoppedError
 from clipbench.indexes.backends import backend
 from clipbench.indexes.parts import parts_of, spans
-from clipbench.indexes.protocol import IndexRecipe
+from clipbench.indexes.protocol import IndexRecipe, Vectors
 from clipbench.keys import short
 from clipbench.records import Dataset
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import EmbeddingSet, load_vectors
 from clipbench.store.engine import Store, check_writable
-from clipbench.store.index_files import PARTS, index_path, partial_path
+from clipbench.store.index_files import PARTS, finish_part, finished_part, index_path, partial_path
 from clipbench.store.indexes import (
     IndexContent,
     IndexRecord,
@@ -98,29 +98,43 @@ def build_on(
     check_name_free(store, name)
     bar = progress.start(f"building {request.recipe.type}", content.parts)
     matrix = load_vectors(store, vectors)
-    files = [partial_path(store, content.key) for _ in range(content.parts if content.parts > 1 else 0)]
     began = time.monotonic()
+    parts: list[Path] = []
     write: Callable[[Path], None] | None = None
     recipe = recipe_of_content(content, request.recipe.place)
     try:
-        if files:
-            for span, file in zip(spans(len(matrix), content.parts), files, strict=True):
-                library.build(recipe, matrix[span]).save(file)  # and forgotten, before the next one is begun
+        if content.parts > 1:
+            for part in _built_parts(store, content, recipe, matrix):
+                parts.append(part)
                 progress.advance(bar)
         else:
             index = library.build(recipe, matrix)
             progress.advance(bar)
             write = index.save if library.has_file else None
-        seconds = time.monotonic() - began
-        new = NewIndex(
-            content, name, ids_of(dataset, vectors), seconds, write, request.recipe.place, tuple(files)
-        )
-        return Built(save_index(store, new), created=True, notes=notes)
     except KeyboardInterrupt:
-        raise StoppedError("interrupted: the index is not built", "the same command again") from None
-    finally:
-        for file in files:
-            file.unlink(missing_ok=True)
+        of = f": {len(parts)} of {content.parts} parts are done" if content.parts > 1 else ""
+        raise StoppedError(f"interrupted: the index is not built{of}", "the same command again") from None
+    seconds = time.monotonic() - began
+    place = request.recipe.place
+    new = NewIndex(content, name, ids_of(dataset, vectors), seconds, write, place, tuple(parts))
+    return Built(save_index(store, new), created=True, notes=notes)
+
+
+def _built_parts(store: Store, content: IndexContent, recipe: IndexRecipe, matrix: Vectors) -> Iterator[Path]:
+    """Write one part after another; those that an earlier command finished are taken as they are."""
+    library, path = backend(recipe.type), index_path(store, content.key)
+    for number, span in enumerate(spans(len(matrix), content.parts)):
+        finished = finished_part(path, number)
+        if finished is None:
+            partial = partial_path(store, content.key)
+            try:
+                library.build(recipe, matrix[span]).save(
+                    partial
+                )  # and forgotten, before the next one is begun
+                finished = finish_part(partial, path, number)
+            finally:
+                partial.unlink(missing_ok=True)
+        yield finished
 
 
 def default_name(dataset: Dataset, request: BuildRequest, content: IndexContent) -> str:
