@@ -141,7 +141,7 @@ def _plan(side: Side, strip: Strip, floor: Scores, limit: int) -> _Plan:
     part = side.common[:, begin : begin + strip.values.shape[axis]]
     low, high = part.bounds(strip.band, strip.values)
     if strip.band == 0:
-        return _Plan(side, low, high, low[:0], floor, Question(axis, low, high, 0, None, 0))
+        return _Plan(side, low, high, low[:0], floor, Question(axis, low, high, None))
     unknown = np.isneginf(floor).any()
     may_be_highest = _least(sampled_highest(strip.values, axis) if unknown else floor, floor, strip)
     # The lowest down to a rank, not that of the rank: a query may lack the lower thresholds.
@@ -151,7 +151,7 @@ def _plan(side: Side, strip: Strip, floor: Scores, limit: int) -> _Plan:
         listed -= 1
     bound = bounds[listed - 1] if listed else may_be_highest
     room = int(MOST * LISTED * strip.values.size) + LEAST
-    question = Question(axis, low[listed:], high[listed:], limit + 1, bound, room)
+    question = Question(axis, low[listed:], high[listed:], limit, bound, room)
     return _Plan(side, low, high, bounds[:listed], floor, question)
 
 
@@ -169,12 +169,12 @@ def _found(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Found:
     slots = [_count_slot(side, slot, strip, limit) for slot in side.slots]
     some = tuple(count for count in slots if count is not None)
     if strip.band == 0:
-        whole = _count_whole(plan, strip, answer, limit)
+        whole = _count_whole(plan, strip, answer)
         return Found((*whole, *some), _exact_peaks(side, strip, plan.floor))
-    if answer.size > plan.question.room:  # the sample was no good
+    if answer.full:  # the sample was no good, or too much is too close
         plan, answer = _again(plan, strip, limit)
     entries = _Entries.of(answer, side.axis, strip.values.shape[1])
-    counts = list(_count_whole(plan, strip, answer, limit))
+    counts = list(_count_whole(plan, strip, answer))
     for rank in reversed(range(plan.listed)):
         entries = entries.reaching(
             plan.bounds[rank]
@@ -185,11 +185,11 @@ def _found(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Found:
 
 def _again(plan: _Plan, strip: Strip, limit: int) -> tuple[_Plan, Answer]:
     """Count against all thresholds, and list what may be the highest by the highest there are."""
-    axis, (lines, most) = plan.side.axis, (plan.low.shape[1], plan.question.most)
+    axis = plan.side.axis
     bound = _least(np.maximum.reduce(strip.values, axis=1 - axis), plan.floor, strip)
-    question = Question(axis, plan.low, plan.high, most, bound, lines + limit)
+    question = Question(axis, plan.low, plan.high, limit, bound, len(bound) + limit)
     (answer,) = survey(strip.values, [question])
-    if answer.size > question.room:
+    if answer.full:
         raise TooClose
     return replace(plan, bounds=plan.low[:0], question=question), answer
 
@@ -237,7 +237,7 @@ def _count_listed(plan: _Plan, rank: int, entries: _Entries, strip: Strip, limit
     return Count(where, above.astype(np.int32)[None], None, Near(number, near.lines + begin, item))
 
 
-def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Iterator[Count]:
+def _count_whole(plan: _Plan, strip: Strip, answer: Answer) -> Iterator[Count]:
     """Make counts of what the survey says of the thresholds that it counted."""
     side = plan.side
     begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
@@ -247,8 +247,6 @@ def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Itera
         if strip.band == 0:
             yield Count(where, above[None], level[None], None)
             continue
-        if level.sum() > limit:
-            raise TooClose
         places = [entry[1:] for entry in answer.between if entry[0] == k]
         if not places:
             yield Count(where, above[None], None, None)

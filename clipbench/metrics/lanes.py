@@ -53,15 +53,18 @@ def count_columns(mask: Mask) -> npt.NDArray[np.uint8]:
     return counts
 
 
-def true_places(mask: Mask) -> Positions:
-    """Return where a flat mask is true, in order; its length is a multiple of 8.
+def true_places(mask: Mask, most: int) -> Positions | None:
+    """Return where a flat mask is true, in order; None where that is more than `most` times. Its length: a multiple of 8.
 
-    >>> true_places(np.arange(32) % 10 == 9).tolist()
+    >>> true_places(np.arange(32) % 10 == 9, 3).tolist()
     [9, 19, 29]
     """
     words = mask.view(np.uint64)
     hot = np.flatnonzero(words != 0)
-    byte = np.flatnonzero(words.take(hot).view(np.bool_))
+    held = words.take(hot).view(np.bool_)
+    if np.count_nonzero(held) > most:
+        return None
+    byte = np.flatnonzero(held)
     skipped = (hot - np.arange(len(hot))) << 3  # bytes of words that hold nothing, before each that does
     places: Positions = byte + skipped.take(byte >> 3)
     return places

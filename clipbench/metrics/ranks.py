@@ -215,8 +215,8 @@ def block_size(images: int, texts: int, threads: int) -> tuple[int, int]:
     """Return the size of a block: as square as the caches allow, small enough for the memory."""
     blocks = math.ceil(texts / WIDTH)
     width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
-    height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))
-    return 16 * math.ceil(max(1, height) / 16), width
+    most = max(1, min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads)))
+    return 16 * math.ceil(images / math.ceil(images / most) / 16), width
 
 
 def cut(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:

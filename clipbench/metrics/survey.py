@@ -7,7 +7,7 @@ lie in lines: rows on axis 0, columns on axis 1, each with bounds of its own. Kn
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -30,69 +30,63 @@ SAMPLED = 16
 class Question:
     """What is asked of the lines of one axis: how many of their values reach `low` and exceed `high`, (K, lines).
 
-    most: so many of the values between are listed for each k, 0 for none. bound (lines,): what reaches it is listed too,
-    up to about `room` values; None for nothing.
+    near: so many of the values between are listed for each k at most; None for none. bound (lines,): what reaches it
+    is listed too, about `room` values at most; None for nothing.
     """
 
     axis: int
     low: Floats
     high: Floats
-    most: int
-    bound: Floats | None
-    room: int
+    near: int | None
+    bound: Floats | None = None
+    room: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Answer:
     """reach, above (K, lines): the counts.
 
-    between: (k, row, column) of values that reach `low` and do not exceed `high`, as arrays; not all of them where
-    there are more than `most` of one k; near (K,): how many there are. listed: place (row * width + column) and value of
-    what reaches the bound, tile by tile; not all where there are more than there was room for.
+    between: (k, row, column) of values that reach `low` and do not exceed `high`, as arrays. listed: place
+    (row * width + column) and value of what reaches the bound, tile by tile.
+    full: there is more to list than was asked for, and nothing else here is of use.
     """
 
     reach: Counts
     above: Counts
-    between: list[tuple[int, Positions, Positions]]
-    near: Counts
-    listed: list[tuple[Positions, Floats]]
-
-    @property
-    def size(self) -> int:
-        """How many are listed."""
-        return sum(len(places) for places, _ in self.listed)
+    between: list[tuple[int, Positions, Positions]] = field(default_factory=list)
+    listed: list[tuple[Positions, Floats]] = field(default_factory=list)
+    full: bool = False
 
 
 def survey(values: Floats, questions: Sequence[Question]) -> tuple[Answer, ...]:
     """Answer all questions on `values` (rows, columns), which lie row by row, in one pass."""
     height, width = values.shape
     tall = max(1, min(TALL, TILE // width))
-    counted = blank(tall, width), blank(tall, width)
+    counting = any(len(question.low) for question in questions)
+    counted = blank(tall * counting, width), blank(tall * counting, width)
     flat = np.zeros(-(-tall * width // 8) * 8, dtype=np.bool_)
-    answers = tuple(_blank_answer(question) for question in questions)
+    answers = tuple(Answer(*np.zeros((2, *question.low.shape), dtype=np.int32)) for question in questions)
     for start in range(0, height, tall):
         rows = slice(start, min(start + tall, height))
-        tile = values[rows]
         for question, answer in zip(questions, answers, strict=True):
-            _list(tile, rows, question, answer, flat)
-            _count(tile, rows, question, answer, counted)
+            if not answer.full:
+                _list(values[rows], rows, question, answer, flat)
+                _count(values[rows], rows, question, answer, counted)
     return answers
-
-
-def _blank_answer(question: Question) -> Answer:
-    reach, above = np.zeros((2, *question.low.shape), dtype=np.int32)
-    return Answer(reach, above, [], np.zeros(len(question.low), dtype=np.int32), [])
 
 
 def _list(tile: Floats, rows: slice, question: Question, answer: Answer, flat: Mask) -> None:
     """List what reaches the bound in one tile; `flat` is memory for a mask."""
-    if question.bound is None or answer.size > question.room:
+    if question.bound is None:
         return
     bound = question.bound[rows] if question.axis == 0 else question.bound
     np.greater_equal(tile, across(bound, question.axis), out=flat[: tile.size].reshape(tile.shape))
     ceiling = -(-tile.size // 8) * 8
     flat[tile.size : ceiling] = False
-    places = true_places(flat[:ceiling])
+    places = true_places(flat[:ceiling], question.room - sum(len(places) for places, _ in answer.listed))
+    if places is None:
+        answer.full = True
+        return
     answer.listed.append((places + rows.start * tile.shape[1], tile.ravel().take(places)))
 
 
@@ -108,11 +102,15 @@ def _count(tile: Floats, rows: slice, question: Question, answer: Answer, masks:
         reach, above = (count(mask)[: tile.shape[axis]] for mask in (reaching, exceeding))
         answer.reach[k, lines] += reach
         answer.above[k, lines] += above
+        if question.near is None:
+            continue
+        if int(answer.reach[k].sum()) - int(answer.above[k].sum()) > question.near:
+            answer.full = True
+            return
         close = np.flatnonzero(reach != above)
-        if len(close) and answer.near[k] < question.most:
+        if len(close):
             row, column = _between(reaching[:, :width], exceeding[:, :width], axis, close)
             answer.between.append((k, row + rows.start, column))
-            answer.near[k] += len(row)
 
 
 def _between(reaching: Mask, exceeding: Mask, axis: int, close: Positions) -> tuple[Positions, Positions]:
