@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from threading import Semaphore
+from time import perf_counter
 
 import numpy as np
 
@@ -27,16 +29,25 @@ STRIP = 1 << 18
 FEW = 1024
 """So many near-ties of a strip are scored one by one in any case, before float64 is tried on the whole."""
 
+SHARE = 4
+"""One thread in so many counts at a time, while the others multiply."""
+
+PATIENCE = 0.25
+"""A thread waits for its turn to count so much of the time that it has multiplied, at most."""
+
 
 class Blocks:
     """Counts blocks into `tallies`, one for each side; any number of threads may do so at once."""
 
-    def __init__(self, scorer: Scorer, sides: Sequence[Side], tallies: Sequence[Tally]) -> None:
+    def __init__(
+        self, scorer: Scorer, sides: Sequence[Side], tallies: Sequence[Tally], threads: int = 1
+    ) -> None:
         self._scorer = scorer
         self._sides = tuple(sides)
         self._groups = together(sides)
         self._tallies = tuple(tallies)
         self._free: SimpleQueue[Vectors] = SimpleQueue()
+        self._turns = Semaphore(max(1, threads // SHARE))
 
     @contextmanager
     def _memory(self, area: int) -> Iterator[Vectors]:
@@ -50,15 +61,33 @@ class Blocks:
         yield memory[:area]
         self._free.put(memory)
 
+    @contextmanager
+    def _turn(self, patience: float) -> Iterator[None]:
+        """Wait until others have counted, for so many seconds at most.
+
+        Counting is hundreds of short calls of numpy. Threads that count at the same time wait for Python's lock at each
+        of them, and for memory; and as blocks take equally long, they would do so block after block. Once
+        one has waited, they are out of step.
+        """
+        mine = self._turns.acquire(timeout=patience)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turns.release()
+
     def count(self, multiply: Multiply, rows: slice, columns: slice) -> None:
         """Multiply a block and count it."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
         with self._memory(height * width) as memory:
             product = memory.reshape(height, width)
+            started = perf_counter()
             multiply(rows, columns, product)
+            patience = PATIENCE * (perf_counter() - started)
             strip = Strip(product, rows.start, columns.start, self._scorer.band(np.float32))
             try:
-                self._add(strip, _limit(strip))
+                with self._turn(patience):
+                    self._add(strip, _limit(strip))
             except TooClose:
                 for part in strip.parts(max(1, STRIP // width)):
                     self._closer(part)

@@ -141,7 +141,7 @@ def _rank(
             left = elsewhere(parts, tallies)
         blocks = [small for large in left for small in cut(*large, block)]
         if blocks:
-            counting = Blocks(scorer, parts, tallies)
+            counting = Blocks(scorer, parts, tallies, threads)
             with scorer.blocks() as multiply:
                 for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
                     pass  # an exception in a thread comes out here
