@@ -142,7 +142,9 @@ def side_by_side(size: Size, rows: int, repeats: int) -> None:
         times = []
         for _ in range(repeats):
             tallies = [Tally(side, ranks.queries_first(side, scorer.pairs)) for side in parts]
-            times.append((*timed(product), *timed(partial(Blocks(scorer, parts, tallies).count, multiply))))
+            times.append(
+                (*timed(product), *timed(partial(Blocks(scorer, parts, tallies, cores).count, multiply)))
+            )
     bare, bare_cpu, whole, whole_cpu = (min(column) for column in zip(*times, strict=True))
     operations = 2.0 * rows * size.texts * size.dimension / 1e9
     print(f"{rows:,} of {size.images:,} images × {size.texts:,} captions, blocks of {shape[0]} × {shape[1]}")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
+from threading import Semaphore
+from time import perf_counter
 
 import numpy as np
 
 from clipbench.errors import ClipbenchError
 from clipbench.metrics.counting import Found, Strip, TooClose, scan
-from clipbench.metrics.lanes import Mask, blank, padded
 from clipbench.metrics.products import Multiply
 from clipbench.metrics.scorers import Scorer
 from clipbench.metrics.scores import Floats, Scores, Vectors
@@ -28,49 +29,65 @@ STRIP = 1 << 18
 FEW = 1024
 """So many near-ties of a strip are scored one by one in any case, before float64 is tried on the whole."""
 
+SHARE = 4
+"""One thread in so many counts at a time, while the others multiply."""
 
-@dataclass(frozen=True)
-class Memory:
-    """What a thread holds: a block's product, and a mask for each side, all flat."""
-
-    product: Vectors
-    masks: tuple[Mask, ...]
+PATIENCE = 0.25
+"""A thread waits for its turn to count so much of the time that it has multiplied, at most."""
 
 
 class Blocks:
     """Counts blocks into `tallies`, one for each side; any number of threads may do so at once."""
 
-    def __init__(self, scorer: Scorer, sides: Sequence[Side], tallies: Sequence[Tally]) -> None:
+    def __init__(
+        self, scorer: Scorer, sides: Sequence[Side], tallies: Sequence[Tally], threads: int = 1
+    ) -> None:
         self._scorer = scorer
         self._sides = tuple(sides)
         self._groups = together(sides)
         self._tallies = tuple(tallies)
-        self._free: SimpleQueue[Memory] = SimpleQueue()
+        self._free: SimpleQueue[Vectors] = SimpleQueue()
+        self._turns = Semaphore(max(1, threads // SHARE))
 
     @contextmanager
-    def _memory(self, height: int, width: int) -> Iterator[Memory]:
-        """Lend memory for a block; a thread that comes later takes it over, for new memory costs time."""
-        area, mask = height * width, height * padded(width)
+    def _memory(self, area: int) -> Iterator[Vectors]:
+        """Lend memory for a block's product, flat; a thread that comes later takes it over, for new memory costs time."""
         try:
             memory = self._free.get_nowait()
         except Empty:
-            memory = Memory(np.empty(0, np.float32), ())
-        if memory.product.size < area or not memory.masks or memory.masks[0].size < mask:
-            masks = tuple(np.empty(mask, np.bool_) for _ in self._sides)
-            memory = Memory(np.empty(area, np.float32), masks)
-        yield memory
+            memory = np.empty(0, np.float32)
+        if memory.size < area:
+            memory = np.empty(area, np.float32)
+        yield memory[:area]
         self._free.put(memory)
+
+    @contextmanager
+    def _turn(self, patience: float) -> Iterator[None]:
+        """Wait until others have counted, for so many seconds at most.
+
+        Counting is hundreds of short calls of numpy. Threads that count at the same time wait for Python's lock at each
+        of them, and for memory; and as blocks take equally long, they would do so block after block. Once
+        one has waited, they are out of step.
+        """
+        mine = self._turns.acquire(timeout=patience)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turns.release()
 
     def count(self, multiply: Multiply, rows: slice, columns: slice) -> None:
         """Multiply a block and count it."""
         height, width = rows.stop - rows.start, columns.stop - columns.start
-        with self._memory(height, width) as memory:
-            product = memory.product[: height * width].reshape(height, width)
+        with self._memory(height * width) as memory:
+            product = memory.reshape(height, width)
+            started = perf_counter()
             multiply(rows, columns, product)
-            masks = tuple(blank(height, width, mask) for mask in memory.masks)
-            strip = Strip(product, rows.start, columns.start, self._scorer.band(np.float32), masks)
+            patience = PATIENCE * (perf_counter() - started)
+            strip = Strip(product, rows.start, columns.start, self._scorer.band(np.float32))
             try:
-                self._add(strip, _limit(strip))
+                with self._turn(patience):
+                    self._add(strip, _limit(strip))
             except TooClose:
                 for part in strip.parts(max(1, STRIP // width)):
                     self._closer(part)
@@ -114,9 +131,8 @@ class Blocks:
             self._tallies[number].floor((rows, columns)[side.axis])
             for number, side in zip(group, sides, strict=True)
         ]
-        masks = tuple(strip.masks[number] for number in group)
         try:
-            return scan(sides, replace(strip, masks=masks), floors, limit)
+            return scan(sides, strip, floors, limit)
         finally:
             strip.values[row, column] = hidden
 

@@ -13,16 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clipbench.metrics.lanes import Counts, Mask, true_entries
+from clipbench.metrics.lanes import Counts, Mask
 from clipbench.metrics.scores import Floats, Positions, Scores, at_most
 from clipbench.metrics.sides import Side, Slot
-from clipbench.metrics.survey import Answer, Question, across, sampled_share, survey
+from clipbench.metrics.survey import Answer, Question, across, sampled_highest, sampled_share, survey
 
-LISTED = 1 / 50
-"""Values that reach a threshold are listed where they are a smaller share than this, else they are counted."""
-
-FEWEST = 2
-"""So many thresholds at least must share a list: for one alone, counting is cheaper."""
+LISTED = 1 / 25
+"""What reaches a threshold is listed where that is a smaller share of all than this, else counted."""
 
 MOST, LEAST = 4, 256
 """Times the expected length that a list may have, and what it may have in any case."""
@@ -32,22 +29,18 @@ MOST, LEAST = 4, 256
 class Strip:
     """Products of some images (down) and captions (across), which begin at `row` and `column`.
 
-    `band` bounds their distance from the scores, 0 where they are the scores. `masks` are scratch space, a
-    `lanes.blank` of the same size for each side.
+    `band` bounds their distance from the scores, 0 where they are the scores.
     """
 
     values: Floats
     row: int
     column: int
     band: float
-    masks: tuple[Mask, ...]
 
     def parts(self, height: int) -> Iterator[Strip]:
         """Yield strips of at most so many rows, which share the memory of this one."""
         for start in range(0, len(self.values), height):
-            part = slice(start, start + height)
-            masks = tuple(mask[part] for mask in self.masks)
-            yield replace(self, values=self.values[part], row=self.row + start, masks=masks)
+            yield replace(self, values=self.values[start : start + height], row=self.row + start)
 
     @property
     def starts(self) -> tuple[int, int]:
@@ -113,90 +106,138 @@ def scan(sides: Sequence[Side], strip: Strip, floors: Sequence[Scores], limit: i
 
     Raises TooClose where more than `limit` entries would have to be listed for one threshold or for the highest.
     """
-    plans = [_plan(side, strip, mask, limit) for side, mask in zip(sides, strip.masks, strict=True)]
+    plans = [_plan(side, strip, floor, limit) for side, floor in zip(sides, floors, strict=True)]
     answers = survey(strip.values, [plan.question for plan in plans])
-    found = []
-    for plan, answer, floor in zip(plans, answers, floors, strict=True):
-        counts = [*_count_listed(plan, strip, limit), *_count_whole(plan, strip, answer, limit)]
-        slots = [_count_slot(plan.side, slot, strip, limit) for slot in plan.side.slots]
-        counts += [count for count in slots if count is not None]
-        found.append(Found(tuple(counts), _peaks(plan.side, strip, answer, floor, limit)))
-    return found
+    return [_found(plan, strip, answer, limit) for plan, answer in zip(plans, answers, strict=True)]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a side's common thresholds `low` and `high` (K, queries of the strip) are counted.
+    """How a side's common thresholds `low` and `high` (K, queries of the strip) are counted, and the highest found.
 
-    What reaches the `listed` best of them is rare: it is listed, and they look at the list alone. The others are
-    counted over the whole strip. lowest: for each rank, the lowest of the thresholds down to it.
+    What reaches the best of them, or may be a query's highest, is rare: it is listed, and all that is asked about
+    these is asked of the list alone. Against the other thresholds the whole strip is counted.
+
+    bounds: for each listed rank, what reaches the thresholds down to it or may be the highest reaches these.
+    floor: see `scan`.
     """
 
     side: Side
     low: Floats
     high: Floats
-    lowest: Floats
-    listed: int
+    bounds: Floats
+    floor: Scores
     question: Question
 
+    @property
+    def listed(self) -> int:
+        """How many thresholds look at the list alone."""
+        return len(self.bounds)
 
-def _plan(side: Side, strip: Strip, mask: Mask, limit: int) -> _Plan:
-    most = limit + 1 if strip.band else 0
-    begin = strip.starts[side.axis]
-    part = side.common[:, begin : begin + strip.values.shape[side.axis]]
+
+def _plan(side: Side, strip: Strip, floor: Scores, limit: int) -> _Plan:
+    """Plan by a sample of the strip."""
+    axis, begin = side.axis, strip.starts[side.axis]
+    part = side.common[:, begin : begin + strip.values.shape[axis]]
     low, high = part.bounds(strip.band, strip.values)
-    lowest = np.minimum.accumulate(low, axis=0)  # not low itself: a query may lack the lower thresholds
+    if strip.band == 0:
+        return _Plan(side, low, high, low[:0], floor, Question(axis, low, high, None))
+    unknown = np.isneginf(floor).any()
+    may_be_highest = _least(sampled_highest(strip.values, axis) if unknown else floor, floor, strip)
+    # The lowest down to a rank, not that of the rank: a query may lack the lower thresholds.
+    bounds = np.minimum(np.minimum.accumulate(low, axis=0), may_be_highest)
     listed = len(low)
-    while listed >= FEWEST and sampled_share(strip.values, side.axis, lowest[listed - 1]) > LISTED:
+    while listed and sampled_share(strip.values, axis, bounds[listed - 1]) > LISTED:
         listed -= 1
-    if listed < FEWEST:
-        listed = 0
-    few = lowest[listed - 1] if listed else None
-    question = Question(side.axis, low[listed:], high[listed:], most, few, mask)
-    return _Plan(side, low, high, lowest, listed, question)
+    bound = bounds[listed - 1] if listed else may_be_highest
+    room = int(MOST * LISTED * strip.values.size) + LEAST
+    question = Question(axis, low[listed:], high[listed:], limit, bound, room)
+    return _Plan(side, low, high, bounds[:listed], floor, question)
 
 
-def _count_listed(plan: _Plan, strip: Strip, limit: int) -> Iterator[Count]:
-    """Count the strip against the best thresholds, which few values reach, the lowest of them first."""
-    if not plan.listed:
-        return
-    side, axis, mask = plan.side, plan.side.axis, plan.question.mask
-    entries = true_entries(mask, int(MOST * LISTED * strip.values.size) + LEAST)
-    if entries is None:  # the sample was no good
-        low, high = plan.low[: plan.listed], plan.high[: plan.listed]
-        whole = replace(
-            plan,
-            low=low,
-            high=high,
-            listed=0,
-            question=Question(axis, low, high, plan.question.most, None, mask),
-        )
-        (answer,) = survey(strip.values, [whole.question])
-        yield from _count_whole(whole, strip, answer, limit)
-        return
-    width, begin, first = strip.values.shape[1], strip.starts[axis], strip.starts[1 - axis]
-    lines, items = entries[axis], entries[1 - axis]
-    values = strip.values.ravel().take(entries[0] * width + entries[1])
-    queries = plan.low.shape[1]
+def _least(highest: Floats, floor: Scores, strip: Strip) -> Floats:
+    """Return the least that a line's highest negative measures, where one measures `highest`; above what is out of sight."""
+    least = np.maximum(highest.astype(np.float64) - strip.band, floor) - strip.band
+    if strip.values.dtype == np.float32:
+        return np.maximum(at_most(least), np.finfo(np.float32).min)
+    return np.maximum(least, np.finfo(np.float64).min)
+
+
+def _found(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Found:
+    """Say what a survey found for one side."""
+    side = plan.side
+    slots = [_count_slot(side, slot, strip, limit) for slot in side.slots]
+    some = tuple(count for count in slots if count is not None)
+    if strip.band == 0:
+        whole = _count_whole(plan, strip, answer)
+        return Found((*whole, *some), _exact_peaks(side, strip, plan.floor))
+    if answer.full:  # the sample was no good, or too much is too close
+        plan, answer = _again(plan, strip, limit)
+    entries = _Entries.of(answer, side.axis, strip.values.shape[1])
+    counts = list(_count_whole(plan, strip, answer))
     for rank in reversed(range(plan.listed)):
-        over = values > plan.high[rank].take(lines)
-        near = np.flatnonzero((values >= plan.low[rank].take(lines)) > over)  # reached, but not exceeded
-        above = np.bincount(lines.compress(over), minlength=queries).astype(np.int32)
-        where = np.array([rank]), slice(begin, begin + queries)
-        line, item = lines.take(near), items.take(near)
-        if strip.band == 0:
-            yield Count(where, above[None], np.bincount(line, minlength=queries).astype(np.int32)[None], None)
-        elif len(near) > limit:
-            raise TooClose
-        else:
-            number = rank * side.queries + line + begin
-            yield Count(where, above[None], None, Near(number, line + begin, item + first))
-        if rank:  # what reaches the better ones is among what reaches these
-            kept = np.flatnonzero(values >= plan.lowest[rank - 1].take(lines))
-            lines, items, values = lines.take(kept), items.take(kept), values.take(kept)
+        entries = entries.reaching(
+            plan.bounds[rank]
+        )  # what reaches the better ones is among what reaches these
+        counts.append(_count_listed(plan, rank, entries, strip, limit))
+    return Found((*counts, *some), _peaks(plan, entries, strip, limit))
 
 
-def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Iterator[Count]:
+def _again(plan: _Plan, strip: Strip, limit: int) -> tuple[_Plan, Answer]:
+    """Count against all thresholds, and list what may be the highest by the highest there are."""
+    axis = plan.side.axis
+    bound = _least(np.maximum.reduce(strip.values, axis=1 - axis), plan.floor, strip)
+    question = Question(axis, plan.low, plan.high, limit, bound, len(bound) + limit)
+    (answer,) = survey(strip.values, [question])
+    if answer.full:
+        raise TooClose
+    return replace(plan, bounds=plan.low[:0], question=question), answer
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """Listed values: the line of each, its place in the strip (row * width + column), and the value."""
+
+    lines: Positions
+    places: Positions
+    values: Floats
+
+    @staticmethod
+    def of(answer: Answer, axis: int, width: int) -> _Entries:
+        """Return what an answer lists."""
+        places, values = (np.concatenate(parts) for parts in zip(*answer.listed, strict=True))
+        rows = places // width
+        return _Entries(rows if axis == 0 else places - rows * width, places, values)
+
+    def reaching(self, bound: Floats) -> _Entries:
+        """Return those that reach the bound of their line."""
+        return self.at(np.flatnonzero(self.values >= bound.take(self.lines)))
+
+    def at(self, some: Positions) -> _Entries:
+        """Return these."""
+        return _Entries(self.lines.take(some), self.places.take(some), self.values.take(some))
+
+    def items(self, axis: int, width: int) -> Positions:
+        """Return where in its line each lies."""
+        items: Positions = self.places - self.lines * width if axis == 0 else self.places // width
+        return items
+
+
+def _count_listed(plan: _Plan, rank: int, entries: _Entries, strip: Strip, limit: int) -> Count:
+    """Count a list that holds all that reaches the thresholds of a rank."""
+    side, axis, queries = plan.side, plan.side.axis, len(plan.floor)
+    begin, first = strip.starts[axis], strip.starts[1 - axis]
+    below = entries.at(np.flatnonzero(entries.values <= plan.high[rank].take(entries.lines)))
+    above = np.bincount(entries.lines, minlength=queries) - np.bincount(below.lines, minlength=queries)
+    near = below.reaching(plan.low[rank])
+    if len(near.lines) > limit:
+        raise TooClose
+    number, item = rank * side.queries + near.lines + begin, near.items(axis, strip.values.shape[1]) + first
+    where = np.array([rank]), slice(begin, begin + queries)
+    return Count(where, above.astype(np.int32)[None], None, Near(number, near.lines + begin, item))
+
+
+def _count_whole(plan: _Plan, strip: Strip, answer: Answer) -> Iterator[Count]:
     """Make counts of what the survey says of the thresholds that it counted."""
     side = plan.side
     begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
@@ -206,8 +247,6 @@ def _count_whole(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Itera
         if strip.band == 0:
             yield Count(where, above[None], level[None], None)
             continue
-        if level.sum() > limit:
-            raise TooClose
         places = [entry[1:] for entry in answer.between if entry[0] == k]
         if not places:
             yield Count(where, above[None], None, None)
@@ -247,31 +286,36 @@ def _near(side: Side, strip: Strip, within: Mask, numbers: Positions, lines: Pos
     return Near(numbers[line], lines[line] + starts[side.axis], item + starts[1 - side.axis])
 
 
-def _peaks(side: Side, strip: Strip, answer: Answer, floor: Scores, limit: int) -> Peaks:
+def _peaks(plan: _Plan, entries: _Entries, strip: Strip, limit: int) -> Peaks:
     """List the negatives that may be the highest; ties of one query beyond the first count as close."""
-    highest = answer.tops.max(axis=0).astype(np.float64)
-    live = np.flatnonzero((highest + strip.band >= floor) & (highest > -np.inf))
-    lower = highest[live] - strip.band
-    begin, first = strip.starts[side.axis], strip.starts[1 - side.axis]
-    queries = live + begin
-    if strip.band == 0:
-        items = strip.values.take(live, axis=side.axis).argmax(axis=1 - side.axis) + first
-        return Peaks(queries, items, highest[live], exact=True, risen=queries, floor=lower)
-    bound = np.maximum(floor[live], lower) - strip.band
-    near = at_most(bound) if strip.values.dtype == np.float32 else bound
-    part, line = _where(answer.tops.take(live, axis=1) >= near, 0)
-    if len(part) - len(live) > limit:
+    axis, floor, width = plan.side.axis, plan.floor, strip.values.shape[1]
+    highest = np.full(len(floor), -np.inf, dtype=strip.values.dtype)
+    np.maximum.at(highest, entries.lines, entries.values)
+    entries = entries.reaching(_least(highest, floor, strip))
+    best = highest.astype(np.float64)
+    live = np.flatnonzero((best > -np.inf) & (best + strip.band >= floor))
+    if len(entries.lines) - len(live) > limit:
         raise TooClose
-    length = strip.values.shape[1 - side.axis]
-    items, lines = answer.items(part, length), live[line, None]
-    inside = np.minimum(items, length - 1)
-    values = strip.values[(lines, inside) if side.axis == 0 else (inside, lines)]
-    entry, place = _where((values >= near[line, None]) & (items < length), 0)
-    if len(entry) - len(live) > limit:
-        raise TooClose
-    upper = values[entry, place].astype(np.float64) + strip.band
+    begin, first = strip.starts[axis], strip.starts[1 - axis]
     return Peaks(
-        queries[line[entry]], items[entry, place] + first, upper, exact=False, risen=queries, floor=lower
+        entries.lines + begin,
+        entries.items(axis, width) + first,
+        entries.values.astype(np.float64) + strip.band,
+        exact=False,
+        risen=live + begin,
+        floor=best[live] - strip.band,
+    )
+
+
+def _exact_peaks(side: Side, strip: Strip, floor: Scores) -> Peaks:
+    """Find the highest negative of each query where values are scores, the first of equals."""
+    axis = side.axis
+    highest = np.maximum.reduce(strip.values, axis=1 - axis).astype(np.float64)
+    live = np.flatnonzero((highest >= floor) & (highest > -np.inf))
+    items = strip.values.take(live, axis=axis).argmax(axis=1 - axis)
+    queries = live + strip.starts[axis]
+    return Peaks(
+        queries, items + strip.starts[1 - axis], highest[live], exact=True, risen=queries, floor=highest[live]
     )
 
 

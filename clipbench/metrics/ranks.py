@@ -36,8 +36,9 @@ Elsewhere: TypeAlias = Callable[[Sequence[Side], Sequence[Tally]], list[Block]]
 WIDTH = 2048
 """Captions of a block at most, two times the width of a mask's lanes."""
 
-HEIGHT = 1024
-"""Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first."""
+HEIGHT = 1536
+"""Images of a block at most. A product of fewer is slower for its size, since BLAS copies all captions for it first;
+and what is done once a block shows. More would take more memory, and no longer fit the third-level cache."""
 
 SCORED = (256, 2048)
 """Images and captions of a block whose scores take more than a product: two megabytes, so that what is done to
@@ -140,7 +141,7 @@ def _rank(
             left = elsewhere(parts, tallies)
         blocks = [small for large in left for small in cut(*large, block)]
         if blocks:
-            counting = Blocks(scorer, parts, tallies)
+            counting = Blocks(scorer, parts, tallies, threads)
             with scorer.blocks() as multiply:
                 for _ in pool.map(partial(counting.count, multiply), *zip(*blocks, strict=True)):
                     pass  # an exception in a thread comes out here
@@ -212,11 +213,11 @@ def cores() -> int:
 
 
 def block_size(images: int, texts: int, threads: int) -> tuple[int, int]:
-    """Return the size of a block: as square as the caches allow, small enough for the memory."""
-    blocks = math.ceil(texts / WIDTH)
-    width = 64 * math.ceil(texts / blocks / 64)  # whole cache lines
-    height = min(HEIGHT, MEMORY // (4 * width * threads), math.ceil(images / threads))
-    return 16 * math.ceil(max(1, height) / 16), width
+    """Return the size of a block, as large as memory allows, and such that all blocks are about equal."""
+    width = 64 * math.ceil(texts / math.ceil(texts / WIDTH) / 64)  # whole cache lines
+    room = max(16, min(HEIGHT, MEMORY // (4 * width * threads)) // 16 * 16)
+    blocks = math.ceil(images / min(room, math.ceil(images / threads)))
+    return 16 * math.ceil(images / blocks / 16), width
 
 
 def cut(rows: slice, columns: slice, size: tuple[int, int]) -> list[tuple[slice, slice]]:

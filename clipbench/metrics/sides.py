@@ -84,7 +84,10 @@ class Side:
 
     def pairs(self, rows: slice, columns: slice) -> tuple[Positions, Positions, Scores]:
         """Return the positives inside a block: rows and columns within it, and their scores."""
-        begin, end = np.searchsorted(self.image, (rows.start, rows.stop))
+        ends = np.array(
+            (rows.start, rows.stop), dtype=self.image.dtype
+        )  # of another type, all images would be copied
+        begin, end = np.searchsorted(self.image, ends)
         text = self.text[begin:end]
         inside = np.flatnonzero((text >= columns.start) & (text < columns.stop))
         here = inside + begin

@@ -1,18 +1,18 @@
-"""One pass over a strip of scores: counts above thresholds, and the highest values, tile by tile.
+"""One pass over a strip of scores, tile by tile: values that reach a bound are listed, others counted above thresholds.
 
 A tile fits the second-level cache of a core, so that all that is asked of it is asked while it is there. Values
-lie in lines: rows on axis 0, columns on axis 1, each with thresholds of its own. Knows no queries or ranks.
+lie in lines: rows on axis 0, columns on axis 1, each with bounds of its own. Knows no queries or ranks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from clipbench.metrics.lanes import TALL, Counts, Mask, blank, count_columns, count_rows
+from clipbench.metrics.lanes import TALL, Counts, Mask, blank, count_columns, count_rows, true_places
 from clipbench.metrics.scores import Floats, Positions
 
 TILE = 1 << 18
@@ -23,82 +23,77 @@ BUFFER = 512
 compared, which takes twice as long as comparing them; so this must be below the width of a block."""
 
 SAMPLED = 16
-"""One row in so many tells how many values reach a threshold."""
-
-
-PART = 16
-"""Rows of a part of a column."""
-
-PARTS = 256
-"""Parts of a row: part p holds its values p, p + PARTS and so on, so that parts are made by comparing whole lines."""
+"""One value in so many is looked at beforehand."""
 
 
 @dataclass(frozen=True)
 class Question:
     """What is asked of the lines of one axis: how many of their values reach `low` and exceed `high`, (K, lines).
 
-    most: so many of the values between are listed for each k, 0 for none. mask: a `lanes.blank` of the strip's size, which is
-    left with what reaches `lowest` (lines,), where that is given.
+    near: so many of the values between are listed for each k at most; None for none. bound (lines,): what reaches it
+    is listed too, about `room` values at most; None for nothing.
     """
 
     axis: int
     low: Floats
     high: Floats
-    most: int
-    lowest: Floats | None
-    mask: Mask
+    near: int | None
+    bound: Floats | None = None
+    room: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Answer:
-    """reach, above (K, lines): the counts. tops (parts, lines): the highest value of each part of each line.
+    """reach, above (K, lines): the counts.
 
-    between: (k, row, column) of values that reach `low` and do not exceed `high`, as arrays; not all of them where
-    there are more than `most` of one k. listed (K,): how many there are.
+    between: (k, row, column) of values that reach `low` and do not exceed `high`, as arrays. listed: place
+    (row * width + column) and value of what reaches the bound, tile by tile.
+    full: there is more to list than was asked for, and nothing else here is of use.
     """
 
-    axis: int
     reach: Counts
     above: Counts
-    tops: Floats
-    between: list[tuple[int, Positions, Positions]]
-    listed: Counts
-
-    def items(self, part: Positions, length: int) -> Positions:
-        """Return where in a line of this length the values of parts are, (n, size); some may lie beyond it."""
-        if self.axis == 1:
-            return part[:, None] * PART + np.arange(PART)
-        return part[:, None] + np.arange(0, length, len(self.tops))
+    between: list[tuple[int, Positions, Positions]] = field(default_factory=list)
+    listed: list[tuple[Positions, Floats]] = field(default_factory=list)
+    full: bool = False
 
 
 def survey(values: Floats, questions: Sequence[Question]) -> tuple[Answer, ...]:
-    """Answer all questions on `values` (rows, columns) in one pass."""
+    """Answer all questions on `values` (rows, columns), which lie row by row, in one pass."""
     height, width = values.shape
-    tall = max(1, min(TALL, TILE // width) // PART) * PART
-    masks = blank(tall, width), blank(tall, width)
-    answers = tuple(_blank_answer(values, question) for question in questions)
+    tall = max(1, min(TALL, TILE // width))
+    counting = any(len(question.low) for question in questions)
+    counted = blank(tall * counting, width), blank(tall * counting, width)
+    flat = np.zeros(-(-tall * width // 8) * 8, dtype=np.bool_)
+    answers = tuple(Answer(*np.zeros((2, *question.low.shape), dtype=np.int32)) for question in questions)
     for start in range(0, height, tall):
         rows = slice(start, min(start + tall, height))
         for question, answer in zip(questions, answers, strict=True):
-            _ask(values[rows], rows, question, answer, masks)
+            if not answer.full:
+                _list(values[rows], rows, question, answer, flat)
+                _count(values[rows], rows, question, answer, counted)
     return answers
 
 
-def _blank_answer(values: Floats, question: Question) -> Answer:
-    height, width = values.shape
-    reach, above = np.zeros((2, *question.low.shape), dtype=np.int32)
-    if question.axis == 0:
-        tops = np.empty((height, min(PARTS, width)), dtype=values.dtype).T
-    else:
-        tops = np.empty((-(-height // PART), width), dtype=values.dtype)
-    return Answer(question.axis, reach, above, tops, [], np.zeros(len(question.low), dtype=np.int32))
+def _list(tile: Floats, rows: slice, question: Question, answer: Answer, flat: Mask) -> None:
+    """List what reaches the bound in one tile; `flat` is memory for a mask."""
+    if question.bound is None:
+        return
+    bound = question.bound[rows] if question.axis == 0 else question.bound
+    np.greater_equal(tile, across(bound, question.axis), out=flat[: tile.size].reshape(tile.shape))
+    ceiling = -(-tile.size // 8) * 8
+    flat[tile.size : ceiling] = False
+    places = true_places(flat[:ceiling], question.room - sum(len(places) for places, _ in answer.listed))
+    if places is None:
+        answer.full = True
+        return
+    answer.listed.append((places + rows.start * tile.shape[1], tile.ravel().take(places)))
 
 
-def _ask(tile: Floats, rows: slice, question: Question, answer: Answer, masks: tuple[Mask, Mask]) -> None:
-    """Add what one tile says to the answer."""
+def _count(tile: Floats, rows: slice, question: Question, answer: Answer, masks: tuple[Mask, Mask]) -> None:
+    """Add what one tile says to the counts."""
     axis, (height, width) = question.axis, tile.shape
     lines = rows if axis == 0 else slice(0, width)
-    _top(tile, rows.start, answer)
     count: Callable[[Mask], Counts | npt.NDArray[np.uint8]] = count_rows if axis == 0 else count_columns
     reaching, exceeding = masks[0][:height], masks[1][:height]
     for k, (low, high) in enumerate(zip(question.low, question.high, strict=True)):
@@ -107,31 +102,15 @@ def _ask(tile: Floats, rows: slice, question: Question, answer: Answer, masks: t
         reach, above = (count(mask)[: tile.shape[axis]] for mask in (reaching, exceeding))
         answer.reach[k, lines] += reach
         answer.above[k, lines] += above
+        if question.near is None:
+            continue
+        if int(answer.reach[k].sum()) - int(answer.above[k].sum()) > question.near:
+            answer.full = True
+            return
         close = np.flatnonzero(reach != above)
-        if len(close) and answer.listed[k] < question.most:
+        if len(close):
             row, column = _between(reaching[:, :width], exceeding[:, :width], axis, close)
             answer.between.append((k, row + rows.start, column))
-            answer.listed[k] += len(row)
-    if question.lowest is not None:
-        np.greater_equal(tile, across(question.lowest[lines], axis), out=question.mask[rows, :width])
-
-
-def _top(tile: Floats, start: int, answer: Answer) -> None:
-    """Find the highest value of each part of a tile, whose first row is `start`."""
-    height, width = tile.shape
-    size = PART if answer.axis == 1 else len(answer.tops)
-    whole = (height if answer.axis == 1 else width) // size
-    if answer.axis == 1:
-        first = start // PART
-        parts = tile[: whole * size].reshape(whole, size, width)
-        np.maximum.reduce(parts, axis=1, out=answer.tops[first : first + whole])
-        if whole * size < height:
-            np.maximum.reduce(tile[whole * size :], axis=0, out=answer.tops[first + whole])
-        return
-    tops = answer.tops.T[start : start + height]
-    np.maximum.reduce(tile[:, : whole * size].reshape(height, whole, size), axis=1, out=tops)
-    rest = tile[:, whole * size :]
-    np.maximum(tops[:, : rest.shape[1]], rest, out=tops[:, : rest.shape[1]])
 
 
 def _between(reaching: Mask, exceeding: Mask, axis: int, close: Positions) -> tuple[Positions, Positions]:
@@ -146,6 +125,16 @@ def sampled_share(values: Floats, axis: int, low: Floats) -> float:
     sample = values[::SAMPLED]
     hits = sample >= across(low[::SAMPLED] if axis == 0 else low, axis)
     return int(np.count_nonzero(hits)) / sample.size
+
+
+def sampled_highest(values: Floats, axis: int) -> Floats:
+    """Return the highest of some values of each line (lines,)."""
+    highest: Floats
+    if axis == 0:
+        highest = np.maximum.reduce(values[:, : -(-values.shape[1] // SAMPLED)], axis=1)
+    else:
+        highest = np.maximum.reduce(values[::SAMPLED], axis=0)
+    return highest
 
 
 def across(bound: Floats, axis: int) -> Floats:
