@@ -69,7 +69,7 @@ def test_a_tower_gives_the_same_features_as_text_by_text() -> None:
     with torch.inference_mode():
         alone = torch.cat([tower.features(row[None]) for row in ids])
         for nodes in (30, 256):
-            together = features(tower, ids, nodes)
+            together = features(tower, ids, nodes=nodes)
             torch.testing.assert_close(together, alone, rtol=0, atol=2e-6)
 
 
