@@ -7,58 +7,85 @@ modules at every call, so that a model whose weights change gives its new vector
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import torch
 
-Linear: TypeAlias = "Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]"
-"""Rows (n, inputs), weight (outputs, inputs), bias (outputs,) to rows (n, outputs)."""
+Rows: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
+"""What makes rows (n, outputs) of rows (n, inputs)."""
+
+Layers: TypeAlias = "Callable[..., Rows]"
+"""A way to compute linear layers: of a `Linear`, and of the activation that follows it if one does."""
 
 _QUICK = 1.702
 """The factor inside open_clip's QuickGELU."""
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """Part of a linear layer. weight: (outputs, inputs). bias: (outputs,)."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """Who looks at whom: window by window, some rows ask and some are seen.
 
-    keys  int64 (windows, k)            the rows that are seen
-    mask  float (windows, 1, q, k)      added to the scores of the q rows that ask in each window
+    keys    int64 (windows, k)           the rows that are seen
+    mask    float (windows, 1, q, k)     added to the scores of the q rows that ask in each window
+    asking  int64 (windows × q,)         the rows that ask, None where it is all of them in order
     """
 
     keys: torch.Tensor
     mask: torch.Tensor
+    asking: torch.Tensor | None = None
 
 
-def plain_linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Return torch's own linear layer of rows (n, inputs)."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One of open_clip's residual attention blocks with its linear layers as they are computed. pairs: keys and values."""
+
+    own: Any
+    queries: Rows
+    pairs: Rows
+    outputs: Rows
+    widening: Rows
+    narrowing: Rows
+
+
+def torch_layers(layer: Linear, activation: torch.nn.Module | None = None) -> Rows:
+    """Return torch's own linear layer."""
     from torch.nn.functional import linear
 
-    return linear(rows, weight, bias)
+    return lambda inputs: _activated(activation, linear(inputs, layer.weight, layer.bias))
 
 
-def onednn_linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Return the same by oneDNN, which takes all of a processor's vector units where torch's MKL may not.
+def onednn_layers(layer: Linear, activation: torch.nn.Module | None = None) -> Rows:
+    """Return the same layer by oneDNN, where torch takes MKL, which is no match for it on every processor.
 
-    On an AMD EPYC with AVX-512 it takes .9 of the time. It has no public name in torch for float32.
+    On an AMD EPYC with AVX-512 it takes .9 of the time, and GELU next to none. torch has no public name for it in
+    float32.
     """
     import torch
 
     product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
-    outputs: torch.Tensor = product(rows, weight, bias, "none", [], "")
-    return outputs
+    if type(activation) is torch.nn.GELU:
+        return lambda inputs: product(inputs, layer.weight, layer.bias, "gelu", [], activation.approximate)
+    return lambda inputs: _activated(activation, product(inputs, layer.weight, layer.bias, "none", [], ""))
 
 
-def linears(number_format: torch.dtype, device: str) -> tuple[Linear, ...]:
-    """Return the ways to compute a linear layer that may work here, the fastest first."""
+def ways(number_format: torch.dtype, device: str) -> tuple[Layers, ...]:
+    """Return the ways to compute linear layers that may work here, the fastest first."""
     import torch
 
-    found = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    fast = device == "cpu" and number_format == torch.float32 and found
-    return (onednn_linear, plain_linear) if fast else (plain_linear,)
+    there = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    fast = device == "cpu" and number_format == torch.float32 and there
+    return (onednn_layers, torch_layers) if fast else (torch_layers,)
 
 
 def are_known(blocks: Any) -> bool:
@@ -78,55 +105,69 @@ def are_known(blocks: Any) -> bool:
     )
 
 
+def ready(blocks: Any, layers: Layers) -> list[Block]:
+    """Return the blocks of an open_clip Transformer as they are run here."""
+    return [_ready(block, layers) for block in blocks.resblocks]
+
+
+def _ready(own: Any, layers: Layers) -> Block:
+    attention, width = own.attn, own.attn.embed_dim
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    return Block(
+        own,
+        queries=layers(Linear(weight[:width], bias[:width])),
+        pairs=layers(Linear(weight[width:], bias[width:])),
+        outputs=layers(attention.out_proj),
+        widening=layers(own.mlp.c_fc, own.mlp.gelu),
+        narrowing=layers(own.mlp.c_proj),
+    )
+
+
 def pooled_states(
-    blocks: Any, states: torch.Tensor, within: Sight, pooled: torch.Tensor, asking: Sight, linear: Linear
+    blocks: Sequence[Block], states: torch.Tensor, within: Sight, pooled: Sight
 ) -> torch.Tensor:
-    """Return the states after the last block of the rows `pooled` (windows × q,), from the first one's inputs (n, width).
+    """Return the states after the last block of the rows that ask in `pooled`, from the first one's inputs (n, width).
 
-    within: how all rows look, in order, so that n is windows × q. asking: how the pooled rows look.
+    within: how all rows look at each other.
     """
-    *first, last = blocks.resblocks
-    width = states.shape[1]
-    for block in first:
-        weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
-        inner = linear(block.ln_1(states), weight, bias)
-        mixed = _attention(inner[:, :width], inner[:, width:], within, block.attn.num_heads)
-        states = _after(block, states, mixed, linear)
-    weight, bias = last.attn.in_proj_weight, last.attn.in_proj_bias
-    normed = last.ln_1(states)
-    queries = linear(normed[pooled], weight[:width], bias[:width])
-    seen = linear(normed, weight[width:], bias[width:])
-    mixed = _attention(queries, seen, asking, last.attn.num_heads)
-    return _after(last, states[pooled], mixed, linear)
+    for block in blocks[:-1]:
+        states = _states(block, states, within)
+    return _states(blocks[-1], states, pooled)
 
 
-def _attention(queries: torch.Tensor, seen: torch.Tensor, sight: Sight, heads: int) -> torch.Tensor:
+def _states(block: Block, states: torch.Tensor, sight: Sight) -> torch.Tensor:
+    """Return what a block makes of the rows that ask."""
+    own = block.own
+    normed = asking = own.ln_1(states)
+    pairs = block.pairs(normed)
+    if sight.asking is not None:
+        states, asking = states[sight.asking], normed[sight.asking]
+    mixed = _attention(block.queries(asking), pairs, sight, own.attn.num_heads)
+    states = states + own.ls_1(block.outputs(mixed))
+    narrow: torch.Tensor = own.ls_2(block.narrowing(block.widening(own.ln_2(states))))
+    return states + narrow
+
+
+def _attention(queries: torch.Tensor, pairs: torch.Tensor, sight: Sight, heads: int) -> torch.Tensor:
     """Return what the rows that ask (windows × q, width) take from the keys and values of all (n, 2 × width)."""
     from torch.nn.functional import scaled_dot_product_attention
 
     windows, count = sight.keys.shape
     asking = queries.reshape(windows, len(queries) // windows, heads, -1).transpose(1, 2)
-    pairs = seen.index_select(0, sight.keys.flatten()).reshape(windows, count, 2, heads, -1)
-    keys, values = pairs.permute(2, 0, 3, 1, 4).unbind()
+    seen = pairs.index_select(0, sight.keys.flatten()).reshape(windows, count, 2, heads, -1)
+    keys, values = seen.permute(2, 0, 3, 1, 4).unbind()
     mixed = scaled_dot_product_attention(asking, keys, values, attn_mask=sight.mask)
     return mixed.transpose(1, 2).reshape(queries.shape)
 
 
-def _after(block: Any, states: torch.Tensor, mixed: torch.Tensor, linear: Linear) -> torch.Tensor:
-    """Return a block's states from its inputs and from what attention mixed, both (n, width)."""
-    inner, mlp = block.attn.out_proj, block.mlp
-    states = states + block.ls_1(linear(mixed, inner.weight, inner.bias))
-    wide = _activated(mlp.gelu, linear(block.ln_2(states), mlp.c_fc.weight, mlp.c_fc.bias))
-    narrow: torch.Tensor = block.ls_2(linear(wide, mlp.c_proj.weight, mlp.c_proj.bias))
-    return states + narrow
-
-
-def _activated(activation: Any, rows: torch.Tensor) -> torch.Tensor:
+def _activated(activation: torch.nn.Module | None, rows: torch.Tensor) -> torch.Tensor:
     """Return the activation of rows that nobody else looks at."""
     from open_clip.transformer import QuickGELU
 
+    if activation is None:
+        return rows
     if type(activation) is QuickGELU:
-        # In place: three arrays of a megabyte each took longer than the arithmetic.
+        # In place: another array of some megabytes takes longer than the arithmetic.
         return rows.mul_((rows * _QUICK).sigmoid_())
     activated: torch.Tensor = activation(rows)
     return activated

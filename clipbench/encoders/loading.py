@@ -14,7 +14,7 @@ from typing import Any
 
 from clipbench.encoders.activation import activation_record
 from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH
-from clipbench.encoders.causal_blocks import Linear
+from clipbench.encoders.causal_blocks import Layers
 from clipbench.encoders.hub_cache import is_offline
 from clipbench.encoders.libraries import library_versions, require_libraries
 from clipbench.encoders.network import hub_offline, reachable, silent_libraries
@@ -219,7 +219,7 @@ def _checked_tower(model: Any, tokens: Tokenizing, precision: Precision, device:
 
 def _sharing(
     tower: CausalTower | None, tokens: Tokenizing, precision: Precision, device: str
-) -> Linear | None:
+) -> Layers | None:
     """Return how to compute shared beginnings once where that is exact, and pays.
 
     On an accelerator, whose batches are large, one long sequence after another would be slower. In int8 a text's

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clipbench.encoders.batching import length_sorted, of_one_length, tell, unique_texts
-from clipbench.encoders.causal_blocks import Linear
+from clipbench.encoders.causal_blocks import Layers
 from clipbench.encoders.precision import input_type
 from clipbench.encoders.prefix_tree import features as prefix_features
 from clipbench.encoders.preprocessing import Preprocessing
@@ -50,7 +50,7 @@ class OpenClipEncoder:
     channels_last: bool
     text_batch: int
     image_batch: int
-    shared_by: Linear | None = None
+    shared_by: Layers | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -125,8 +125,8 @@ class OpenClipEncoder:
         if not texts:
             return
         if self.tower is not None and self.shared_by is not None:
-            tower, linear = self.tower, self.shared_by
-            yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids, linear)
+            tower, layers = self.tower, self.shared_by
+            yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids, layers)
             return
         forward: Forward = self.model.encode_text if self.tower is None else self.tower.features
         # Rounded to 8 bits, what padding changes in the last digit of a float may become a step.

@@ -10,6 +10,7 @@ tower, no strings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.encoders.batching import tell
-from clipbench.encoders.causal_blocks import Linear, Sight, are_known, linears, plain_linear, pooled_states
+from clipbench.encoders.causal_blocks import (
+    Block,
+    Layers,
+    Sight,
+    are_known,
+    pooled_states,
+    ready,
+    torch_layers,
+    ways,
+)
 from clipbench.encoders.specification import Precision
 
 if TYPE_CHECKING:
@@ -30,7 +40,7 @@ Ids = npt.NDArray[np.int64]
 NODES = 1024
 """Nodes of a packed sequence: products of so many rows are fast, and what they make still fits a cache."""
 
-WINDOW = 48
+WINDOW = 32
 """Nodes that attend together: more would look at more that they may not see, fewer make small products."""
 
 
@@ -144,63 +154,60 @@ def windows(packed: Packed, most: int = WINDOW) -> Windows:
 
 
 def features(
-    tower: CausalTower, tokens: torch.Tensor, linear: Linear = plain_linear, nodes: int = NODES
+    tower: CausalTower, tokens: torch.Tensor, layers: Layers = torch_layers, nodes: int = NODES
 ) -> torch.Tensor:
     """Return what the tower's `features` gives for token ids (n, L), shared beginnings computed once.
 
-    linear: how a linear layer is computed.
+    layers: how linear layers are computed.
     """
     import torch
 
     pooled = tower.pooled_positions(tokens)
     sequences = pack(tokens.cpu().numpy(), pooled.cpu().numpy() + 1, nodes)
-    states = torch.empty(
-        len(tokens), tower.positions.shape[1], dtype=tower.blocks.get_cast_dtype(), device=tokens.device
-    )
+    blocks = ready(tower.blocks, layers)
+    number_format, width = tower.blocks.get_cast_dtype(), tower.positions.shape[1]
+    states = torch.empty(len(tokens), width, dtype=number_format, device=tokens.device)
     for packed in sequences:
-        states[torch.from_numpy(packed.texts)] = _ends(tower, packed, linear, tokens.device)
+        states[torch.from_numpy(packed.texts)] = _ends(tower, blocks, packed, states)
         tell(len(packed.texts))
     return tower.project(states)
 
 
-def _ends(tower: CausalTower, packed: Packed, linear: Linear, device: torch.device) -> torch.Tensor:
-    """Return the states at a sequence's ends, (m, width)."""
+def _ends(tower: CausalTower, blocks: Sequence[Block], packed: Packed, like: torch.Tensor) -> torch.Tensor:
+    """Return the states at a sequence's ends, (m, width), of the number format and device of `like`."""
     import torch
 
-    number_format = tower.blocks.get_cast_dtype()
     cut = windows(packed)
     asked, places = cut.asked(packed.ends)
-    filled = (np.pad(part, (0, cut.nodes - len(part))) for part in (packed.tokens, packed.depths))
-    ids, depths, keys, pooled = (torch.from_numpy(part).to(device) for part in (*filled, cut.keys, asked))
-    blocked = torch.zeros(cut.sees.shape, dtype=number_format)
-    blocked.masked_fill_(torch.from_numpy(~cut.sees), float("-inf"))
-    mask = blocked.to(device)
-    inputs = tower.embedding(ids).to(number_format) + tower.positions[depths].to(number_format)
-    rows = torch.arange(cut.count, device=device)[:, None]
-    asking = mask[rows, pooled - rows * cut.size]
-    within, ends = (Sight(keys, some[:, None]) for some in (mask, asking))
-    found = pooled_states(tower.blocks, inputs, within, pooled.flatten(), ends, linear)
-    return found[torch.from_numpy(places).to(device)]
+    filled = [np.pad(part, (0, cut.nodes - len(part))) for part in (packed.tokens, packed.depths)]
+    ids, depths, keys, asking = (torch.from_numpy(x).to(like.device) for x in (*filled, cut.keys, asked))
+    mask = torch.zeros(cut.sees.shape, dtype=like.dtype)
+    mask = mask.masked_fill_(torch.from_numpy(~cut.sees), float("-inf")).to(like.device)
+    first = torch.arange(cut.count, device=like.device)[:, None]
+    within = Sight(keys, mask[:, None])
+    pooled = Sight(keys, mask[first, asking - first * cut.size][:, None], asking.flatten())
+    inputs = tower.embedding(ids).to(like.dtype) + tower.positions[depths].to(like.dtype)
+    return pooled_states(blocks, inputs, within, pooled)[torch.from_numpy(places).to(like.device)]
 
 
-def sharing(tower: CausalTower, tokens: torch.Tensor, precision: Precision) -> Linear | None:
+def sharing(tower: CausalTower, tokens: torch.Tensor, precision: Precision) -> Layers | None:
     """Return how to compute linear layers so that the tree gives the unit vectors that every text alone gives.
 
     None where no way does, to rounding, on the token ids (n, L), or the tower's blocks are of another kind.
     """
     if not are_known(tower.blocks):
         return None
-    ways = linears(tower.blocks.get_cast_dtype(), tokens.device.type)
-    return next((linear for linear in ways if _agrees(tower, tokens, linear, TOLERANCE[precision])), None)
+    some = ways(tower.blocks.get_cast_dtype(), tokens.device.type)
+    return next((layers for layers in some if _agrees(tower, tokens, layers, TOLERANCE[precision])), None)
 
 
-def _agrees(tower: CausalTower, tokens: torch.Tensor, linear: Linear, tolerance: float) -> bool:
+def _agrees(tower: CausalTower, tokens: torch.Tensor, layers: Layers, tolerance: float) -> bool:
     import torch
     from torch.nn.functional import normalize
 
     with torch.inference_mode():
         try:
-            together = normalize(features(tower, tokens, linear).float(), dim=-1)
+            together = normalize(features(tower, tokens, layers).float(), dim=-1)
         except RuntimeError:  # what has no public name may be called otherwise in another torch
             return False
         alone = normalize(torch.cat([tower.features(row[None]).float() for row in tokens]), dim=-1)
