@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipbench.encoders.prefix_tree import features, pack
-from clipbench.encoders.text_trimming import causal_tower
+from clipbench.encoders.prefix_tree import pack, windows
 
 rows_of_tokens = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=9), min_size=1, max_size=25)
 
@@ -52,25 +50,27 @@ def test_a_sequence_is_longer_than_asked_only_for_a_row_that_is(rows: list[list[
         assert len(packed.tokens) <= max(nodes, *(len(rows[t]) for t in packed.texts.tolist()))
 
 
-def test_a_tower_gives_the_same_features_as_text_by_text() -> None:
-    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+@given(rows_of_tokens, st.integers(5, 40), st.integers(1, 12))
+def test_a_window_shows_every_node_its_path_and_no_more(rows: list[list[int]], nodes: int, most: int) -> None:
+    for packed in pack(*padded(rows), nodes):
+        cut = windows(packed, most)
+        mask = packed.mask()
+        assert cut.size <= most
+        assert cut.nodes - len(packed.tokens) < cut.count
+        for node, sees in enumerate(cut.sees.reshape(cut.nodes, -1)):
+            seen = cut.keys[node // cut.size][sees]
+            path = np.flatnonzero(mask[node]) if node < len(mask) else [node]
+            assert seen.tolist() == list(path)  # so none of them twice
 
-    torch.manual_seed(0)
-    vision = CLIPVisionCfg(layers=1, width=32, head_width=16, patch_size=16, image_size=32)
-    text = CLIPTextCfg(context_length=20, vocab_size=60, width=32, heads=4, layers=3)
-    tower = causal_tower(CLIP(16, vision, text).eval())
-    assert tower is not None
-    draws = np.random.default_rng(0)
-    tokens = np.zeros((80, 20), dtype=np.int64)
-    for row in tokens:
-        length = draws.integers(1, 18)
-        row[: length + 2] = [57, *draws.integers(1, 5, length), 59]  # 59, the highest, ends a text
-    ids = torch.from_numpy(tokens)
-    with torch.inference_mode():
-        alone = torch.cat([tower.features(row[None]) for row in ids])
-        for nodes in (30, 256):
-            together = features(tower, ids, nodes)
-            torch.testing.assert_close(together, alone, rtol=0, atol=2e-6)
+
+@given(rows_of_tokens, st.integers(1, 12))
+def test_every_end_is_asked_once_in_its_window(rows: list[list[int]], most: int) -> None:
+    for packed in pack(*padded(rows)):
+        cut = windows(packed, most)
+        asked, places = cut.asked(packed.ends)
+        assert asked.reshape(-1)[places].tolist() == packed.ends.tolist()
+        assert len(set(places.tolist())) == len(packed.ends)
+        assert (asked // cut.size == np.arange(cut.count)[:, None]).all()
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])

@@ -14,18 +14,19 @@ from typing import Any
 
 from clipbench.encoders.activation import activation_record
 from clipbench.encoders.batching import IMAGE_BATCH, TEXT_BATCH
+from clipbench.encoders.causal_blocks import Layers
 from clipbench.encoders.hub_cache import is_offline
 from clipbench.encoders.libraries import library_versions, require_libraries
 from clipbench.encoders.network import hub_offline, reachable, silent_libraries
 from clipbench.encoders.offline import missing_error, offline_readiness, wanted_files
 from clipbench.encoders.precision import exact_fp32, labelled, precision_notes, resolve_device
-from clipbench.encoders.prefix_tree import same_features
+from clipbench.encoders.prefix_tree import sharing
 from clipbench.encoders.preprocessing import Preprocessing, split
 from clipbench.encoders.protocol import Encoder
 from clipbench.encoders.resolution import Resolution, architecture_name, resolve
 from clipbench.encoders.sources import CONFIG, checkpoint_file, folder_files, read_config, refuse_remote_code
 from clipbench.encoders.specification import ModelSpec, Precision
-from clipbench.encoders.text_trimming import TOLERANCE, CausalTower, agrees, causal_tower
+from clipbench.encoders.text_trimming import CausalTower, agrees, causal_tower
 from clipbench.encoders.tokenizing import Tokenizing, tokenizer_record, tokenizing
 from clipbench.encoders.weights import resized_positions, tensors_only, weights_digest
 from clipbench.errors import ClipbenchError, EncoderError
@@ -87,7 +88,7 @@ def _loaded(spec: ModelSpec, device: str, batches: tuple[int | None, int | None]
         channels_last=_channels_last(model, spec.precision),
         text_batch=batches[0] or TEXT_BATCH[device],
         image_batch=batches[1] or IMAGE_BATCH[device],
-        shared_prefixes=_shares_prefixes(tower, fast, spec.precision, device),
+        shared_by=_sharing(tower, fast, spec.precision, device),
         notes=(*resolution.notes, *_resized(spec, model), *precision_notes(spec.precision, device)),
     )
 
@@ -216,10 +217,10 @@ def _checked_tower(model: Any, tokens: Tokenizing, precision: Precision, device:
     return tower if agrees(tower, model, probes, precision) else None
 
 
-def _shares_prefixes(
+def _sharing(
     tower: CausalTower | None, tokens: Tokenizing, precision: Precision, device: str
-) -> bool:
-    """Return whether computing shared beginnings once is exact here, and pays.
+) -> Layers | None:
+    """Return how to compute shared beginnings once where that is exact, and pays.
 
     On an accelerator, whose batches are large, one long sequence after another would be slower. In int8 a text's
     vector would hang on its neighbours, by which the rounding of the attention goes.
@@ -227,9 +228,9 @@ def _shares_prefixes(
     import torch
 
     if tower is None or device != "cpu" or precision == "int8":
-        return False
+        return None
     probes = torch.from_numpy(tokens([*_TRIMMING_PROBES, *_PREFIX_PROBES]).ids)
-    return same_features(tower, probes, TOLERANCE[precision])
+    return sharing(tower, probes, precision)
 
 
 def _channels_last(model: Any, precision: Precision) -> bool:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clipbench.encoders.batching import length_sorted, of_one_length, tell, unique_texts
+from clipbench.encoders.causal_blocks import Layers
 from clipbench.encoders.precision import input_type
 from clipbench.encoders.prefix_tree import features as prefix_features
 from clipbench.encoders.preprocessing import Preprocessing
@@ -35,7 +36,8 @@ Forward: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 class OpenClipEncoder:
     """A loaded open_clip model. `tower` is None where texts must be padded to the full length.
 
-    shared_prefixes: whether what texts have in common at their beginning is computed once.
+    shared_by: how linear layers are computed where what texts have in common at their beginning is computed once,
+    None where it is not.
     """
 
     identity: EncoderIdentity
@@ -48,7 +50,7 @@ class OpenClipEncoder:
     channels_last: bool
     text_batch: int
     image_batch: int
-    shared_prefixes: bool = False
+    shared_by: Layers | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,9 +124,9 @@ class OpenClipEncoder:
         """Yield which texts go through the tower together, and how."""
         if not texts:
             return
-        if self.tower is not None and self.shared_prefixes:
-            tower = self.tower
-            yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids)
+        if self.tower is not None and self.shared_by is not None:
+            tower, layers = self.tower, self.shared_by
+            yield np.arange(len(texts)), lambda ids: prefix_features(tower, ids, layers)
             return
         forward: Forward = self.model.encode_text if self.tower is None else self.tower.features
         # Rounded to 8 bits, what padding changes in the last digit of a float may become a step.

@@ -1,13 +1,16 @@
 """Encodes texts that begin alike together: a causal tower's state of a token depends on its prefix alone.
 
 Token sequences, sorted, form a tree in which every shared beginning stands once. The tree is packed into
-sequences of some hundred nodes; a mask lets each node see its ancestors only, and positions go by depth, so
-every node has the state it would have in its own text, to rounding. Whether that holds for a model is checked
-on real texts when loading, as trimming is. Knows token ids and a tower, no strings.
+sequences of a thousand nodes, which go through the tower together; a mask lets each node see its ancestors only,
+and positions go by depth, so every node has the state it would have in its own text, to rounding. Attention goes
+by short windows: as a node's ancestors precede it, a window sees beside itself only what its first node descends
+from. Whether that holds for a model is checked on real texts when loading, as trimming is. Knows token ids and a
+tower, no strings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,16 +18,30 @@ import numpy as np
 import numpy.typing as npt
 
 from clipbench.encoders.batching import tell
+from clipbench.encoders.causal_blocks import (
+    Block,
+    Layers,
+    Sight,
+    are_known,
+    pooled_states,
+    ready,
+    torch_layers,
+    ways,
+)
+from clipbench.encoders.specification import Precision
 
 if TYPE_CHECKING:
     import torch
 
-from clipbench.encoders.text_trimming import CausalTower
+from clipbench.encoders.text_trimming import TOLERANCE, CausalTower
 
 Ids = npt.NDArray[np.int64]
 
-NODES = 256
-"""Nodes of a packed sequence: more would share more, but each node's attention looks at all of them."""
+NODES = 1024
+"""Nodes of a packed sequence: products of so many rows are fast, and what they make still fits a cache."""
+
+WINDOW = 32
+"""Nodes that attend together: more would look at more that they may not see, fewer make small products."""
 
 
 @dataclass(frozen=True)
@@ -77,33 +94,122 @@ def pack(tokens: Ids, lengths: Ids, nodes: int = NODES) -> list[Packed]:
     return sequences
 
 
-def features(tower: CausalTower, tokens: torch.Tensor, nodes: int = NODES) -> torch.Tensor:
-    """Return what the tower's `features` gives for token ids (n, L), shared beginnings computed once."""
+@dataclass(frozen=True)
+class Windows:
+    """A sequence cut into windows of equally many nodes, the last one filled up with nodes that see themselves alone.
+
+    count, size  how many windows of how many nodes
+    keys         int64 (count, k)          what each window sees: ancestors of its first node, then its own nodes
+    sees         bool (count, size, k)     which of those each node sees
+    """
+
+    count: int
+    size: int
+    keys: Ids
+    sees: npt.NDArray[np.bool_]
+
+    @property
+    def nodes(self) -> int:
+        """All nodes, with those that fill the last window up."""
+        return self.count * self.size
+
+    def asked(self, ends: Ids) -> tuple[Ids, Ids]:
+        """Return for each window which nodes of it are among `ends`, int64 (count, q), and where each end stands there.
+
+        Where a window has fewer than others, its first node fills the row up. Places go by window × q + column.
+        """
+        window = ends // self.size
+        most = int(np.bincount(window).max())
+        order = np.argsort(window, kind="stable")
+        column = np.arange(len(ends)) - np.searchsorted(window[order], window[order])
+        asked = np.repeat(np.arange(self.count)[:, None] * self.size, most, axis=1)
+        asked[window[order], column] = ends[order]
+        places = np.empty(len(ends), dtype=np.int64)
+        places[order] = window[order] * most + column
+        return asked, places
+
+
+def windows(packed: Packed, most: int = WINDOW) -> Windows:
+    """Return a sequence cut into windows of at most `most` nodes.
+
+    >>> cut = windows(pack(np.array([[1, 2, 3], [1, 2, 4]]), np.array([3, 3]))[0], 2)
+    >>> cut.keys.tolist(), cut.sees[1].astype(int).tolist()
+    ([[0, 0, 0, 1], [0, 1, 2, 3]], [[1, 1, 1, 0], [1, 1, 0, 1]])
+    """
+    nodes = len(packed.tokens)
+    count = -(-nodes // most)
+    size = -(-nodes // count)
+    whole = np.eye(count * size, dtype=np.bool_)
+    whole[:nodes, :nodes] = packed.mask()
+    rows = np.arange(count * size).reshape(count, size)
+    before = [np.flatnonzero(whole[row[0], : row[0]]) for row in rows]
+    kept = max(map(len, before))
+    keys = np.concatenate([np.zeros((count, kept), dtype=np.int64), rows], axis=1)
+    filled = np.ones(keys.shape, dtype=np.bool_)
+    for window, ancestors in enumerate(before):
+        keys[window, : len(ancestors)] = ancestors
+        filled[window, len(ancestors) : kept] = False
+    sees = whole[rows[:, :, None], keys[:, None, :]] & filled[:, None, :]
+    return Windows(count, size, keys, sees)
+
+
+def features(
+    tower: CausalTower, tokens: torch.Tensor, layers: Layers = torch_layers, nodes: int = NODES
+) -> torch.Tensor:
+    """Return what the tower's `features` gives for token ids (n, L), shared beginnings computed once.
+
+    layers: how linear layers are computed.
+    """
     import torch
 
     pooled = tower.pooled_positions(tokens)
     sequences = pack(tokens.cpu().numpy(), pooled.cpu().numpy() + 1, nodes)
-    number_format = tower.blocks.get_cast_dtype()
-    states = [torch.empty(0)] * len(tokens)
+    blocks = ready(tower.blocks, layers)
+    number_format, width = tower.blocks.get_cast_dtype(), tower.positions.shape[1]
+    states = torch.empty(len(tokens), width, dtype=number_format, device=tokens.device)
     for packed in sequences:
-        ids, depths = (torch.from_numpy(part).to(tokens.device) for part in (packed.tokens, packed.depths))
-        blocked = torch.zeros(len(ids), len(ids), dtype=tower.mask.dtype)
-        blocked.masked_fill_(torch.from_numpy(~packed.mask()), float("-inf"))
-        inputs = tower.embedding(ids[None]).to(number_format) + tower.positions[depths].to(number_format)
-        outputs = tower.blocks(inputs, attn_mask=blocked.to(tokens.device))[0]
-        for text, end in zip(packed.texts.tolist(), packed.ends.tolist(), strict=True):
-            states[text] = outputs[end]
+        states[torch.from_numpy(packed.texts)] = _ends(tower, blocks, packed, states)
         tell(len(packed.texts))
-    return tower.project(torch.stack(states))
+    return tower.project(states)
 
 
-def same_features(tower: CausalTower, tokens: torch.Tensor, tolerance: float) -> bool:
-    """Return whether the tree gives the unit vectors that every text alone gives, to `tolerance`."""
+def _ends(tower: CausalTower, blocks: Sequence[Block], packed: Packed, like: torch.Tensor) -> torch.Tensor:
+    """Return the states at a sequence's ends, (m, width), of the number format and device of `like`."""
+    import torch
+
+    cut = windows(packed)
+    asked, places = cut.asked(packed.ends)
+    filled = [np.pad(part, (0, cut.nodes - len(part))) for part in (packed.tokens, packed.depths)]
+    ids, depths, keys, asking = (torch.from_numpy(x).to(like.device) for x in (*filled, cut.keys, asked))
+    mask = torch.zeros(cut.sees.shape, dtype=like.dtype)
+    mask = mask.masked_fill_(torch.from_numpy(~cut.sees), float("-inf")).to(like.device)
+    first = torch.arange(cut.count, device=like.device)[:, None]
+    within = Sight(keys, mask[:, None])
+    pooled = Sight(keys, mask[first, asking - first * cut.size][:, None], asking.flatten())
+    inputs = tower.embedding(ids).to(like.dtype) + tower.positions[depths].to(like.dtype)
+    return pooled_states(blocks, inputs, within, pooled)[torch.from_numpy(places).to(like.device)]
+
+
+def sharing(tower: CausalTower, tokens: torch.Tensor, precision: Precision) -> Layers | None:
+    """Return how to compute linear layers so that the tree gives the unit vectors that every text alone gives.
+
+    None where no way does, to rounding, on the token ids (n, L), or the tower's blocks are of another kind.
+    """
+    if not are_known(tower.blocks):
+        return None
+    some = ways(tower.blocks.get_cast_dtype(), tokens.device.type)
+    return next((layers for layers in some if _agrees(tower, tokens, layers, TOLERANCE[precision])), None)
+
+
+def _agrees(tower: CausalTower, tokens: torch.Tensor, layers: Layers, tolerance: float) -> bool:
     import torch
     from torch.nn.functional import normalize
 
     with torch.inference_mode():
-        together = normalize(features(tower, tokens).float(), dim=-1)
+        try:
+            together = normalize(features(tower, tokens, layers).float(), dim=-1)
+        except RuntimeError:  # what has no public name may be called otherwise in another torch
+            return False
         alone = normalize(torch.cat([tower.features(row[None]).float() for row in tokens]), dim=-1)
         return bool((together - alone).abs().max() <= tolerance)
 
