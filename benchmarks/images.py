@@ -1,9 +1,9 @@
 """What share of a model's own rate real files reach: python benchmarks/images.py [--images FOLDER]
 
 For photographs of 500 × 375 and of 4000 × 3000 pixels, drawn here, or those of a folder: the rate of the encoder alone
-on pixels prepared in memory, the rate from files to vectors as the command line has it (the next shard is decoded while
-one is encoded), their ratio, and the processor time of either work for one photograph. Both are measured by turns, and
-the best of each counts. Goal: 97 %.
+on pixels prepared in memory, the rate from files to vectors as the command line has it (decoded beside an encoder that
+leaves processors free, else in turn with it), their ratio, and the processor time of either work for one photograph.
+Both are measured by turns, and the best of each counts. Goal: 97 %.
 
 Where the encoder itself takes every core, as on a CPU, decoding cannot hide: the share that is possible then is printed
 beside the ratio, from the processor times. With a GPU it is a matter of enough cores.

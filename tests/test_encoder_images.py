@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 
 from clipbench.encoders.images import Decoded, PhotoFile, decode_ahead
 from clipbench.errors import PhotographError
+from clipbench.photographs import opening
+from clipbench.photographs.budget import PixelBudget
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -104,3 +107,66 @@ def test_a_photograph_that_cannot_be_prepared_is_named_in_its_place(tmp_path: Pa
     problems = [one.problem for one in decode_ahead(written(tmp_path, 3), fails, workers=2)]
     assert [problem is None for problem in problems] == [True, False, True]
     assert "too small" in str(problems[1])
+
+
+def test_whoever_waits_decodes_as_well_and_the_order_stays(tmp_path: Path) -> None:
+    waiting = threading.Event()
+
+    def slow(position: int, image: Image.Image) -> np.ndarray:
+        if threading.current_thread() is threading.main_thread():
+            waiting.set()
+        else:
+            assert waiting.wait(10)  # the thread of the pool is busy until the one that waits has decoded too
+        return np.full((1, 1, 3), position, np.uint8)
+
+    decoded = list(decode_ahead(written(tmp_path, 12), slow, workers=1))
+    assert waiting.is_set()
+    assert [int(d.pixels.max()) for d in decoded if d.pixels is not None] == list(range(12))
+
+
+def test_no_thread_begins_a_photograph_while_all_processors_are_needed(tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    def slow(position: int, image: Image.Image) -> np.ndarray:
+        begun.append(position)
+        time.sleep(0.002)
+        return pixels(position, image)
+
+    ahead = decode_ahead(written(tmp_path, 60), slow, workers=3, meanwhile=False)
+    taken = [next(ahead) for _ in range(2)]
+    before = len(begun)
+    time.sleep(0.1)
+    assert len(begun) <= before + 3  # each thread may have been at one
+    assert len([*taken, *ahead]) == len(begun) == 60
+
+
+def test_an_error_comes_after_the_photographs_before_it_whoever_met_it(tmp_path: Path) -> None:
+    def fails(position: int, image: Image.Image) -> np.ndarray:
+        if position == 5:
+            raise ZeroDivisionError
+        return pixels(position, image)
+
+    ahead = decode_ahead(written(tmp_path, 9), fails, workers=1)
+    assert len([next(ahead) for _ in range(5)]) == 5
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
+
+
+def test_no_more_pixels_are_decoded_at_once_than_the_budget_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, lock, open_now, most = 40, threading.Lock(), [0], [0]
+    monkeypatch.setattr(opening, "BUDGET", PixelBudget(room))  # two photographs of 4 × 4 pixels
+
+    def count(position: int, image: Image.Image) -> np.ndarray:
+        with lock:
+            open_now[0] += image.width * image.height
+            most[0] = max(most[0], open_now[0])
+        time.sleep(0.002)
+        with lock:
+            open_now[0] -= image.width * image.height
+        return pixels(position, image)
+
+    decoded = list(decode_ahead(written(tmp_path, 24), count, workers=6))
+    assert len(decoded) == 24
+    assert 0 < most[0] <= room

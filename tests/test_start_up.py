@@ -119,3 +119,29 @@ def test_commands_that_find_everything_stored_import_no_torch(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+LOOKING = """
+import atexit, gc, sys
+looked = []
+gc.callbacks.append(lambda phase, info: looked.append(info) if phase == "start" else None)
+atexit.register(lambda: sys.stderr.write(f"{len(looked)} {gc.get_freeze_count() > 10_000}"))
+sys.argv = ["clipbench", *sys.argv[1:]]
+from clipbench.__main__ import main
+del looked[:]
+main()
+"""
+"""Tells how often Python looked for garbage while a command ran, and whether it will look through it all once more."""
+
+
+@pytest.mark.parametrize("words", [("--help",), ("report",), ("evaluate", "toys", "--model", "toy", "-q")])
+def test_nothing_is_searched_for_garbage_by_a_command_that_finds_all_stored(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    added(tmp_path)
+    good("evaluate", "toys", "--model", "toy", "-q")
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKING, *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0
+    assert done.stderr == "0 True"

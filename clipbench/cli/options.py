@@ -67,9 +67,9 @@ ForceOption = Annotated[bool, flag("--force", says="Overwrite what is there.")]
 
 def with_matplotlib(folder: Path | None) -> Path | None:
     """Return where figures go. Raises ClipbenchError before any work where they cannot be drawn."""
-    from clipbench.reports.figures.style import require_matplotlib
-
     if folder is not None:
+        from clipbench.reports.figures.style import require_matplotlib
+
         require_matplotlib()
     return folder
 

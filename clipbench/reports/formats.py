@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from clipbench.reports.paper.latex import to_latex
 from clipbench.reports.tables import Table, json_value, to_csv, to_markdown
 
 
@@ -19,6 +18,8 @@ def written(tables: Table | Sequence[Table], form: str, *, named: bool = False) 
         values = [json_value(table) for table in several]
         return json.dumps(values[0] if isinstance(tables, Table) else values, indent=2) + "\n"
     if form in LATEX:
+        from clipbench.reports.paper.latex import to_latex
+
         return to_latex(several, LATEX[form], named=named)
     return "\n".join(RENDERERS[form](table) for table in several)
 

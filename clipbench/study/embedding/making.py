@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -98,18 +99,37 @@ def _decoded(tasks: Iterable[ShardTask], load: Load, render: Render | None) -> G
     """Yield the photographs of shards, decoded and prepared ahead of whoever asks for them."""
     from clipbench.encoders.images import PhotoFile, decode_ahead
 
+    to_do = iter(tasks)
+    first = next(to_do, None)
+    if first is None:  # nothing to encode, so no encoder is loaded
+        return
+    encoder = load()
+    see = (render or _clean)(encoder)
     names: list[str] = []
-    transforms: list[Transform] = []
 
     def files() -> Iterator[PhotoFile]:
-        for task in tasks:
-            if not transforms:  # the encoder is loaded once there is something to encode
-                transforms.append((render or _clean)(load()))
+        for task in chain([first], to_do):
             for picture in task.pictures:
                 names.append(picture.id)
                 yield PhotoFile(picture.path, picture.digest)
 
-    return decode_ahead(files(), lambda position, image: transforms[0](names[position], image))
+    yield from decode_ahead(
+        files(),
+        lambda position, image: see(names[position], image),
+        meanwhile=not _needs_every_processor(encoder),
+    )
+
+
+def _needs_every_processor(encoder: Encoder) -> bool:
+    """Whether an encoder computes on all processors, so that decoding beside it would only hinder both.
+
+    Its threads wait for each other, and one that shares its processor holds all of them up.
+    """
+    if encoder.device != "cpu" or encoder.identity.kind not in {"open_clip", "transformers"}:
+        return False
+    import torch
+
+    return torch.get_num_threads() >= (os.cpu_count() or 1)
 
 
 def _clean(encoder: Encoder) -> Transform:
