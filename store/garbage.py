@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from clipbench.home import TEMPORARY, Home
 from clipbench.records import Modality
@@ -31,7 +31,7 @@ from clipbench.store.shard_index import keys_of
 from clipbench.store.vectors import Pool
 
 FETCHED = 1 << 16
-"""Rows that are fetched at a time."""
+"""Rows that are fetched, or deleted, at a time."""
 
 GRACE = timedelta(days=1)
 """What is younger stays: another process may be about to refer to it, or to go on with it."""
@@ -158,8 +158,9 @@ def _texts(store: Store, connection: Connection) -> Iterator[Garbage]:
     for encoder_id, _ in encoders:  # few are left, if any
         each = np.arange(len(items) + 1)
         items = items[~named_groups(keys_of(items), each, _orders(connection, encoder_id, "text"))]
-    for item in items:
-        connection.execute(delete(tables.item_text).where(tables.item_text.c.item == item.tobytes()))
+    remove = delete(tables.item_text).where(tables.item_text.c.item == bindparam("gone"))
+    for start in range(0, len(items), FETCHED):
+        connection.execute(remove, [{"gone": item.tobytes()} for item in items[start : start + FETCHED]])
     if len(items):
         yield Garbage("texts", f"{len(items):,} texts of no vector", 0)
 

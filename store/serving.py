@@ -48,14 +48,16 @@ class _Waiting:
     def __init__(self, keys: Keys) -> None:
         bits = max(1, int(_SLOTS * len(keys.high)).bit_length())
         self._shift = np.uint64(64 - bits)
-        slots = (keys.high >> self._shift).astype(np.int64)
+        slots = (keys.high >> self._shift).astype(np.uint32 if bits < 32 else np.int64)
         # A key that was there before is never the one that is found; its slot is none.
         again = (keys.high[1:] == keys.high[:-1]) & (keys.low[1:] == keys.low[:-1])
         slots[1:][again] = 1 << bits
-        self._slots = np.empty(len(slots), dtype=np.int64)
+        self._slots = np.empty_like(slots)
         self._slots[keys.row] = slots
         slots.sort()
-        first = np.flatnonzero(np.diff(slots, prepend=-1))
+        begins = np.ones(len(slots), dtype=bool)
+        begins[1:] = slots[1:] != slots[:-1]
+        first = np.flatnonzero(begins)
         self._counts = np.zeros((1 << bits) + 1, dtype=np.uint8)
         self._counts[slots[first]] = np.minimum(np.diff(first, append=len(slots)), FULL)
 

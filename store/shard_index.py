@@ -24,7 +24,7 @@ Stamp: TypeAlias = tuple[int, int, int] | None
 """Size, time of the last change in ns, and inode of a file; None where it cannot be seen."""
 
 KEPT_POOLS = 4
-"""Indexes kept: captions and photographs of an encoder, and room for a second one. 24 bytes an item."""
+"""Indexes kept: captions and photographs of an encoder, and room for a second one. 24 to 32 bytes an item."""
 
 KEPT_SHARDS = 2048
 """Shards whose keys are kept: at 16 bytes an item and 1,024 items, 32 MB."""
