@@ -137,6 +137,7 @@ def test_an_index_in_parts_is_one_index_with_a_file_for_each(store: Store) -> No
     assert len([name for name in files(store) if name.startswith(parted(store).key[6:])]) == 4
     assert "stored before" in cli(*(word for word in PARTED if word != "-q")).err
     assert "parts 3" in good("index", "list").out
+    assert "in 3 parts and a list, SHA-256" in good("index", "show", "parted").out
     images, texts = vectors()
     opened = open_index(store, parted(store))
     answer = opened.search(texts[:100], K, {"ef": 200})

@@ -67,7 +67,12 @@ def index_tables(store: Store, index: str) -> list[Table]:
 
 def index_facts(one: IndexRecord) -> Table:
     """Return what an index is of, how it was made, and what it is kept as."""
-    file = f"{size(one.bytes)}, SHA-256 {one.checksum}" if one.checksum else "none: the vectors themselves"
+    kept = (
+        size(one.bytes)
+        if one.content.parts == 1
+        else f"{size(one.bytes)} in {one.content.parts} parts and a list"
+    )
+    file = f"{kept}, SHA-256 {one.checksum}" if one.checksum else "none: the vectors themselves"
     facts = (
         ("dataset", one.dataset_name),
         ("model", one.model),
