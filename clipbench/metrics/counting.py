@@ -176,10 +176,9 @@ def _found(plan: _Plan, strip: Strip, answer: Answer, limit: int) -> Found:
     entries = _Entries.of(answer, side.axis, strip.values.shape[1])
     counts = list(_count_whole(plan, strip, answer))
     for rank in reversed(range(plan.listed)):
-        entries = entries.reaching(
-            plan.bounds[rank]
-        )  # what reaches the better ones is among what reaches these
         counts.append(_count_listed(plan, rank, entries, strip, limit))
+        if rank:  # what reaches the better ones is among what reaches these
+            entries = entries.reaching(plan.bounds[rank - 1])
     return Found((*counts, *some), _peaks(plan, entries, strip, limit))
 
 
