@@ -10,12 +10,13 @@ from torch.nn.functional import normalize
 
 from clipbench.encoders import prefix_tree
 from clipbench.encoders.batching import heard
-from clipbench.encoders.causal_blocks import Layers, Linear, Rows, onednn_layers, torch_layers, ways
+from clipbench.encoders.causal_blocks import WIDE, Layers, Linear, Rows, onednn_layers, torch_layers, ways
 from clipbench.encoders.eight_bits import to_integers
 from clipbench.encoders.prefix_tree import features, sharing
 from clipbench.encoders.text_trimming import CausalTower, causal_tower
 
 START, END = 57, 59
+WAYS = (onednn_layers, torch_layers)
 
 
 def model_of(*, custom: bool = False, quick: bool = False, **text: Any) -> Any:
@@ -54,7 +55,7 @@ def away(left: torch.Tensor, right: torch.Tensor) -> float:
     return float((normalize(left.float(), dim=-1) - normalize(right.float(), dim=-1)).abs().max())
 
 
-@pytest.mark.parametrize("layers", ways(torch.float32, "cpu"))
+@pytest.mark.parametrize("layers", WAYS, ids=["onednn", "torch"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -73,7 +74,7 @@ def test_shared_beginnings_have_open_clips_vectors(text: dict[str, Any], layers:
     tower = tower_of(model)
     with torch.inference_mode():
         own = model.encode_text(ids)
-        assert sharing(tower, ids[:8], "fp32") is ways(torch.float32, "cpu")[0]
+        assert sharing(tower, ids[:8], "fp32") is torch_layers
         for nodes in (30, 100, 1024):
             assert away(features(tower, ids, layers, nodes), own) <= 2e-6
 
@@ -148,6 +149,14 @@ def test_the_last_block_goes_on_with_what_is_pooled_alone() -> None:
     assert rows == [8, 8, 3]  # start, 1, 2, its end, 3 and 4 with their ends; three texts
 
 
+def test_narrow_towers_go_without_onednn() -> None:
+    assert ways(torch.float32, "cpu", WIDE - 1) == (torch_layers,)
+    assert ways(torch.float32, "cpu", WIDE) == WAYS
+    assert ways(torch.float32, "cuda", WIDE) == ways(torch.bfloat16, "cpu", WIDE) == (torch_layers,)
+    with torch.inference_mode():
+        assert sharing(tower_of(model_of(width=WIDE)), token_ids(8), "fp32") is onednn_layers
+
+
 def test_whoever_waits_hears_of_every_text_once() -> None:
     told: list[int] = []
     with torch.inference_mode(), heard(told.append):
@@ -160,5 +169,5 @@ def test_the_order_of_the_texts_changes_no_bit() -> None:
     tower, ids = tower_of(model_of()), token_ids()
     order = torch.randperm(len(ids), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        for layers in ways(torch.float32, "cpu"):
+        for layers in WAYS:
             assert torch.equal(features(tower, ids[order], layers), features(tower, ids, layers)[order])

@@ -197,7 +197,7 @@ def sharing(tower: CausalTower, tokens: torch.Tensor, precision: Precision) -> L
     """
     if not are_known(tower.blocks):
         return None
-    some = ways(tower.blocks.get_cast_dtype(), tokens.device.type)
+    some = ways(tower.blocks.get_cast_dtype(), tokens.device.type, tower.positions.shape[1])
     return next((layers for layers in some if _agrees(tower, tokens, layers, TOLERANCE[precision])), None)
 
 
