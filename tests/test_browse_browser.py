@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,30 @@ def press(chrome: Any, *keys: str) -> None:
     ActionChains(chrome).send_keys(*keys).perform()
 
 
+def opened(chrome: Any, address: str) -> None:
+    """Open a page and wait until it hears keys: the browser says that it is loaded a moment before."""
+    chrome.get(address)
+    until(lambda: chrome.execute_script("return document.hasFocus()"), "the page hears keys")
+
+
+def begin_to_search(chrome: Any) -> None:
+    """Press / until the words to look for can be typed: a key that comes while a page settles may be lost."""
+    found = "return document.activeElement.matches('input[type=search]')"
+    for _ in range(10):
+        press(chrome, "/")
+        for _ in range(100):
+            if chrome.execute_script(found):
+                return
+            time.sleep(0.025)
+    pytest.fail("never happened: the words to look for can be typed")
+
+
 def heading(chrome: Any) -> str:
     return str(chrome.execute_script("return document.querySelector('h1')?.textContent"))
 
 
 def test_two_runs_are_compared_by_keys_alone(root: str, chrome: Any) -> None:
-    chrome.get(root)
+    opened(chrome, root)
     button = "return document.querySelector('form.ticking button').disabled"
     # The page fills in its ticks when it is shown, which is after it is loaded.
     until(lambda: chrome.execute_script(button), "nothing is ticked")
@@ -86,12 +105,15 @@ def test_two_runs_are_compared_by_keys_alone(root: str, chrome: Any) -> None:
 def test_a_query_is_found_opened_and_left_by_keys(root: str, chrome: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    chrome.get(f"{root}queries?run=latest:clean")
-    press(chrome, "/", "p003", Keys.ENTER)
+    opened(chrome, f"{root}queries?run=latest:clean")
+    begin_to_search(chrome)
+    press(chrome, "p003", Keys.ENTER)
     until(lambda: "find=p003" in chrome.current_url, "the search is done")
+    opened(chrome, chrome.current_url)
     press(chrome, "j", Keys.ENTER)
     until(lambda: heading(chrome).startswith("Query "), "the query is there")
     first = heading(chrome)
+    opened(chrome, chrome.current_url)
     press(chrome, "n")
     until(lambda: heading(chrome) != first, "the next query is there")
     loaded = "return [...document.images].every((one) => one.complete && one.naturalWidth > 0)"
