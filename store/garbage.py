@@ -23,9 +23,9 @@ from clipbench.records import Modality
 from clipbench.store import clock, index_tables, tables
 from clipbench.store.columns import Items, items_array
 from clipbench.store.engine import Store, reading, writing
+from clipbench.store.in_use import named_groups
 from clipbench.store.index_files import files_of_none, index_path
 from clipbench.store.rows import delete_final
-from clipbench.store.serving import named_groups
 from clipbench.store.shard_files import is_inside, shard_findings
 from clipbench.store.shard_index import keys_of
 from clipbench.store.vectors import Pool

@@ -65,9 +65,14 @@ def finish_part(partial: Path, path: Path, number: int) -> Path:
 def finished_part(path: Path, number: int) -> Path | None:
     """Return the part that a build of the index at `path` finished before it was stopped, None where there is none."""
     for found in path.parent.glob(f".{path.name}{TEMPORARY}{number}-*"):
-        if file_digest(found) == found.name.rpartition("-")[2]:
+        if file_digest(found) == _announced(found):
             return found
     return None
+
+
+def _announced(finished: Path) -> str:
+    """Return the checksum in the name of a finished part."""
+    return finished.name.rpartition("-")[2]
 
 
 def listed_parts(path: Path, parts: int) -> list[tuple[Path, str, int]]:
@@ -88,8 +93,8 @@ def listed_parts(path: Path, parts: int) -> list[tuple[Path, str, int]]:
 
 
 def parts_list(parts: Sequence[Path]) -> str:
-    """Return the text of the file that lists the parts of an index."""
-    listed: list[Json] = [{"sha256": file_digest(part), "bytes": part.stat().st_size} for part in parts]
+    """Return the text of the file that lists the finished parts of an index."""
+    listed: list[Json] = [{"sha256": _announced(part), "bytes": part.stat().st_size} for part in parts]
     return json_in({PARTS: listed})
 
 

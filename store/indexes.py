@@ -152,7 +152,6 @@ def _written(new: NewIndex, partial: Path) -> tuple[str | None, int]:
     """Write the file of an index, of one in parts a list of theirs. Return its SHA-256, and the bytes of all files."""
     if new.write is None and not new.parts:
         return None, 0
-    partial.parent.mkdir(parents=True, exist_ok=True)
     if new.write is None:
         partial.write_text(parts_list(new.parts))
     else:

@@ -14,7 +14,7 @@ from clipbench.records import Protocol, filled
 USUAL: Mapping[str, Json] = MappingProxyType(Protocol().as_json())
 """The protocol that goes without saying."""
 
-WORD = "gallery_sample"
+GALLERY_SAMPLE = "gallery_sample"
 """What a stored protocol says of the samples from which a run is estimated."""
 
 SHOWN = 3
@@ -45,7 +45,7 @@ def ledger_parts(protocol: Mapping[str, Json], gallery: int) -> int:
     >>> ledger_parts({"gallery_sample": sample}, 10_000), ledger_parts({"gallery_sample": sample}, 500)
     (10, 1)
     """
-    sample = protocol.get(WORD)
+    sample = protocol.get(GALLERY_SAMPLE)
     if not isinstance(sample, Mapping):
         return 1
     size, repeats = sample.get("size"), sample.get("repeats")
@@ -74,7 +74,7 @@ def _gallery(told: Mapping[str, Json]) -> Iterator[str]:
     """Yield what was done to the gallery: the runs of `clipbench robustness gallery` say it in words of theirs."""
     if told.get("uncaptioned"):
         yield "images without captions as distractors"
-    sample = told.get(WORD)
+    sample = told.get(GALLERY_SAMPLE)
     if isinstance(sample, Mapping):
         head = sample.get("head")
         yield f"estimated from {sample.get('repeats')} samples of {_count(sample.get('size'))}" + (

@@ -105,12 +105,18 @@ def browser(downloads: Path | None = None) -> Iterator[Any]:
 
 def until(true: Callable[[], object], what: str) -> None:
     """Wait until something is true; nothing is timed, it only must happen."""
-    end = time.monotonic() + 60
+    if not happens(true, 60):
+        pytest.fail(f"never happened: {what}")
+
+
+def happens(true: Callable[[], object], seconds: float) -> bool:
+    """Whether something comes true within so many seconds."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
-            return
+            return True
         time.sleep(0.025)
-    pytest.fail(f"never happened: {what}")
+    return False
 
 
 def text(chrome: Any, name: str) -> str:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cli_toys import added, environment, good
-from page_toys import barriers, browser, until
+from page_toys import barriers, browser, happens, press, until
 
 pytestmark = pytest.mark.slow
 
@@ -57,12 +56,6 @@ def chrome() -> Iterator[Any]:
         yield found
 
 
-def press(chrome: Any, *keys: str) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(chrome).send_keys(*keys).perform()
-
-
 def opened(chrome: Any, address: str) -> None:
     """Open a page and wait until it hears keys: the browser says that it is loaded a moment before."""
     chrome.get(address)
@@ -74,10 +67,8 @@ def begin_to_search(chrome: Any) -> None:
     found = "return document.activeElement.matches('input[type=search]')"
     for _ in range(10):
         press(chrome, "/")
-        for _ in range(100):
-            if chrome.execute_script(found):
-                return
-            time.sleep(0.025)
+        if happens(lambda: chrome.execute_script(found), 2.5):
+            return
     pytest.fail("never happened: the words to look for can be typed")
 
 

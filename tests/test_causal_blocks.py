@@ -28,9 +28,8 @@ def model_of(*, custom: bool = False, quick: bool = False, **text: Any) -> Any:
             text_cfg={"context_length": 20, "vocab_size": 60, "width": 64, "heads": 4, "layers": 3, **text},
             quick_gelu=quick,
         )
-        for (
-            parameter
-        ) in model.parameters():  # a fresh model has no biases, and so hides where one is forgotten
+        # A fresh model has no biases, and so hides where one is forgotten.
+        for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.data.add_(torch.randn(len(parameter)) / 10)
     return model.eval().requires_grad_(requires_grad=False)

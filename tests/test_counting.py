@@ -157,7 +157,7 @@ def test_equal_scores_of_more_than_a_tile_tie() -> None:
     ledgers = rank(images, texts, own(owners, 300), owners)
     for direction, gallery in (("t2i", 300), ("i2t", 1500)):
         assert (ledgers[direction].above == 0).all()  # type: ignore[index]  one of DIRECTIONS
-        assert (ledgers[direction].tied == gallery).all()  # type: ignore[index]
+        assert (ledgers[direction].tied == gallery).all()  # type: ignore[index]  as above
 
 
 @settings(max_examples=100, deadline=None)

@@ -76,7 +76,7 @@ def onednn_layers(layer: Linear, activation: torch.nn.Module | None = None) -> R
     """
     import torch
 
-    product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+    product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001, see above
     if type(activation) is torch.nn.GELU:
         return lambda inputs: product(inputs, layer.weight, layer.bias, "gelu", [], activation.approximate)
     return lambda inputs: _activated(activation, product(inputs, layer.weight, layer.bias, "none", [], ""))
@@ -165,10 +165,10 @@ def _attention(queries: torch.Tensor, pairs: torch.Tensor, sight: Sight, heads: 
 
 def _activated(activation: torch.nn.Module | None, rows: torch.Tensor) -> torch.Tensor:
     """Return the activation of rows that nobody else looks at."""
-    from open_clip.transformer import QuickGELU
-
     if activation is None:
         return rows
+    from open_clip.transformer import QuickGELU
+
     if type(activation) is QuickGELU:
         # In place: another array of some megabytes takes longer than the arithmetic.
         return rows.mul_((rows * _QUICK).sigmoid_())

@@ -84,9 +84,8 @@ class Side:
 
     def pairs(self, rows: slice, columns: slice) -> tuple[Positions, Positions, Scores]:
         """Return the positives inside a block: rows and columns within it, and their scores."""
-        ends = np.array(
-            (rows.start, rows.stop), dtype=self.image.dtype
-        )  # of another type, all images would be copied
+        # Of another type, all images would be copied.
+        ends = np.array((rows.start, rows.stop), dtype=self.image.dtype)
         begin, end = np.searchsorted(self.image, ends)
         text = self.text[begin:end]
         inside = np.flatnonzero((text >= columns.start) & (text < columns.stop))

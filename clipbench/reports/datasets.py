@@ -13,6 +13,7 @@ from clipbench.store.dataset_columns import DatasetColumns, column_names, load_c
 from clipbench.store.dataset_names import Removed
 from clipbench.store.datasets import list_datasets, load_dataset
 from clipbench.store.engine import Store
+from clipbench.wording import plural
 
 _LIST = (
     *("name", "split", "format", "images", "captions", "policy", "problems", "runs", "fingerprint"),
@@ -101,13 +102,13 @@ def removal_words(removed: Removed) -> str:
     >>> removal_words(Removed("toys", 2, 4, 1)), removal_words(Removed("toys", 2, 4, 0, "it is called 'a' too"))
     ("'toys': 2 images, 4 captions, 1 run", "the name 'toys'; the content stays, for it is called 'a' too")
     """
-    runs = f"{removed.runs:,} run{'' if removed.runs == 1 else 's'}"
+    runs = plural(removed.runs, "run")
     if removed.kept:
         also = f" and {runs}" if removed.runs else ""
         return f"the name {removed.name!r}{also}; the content stays, for {removed.kept}"
     also = f", {runs}" if removed.runs else ""
     also += f", {removed.indexes:,} index{'' if removed.indexes == 1 else 'es'}" if removed.indexes else ""
-    return f"{removed.name!r}: {removed.images:,} images, {removed.captions:,} captions{also}"
+    return f"{removed.name!r}: {plural(removed.images, 'image')}, {plural(removed.captions, 'caption')}{also}"
 
 
 def _facts(dataset: Dataset) -> tuple[tuple[str, str | int], ...]:

@@ -12,6 +12,7 @@ from clipbench.store.maintenance import Collected, StoreInfo, Verification
 from clipbench.store.sql import ROWS, SECONDS, Value, ask
 from clipbench.store.views import VIEWS
 from clipbench.study.installation.health import Examined
+from clipbench.wording import plural
 
 SHOWN = 20
 """Things to be removed that are named one by one."""
@@ -51,7 +52,7 @@ def verify_table(found: Verification) -> Table:
     """Return what was checked, and beneath it everything that is wrong."""
     rows = tuple((name, count) for name, count in found.checked.items())
     count = len(found.problems)
-    verdict = "all of it is right" if found.clean else f"{count:,} {'problem' if count == 1 else 'problems'}:"
+    verdict = "all of it is right" if found.clean else f"{plural(count, 'problem')}:"
     notes = (verdict, *found.problems, *(f"untidy: {note} (clipbench store gc)" for note in found.notes))
     return Table("Verified", (Column("what"), Column("checked")), rows, notes)
 

@@ -40,6 +40,7 @@ def upgrade() -> None:
 
 
 def _digest(ids: list[str]) -> str:
+    """Return what the store's `order_digest` was at this revision: a migration does not change with the code."""
     hasher = sha256()
     for id_ in ids:
         data = id_.encode("utf-8", "surrogatepass")

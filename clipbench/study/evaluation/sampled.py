@@ -33,7 +33,7 @@ from clipbench.statistics.random_groups import (
 from clipbench.store.datasets import load_dataset
 from clipbench.store.embeddings import load_rows
 from clipbench.store.engine import Store, check_writable
-from clipbench.store.protocols import WORD, ledger_parts
+from clipbench.store.protocols import GALLERY_SAMPLE, ledger_parts
 from clipbench.study.embedding.embed import embed_images, embed_texts, need_captions
 from clipbench.study.embedding.models import VectorSource
 from clipbench.study.evaluation.evaluate import Vectors, positives_of
@@ -93,7 +93,7 @@ class GallerySample:
 
     def takes(self, gallery: int) -> bool:
         """Whether a gallery of so many items is sampled; a smaller one is ranked whole."""
-        return ledger_parts({WORD: self.as_json()}, gallery) > 1
+        return ledger_parts({GALLERY_SAMPLE: self.as_json()}, gallery) > 1
 
     def told_of(self, gallery: int) -> range:
         """Return the K of hit@K that the samples tell of a gallery of so many items, beside those of the head."""
@@ -119,7 +119,7 @@ class SampledRequest:
 
 def sample_of(stored: Mapping[str, Json]) -> GallerySample:
     """Return how the run of a stored protocol sampled. Raises KeyError, TypeError for a protocol of another kind."""
-    told: Any = stored[WORD]
+    told: Any = stored[GALLERY_SAMPLE]
     return GallerySample(told["size"], told["repeats"], told["seed"], told["head"])
 
 
@@ -145,7 +145,13 @@ def evaluate_sampled(
     gallery = gallery_of(dataset, images.unreadable)
     protocol = replace(protocol, ks=_cutoffs(sample, gallery, protocol, request.cutoffs))
     inputs = RunInputs(
-        SAMPLED, dataset, images, texts, protocol, gallery={WORD: sample.as_json()}, device=source.device
+        SAMPLED,
+        dataset,
+        images,
+        texts,
+        protocol,
+        gallery={GALLERY_SAMPLE: sample.as_json()},
+        device=source.device,
     )
     stored = find_recorded(store, inputs)
     if stored is not None:
@@ -320,7 +326,7 @@ class _Counted:
 
 
 def _counted(ledger: Ledger, sample: GallerySample) -> _Counted:
-    parts = ledger_parts({WORD: sample.as_json()}, ledger.gallery_size)
+    parts = ledger_parts({GALLERY_SAMPLE: sample.as_json()}, ledger.gallery_size)
     above, tied, hits = (
         getattr(ledger, name).astype(np.int64).reshape(parts, -1)
         for name in ("above", "tied", "tied_positives")

@@ -128,9 +128,8 @@ def _built_parts(store: Store, content: IndexContent, recipe: IndexRecipe, matri
         if finished is None:
             partial = partial_path(store, content.key)
             try:
-                library.build(recipe, matrix[span]).save(
-                    partial
-                )  # and forgotten, before the next one is begun
+                # Forgotten as soon as it is written, before the next one is begun.
+                library.build(recipe, matrix[span]).save(partial)
                 finished = finish_part(partial, path, number)
             finally:
                 partial.unlink(missing_ok=True)

@@ -15,8 +15,8 @@ from clipbench.store.columns import items_array
 from clipbench.store.datasets import save_dataset
 from clipbench.store.embeddings import Encoding, list_sets, save_set_elsewhere
 from clipbench.store.encoders import save_encoder
+from clipbench.store.in_use import named_groups
 from clipbench.store.maintenance import gc
-from clipbench.store.serving import named_groups
 from clipbench.store.shard_index import keys_of
 from clipbench.store.vectors import Pool
 
