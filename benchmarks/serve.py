@@ -1,6 +1,6 @@
 """What batching is worth to a search service: python benchmarks/serve.py [--store FOLDER --dataset D --model M]
 
-The service (one encoder thread, what queued is the next batch) against the same search in a plain FastAPI route,
+`clipbench serve` (one encoder thread, what queued is the next batch) against the same search in a plain FastAPI route,
 which encodes every request by itself in FastAPI's pool of threads. Both answer searches for distinct texts, so
 no cache helps; both are asked by wrk (apt-get install wrk), one after the other in one run, with 1, 8 and 32
 clients. Printed: requests a second, latencies, processor time of the server a request, and beside them how many
@@ -11,6 +11,7 @@ Without --store a store with the drawn scenes is made for it.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -28,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from clipbench.__main__ import COLLECT_AFTER
 
 CLIENTS = (1, 8, 32)
 GOAL = 1.8
@@ -62,7 +65,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--dataset", default="scenes")
     parser.add_argument("--model", default="demo")
     parser.add_argument("--seconds", type=int, default=6, help="of each measurement")
-    parser.add_argument("--server", choices=("batched", "naive"), help=argparse.SUPPRESS)
+    parser.add_argument("--naive", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -81,19 +84,11 @@ def opened(arguments: argparse.Namespace) -> Any:
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    """Run one of the two servers in this process, and tell its processor time at the end."""
+    """Run the naive server in this process, which looks for garbage as seldom as the command does."""
     import uvicorn
 
-    from clipbench.search_service.application import Access, application
-    from clipbench.search_service.running import run
-    from clipbench.serving.listening import listening
-
-    service = opened(arguments)
-    if arguments.server == "batched":
-        with listening("127.0.0.1", arguments.port) as listener:
-            run(application(service, Access((TOKEN,))), service, listener, lambda: None, print)
-    else:
-        uvicorn.run(naive(service), port=arguments.port, log_level="warning", access_log=False)
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    uvicorn.run(naive(opened(arguments)), port=arguments.port, log_level="warning", access_log=False)
 
 
 class Asked(BaseModel):
@@ -133,8 +128,10 @@ def running(arguments: argparse.Namespace, kind: str) -> Iterator[tuple[int, int
     """Yield the port and process id of a server that answers."""
     port = free_port()
     words = ["--store", str(arguments.store), "--dataset", arguments.dataset, "--model", arguments.model]
-    command = [sys.executable, __file__, "--server", kind, "--port", str(port), *words]
-    process = subprocess.Popen(command)  # noqa: S603, our own words
+    service = ["-m", "clipbench", "serve", "--token", TOKEN, "--quiet"]
+    server = service if kind == "batched" else [__file__, "--naive"]
+    command = [sys.executable, *server, "--port", str(port), *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603, our own words
     try:
         for _ in range(600):
             time.sleep(0.2)
@@ -189,7 +186,7 @@ def batch_rate(arguments: argparse.Namespace) -> str:
 
 def main() -> None:
     arguments = parsed()
-    if arguments.server:
+    if arguments.naive:
         serve(arguments)
         return
     if shutil.which("wrk") is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -65,8 +64,6 @@ def _server(
             await super().startup(sockets)
             if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
-            # The libraries stay: to look through them for garbage would keep everybody waiting for a third of a second.
-            gc.freeze()
             on_ready()
 
         def handle_exit(self, sig: int, frame: Any) -> None:
