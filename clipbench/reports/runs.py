@@ -173,6 +173,24 @@ def _all_metrics(stored: Mapping[str, Sequence[Metric]]) -> list[tuple[str, str]
     return sorted(found, key=lambda key: (order.get(key, len(order)), key))
 
 
+def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
+    """Return all names, each once, in the order of the first list; what others add stands where it does there.
+
+    >>> _merged([["R@5", "R@10", "MedR"], ["R@10", "R@50", "MedR"]])
+    ['R@5', 'R@10', 'R@50', 'MedR']
+    """
+    names: list[str] = []
+    for order in orders:
+        place = 0
+        for name in order:
+            if name in names:
+                place = names.index(name) + 1
+            else:
+                names.insert(place, name)
+                place += 1
+    return names
+
+
 def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
     """Return every number of one run: a row per metric, a column per direction, its interval beside it.
 
@@ -198,7 +216,7 @@ def run_table(store: Store, run: StoredRun, *, wide: bool = False) -> Table:
         return Table(title, tuple(Column(head) for head in heads), long, _run_notes(run, metrics))
     found = {(m.direction, m.name): m for m in metrics}
     directions = [d for d in DIRECTIONS if any(direction == d for direction, _ in found)]
-    names = list(dict.fromkeys(m.name for m in metrics if m.direction != "both"))
+    names = _merged([[name for direction, name in found if direction == d] for d in directions])
     joint = list(dict.fromkeys(m.name for m in metrics if m.direction == "both"))
     rows = [
         (shown_name(name), *(cell for d in directions for cell in _cells(found, d, name)))
