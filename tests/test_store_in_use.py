@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from store_toys import DROPOUT, ENCODER, item_keys, new_store, toy_dataset, unit_vectors
 
 from clipbench.records import Perturbation
-from clipbench.store import embeddings, serving
+from clipbench.store import embeddings, in_use
 from clipbench.store.columns import items_array
 from clipbench.store.datasets import save_dataset
 from clipbench.store.embeddings import Encoding, list_sets, save_set_elsewhere
@@ -50,7 +50,7 @@ def test_groups_are_named_as_by_definition(
     keys = keys_of(items_array([item for items in groups for item in items]))
     starts = np.cumsum([0, *(len(items) for items in groups)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "FULL", full)  # a slot may hold more items than are counted
+        patch.setattr(in_use, "FULL", full)  # a slot may hold more items than are counted
         named = named_groups(keys, starts, [b"".join(order) for order in orders])
     assert named.tolist() == by_definition(groups, orders)
 
